@@ -1,0 +1,80 @@
+import { Module, type DynamicModule, type Type } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import {
+  CallerGuard,
+  limits,
+  Metrics,
+  nestLogger,
+  OperatorError,
+  PlatformErrorFilter,
+  PlatformModule,
+  type Platform,
+} from '#libs/platform';
+import { openFrontDoor } from './front-door.js';
+
+/** What a server is made of beside the platform: the features that answer HTTP. */
+export type Feature = Type | DynamicModule;
+
+@Module({})
+class ServerModule {}
+
+/** A running front door. */
+export interface Server {
+  readonly app: NestFastifyApplication;
+  /** The port it listens on. */
+  readonly port: number;
+  /** Stops taking requests, lets those in flight finish, then stops the features. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the front door for `features`.
+ * @throws OperatorError when the port is taken or not allowed.
+ */
+export async function startServer(platform: Platform, features: readonly Feature[]): Promise<Server> {
+  const adapter = new FastifyAdapter({
+    bodyLimit: Number.MAX_SAFE_INTEGER, // Each body reader has a limit of its own.
+    maxParamLength: limits.urlBytes,
+    http: { maxHeaderSize: limits.headerBytes },
+    forceCloseConnections: 'idle',
+    routerOptions: { maxParamLength: limits.urlBytes },
+  } as ConstructorParameters<typeof FastifyAdapter>[0]);
+  const root: DynamicModule = {
+    module: ServerModule,
+    imports: [PlatformModule.for(platform), ...features],
+    providers: [
+      { provide: APP_GUARD, useClass: CallerGuard },
+      { provide: APP_FILTER, useClass: PlatformErrorFilter },
+    ],
+  };
+  const app = await NestFactory.create<NestFastifyApplication>(root, adapter, {
+    logger: nestLogger(platform.logger),
+    bodyParser: false,
+    abortOnError: false,
+    routeConflictPolicy: { duplicate: 'error', shadow: 'warn' },
+  });
+  openFrontDoor(adapter.getInstance(), platform.projects, app.get(Metrics));
+  await listen(app, platform);
+  const address = adapter.getInstance().server.address();
+  const port = typeof address === 'object' && address ? address.port : platform.config.port;
+  return { app, port, close: () => app.close() };
+}
+
+async function listen(app: NestFastifyApplication, platform: Platform): Promise<void> {
+  const { port, host } = platform.config;
+  try {
+    await app.listen(port, host);
+  } catch (cause) {
+    await app.close();
+    const { code, message } = cause as NodeJS.ErrnoException;
+    const reason =
+      code === 'EADDRINUSE' ? `Port ${port} is taken` : `Cannot listen on ${host}:${port} (${message})`;
+    throw new OperatorError(
+      `${reason}. Stop the other program, or choose another port: PORT=${port + 1} npm start`,
+      {
+        cause,
+      },
+    );
+  }
+}

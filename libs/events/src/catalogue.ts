@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+const record = z.record(z.string(), z.unknown());
+
+const objectChange = z.object({
+  bucket: z.string(),
+  /** Path of the object within its bucket. */
+  name: z.string(),
+  version: z.string(),
+  sizeBytes: z.number().int().min(0),
+  mimeType: z.string(),
+  ownerId: z.string().nullable(),
+  /** The row of `storage.objects`. */
+  record,
+});
+
+const rowChange = z.object({
+  schema: z.string(),
+  table: z.string(),
+  record: record.nullable(),
+  old_record: record.nullable(),
+});
+
+/** Everything that can happen, and the shape of what is told about it. `noun.pastVerb`. */
+export const catalogue = {
+  /** An account was made; `record` is the row of `auth.users` without its secrets. */
+  'user.created': z.object({ record }),
+  'object.created': objectChange,
+  'object.removed': objectChange,
+  /** A row of a subscribed table was changed, by whatever statement. */
+  'row.inserted': rowChange,
+  'row.updated': rowChange,
+  'row.deleted': rowChange,
+} as const;
+
+export type EventName = keyof typeof catalogue;
+export type EventPayload<Name extends EventName> = z.infer<(typeof catalogue)[Name]>;
+
+export const eventNames = Object.keys(catalogue) as [EventName, ...EventName[]];
+
+/** An event as it was committed. */
+export interface CommittedEvent<Name extends EventName = EventName> {
+  readonly id: string;
+  readonly name: Name;
+  readonly payload: EventPayload<Name>;
+  /** The request that caused it. */
+  readonly requestId: string;
+  /** Functions between the first cause and this event. */
+  readonly depth: number;
+  readonly occurredAt: Date;
+}

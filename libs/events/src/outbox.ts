@@ -1,0 +1,77 @@
+import { AppError, limits, newId, type Sql } from '#libs/platform';
+import { catalogue, type CommittedEvent, type EventName, type EventPayload } from './catalogue.js';
+
+/** How many events one claim of the relay takes. */
+export const claimSize = 100;
+/** Past this, another relay may take a claimed event: far longer than handing over a claim takes. */
+export const leaseSeconds = 30;
+
+/**
+ * Appends an event to the outbox in the transaction of the change it tells of: both are committed, or neither.
+ * `tx` must run as the platform (outside `tx.asCaller`).
+ *
+ * @throws AppError `event_too_large` (413), `event_loop` (508) when functions woke each other too often.
+ */
+export async function appendEvent<Name extends EventName>(
+  tx: Sql,
+  event: { name: Name; payload: EventPayload<Name>; requestId: string; depth: number },
+): Promise<void> {
+  const payload = JSON.stringify(catalogue[event.name].parse(event.payload));
+  if (Buffer.byteLength(payload) > limits.eventPayloadBytes) {
+    throw new AppError({
+      code: 'event_too_large',
+      status: 413,
+      message: `The event ${event.name} is larger than ${limits.eventPayloadBytes} bytes`,
+    });
+  }
+  if (event.depth > limits.eventDepth) {
+    throw new AppError({
+      code: 'event_loop',
+      status: 508,
+      message: `Functions woke each other ${event.depth} times in a row; the limit is ${limits.eventDepth}`,
+      hint: 'Filter the subscription so that the function does not react to its own changes.',
+    });
+  }
+  await tx.query(
+    'insert into galley.outbox (id, name, payload, request_id, depth) values ($1, $2, $3, $4, $5)',
+    [newId(), event.name, payload, event.requestId, event.depth],
+  );
+}
+
+interface OutboxRow {
+  id: string;
+  name: string;
+  payload: unknown;
+  request_id: string;
+  depth: number;
+  occurred_at: Date;
+}
+
+/** Leases the oldest events that no other relay holds. Two relays never hold the same event at a time. */
+export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
+  const { rows } = await sql.query<OutboxRow>(
+    `update galley.outbox set leased_until = now() + make_interval(secs => $2)
+     where id in (
+       select id from galley.outbox
+       where leased_until is null or leased_until < now()
+       order by position
+       limit $1
+       for update skip locked
+     )
+     returning id, name, payload, request_id, depth, occurred_at`,
+    [claimSize, leaseSeconds],
+  );
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name as EventName,
+    payload: row.payload as EventPayload<EventName>,
+    requestId: row.request_id,
+    depth: row.depth,
+    occurredAt: row.occurred_at,
+  }));
+}
+
+/** Takes events out whose deliveries are all recorded. */
+export async function completeEvents(sql: Sql, ids: readonly string[]): Promise<void> {
+  await sql.query('delete from galley.outbox where id = any($1::uuid[])', [ids]);
+}

@@ -1,0 +1,50 @@
+/** Who is asking: what row-level security, limits and the meter see of a request. */
+export interface Caller {
+  /**
+   * `keyless`: neither key nor token was sent; may use only what is public.
+   * `anon`: a publishable key. `user`: a signed-in person. `service`: a secret key.
+   * `function`: one invocation of one function, with that function's declared permissions.
+   */
+  readonly kind: 'keyless' | 'anon' | 'user' | 'service' | 'function';
+  /** PostgreSQL role the caller's statements run as. */
+  readonly role: string;
+  /** `auth.users.id` of a signed-in person (the token's `sub`), else null. */
+  readonly userId: string | null;
+  /** All claims of the verified token; `request.jwt.claims` in the database. */
+  readonly claims: Readonly<Record<string, unknown>>;
+  /** How many functions stand between the first event and this request; 0 for people. */
+  readonly depth: number;
+}
+
+export const keylessCaller: Caller = {
+  kind: 'keyless',
+  role: 'anon',
+  userId: null,
+  claims: { role: 'anon' },
+  depth: 0,
+};
+
+/** The claims that a function's invocation token carries beside `role` and `exp`. */
+export interface FunctionClaims {
+  readonly invocation_id: string;
+  readonly function: string;
+  readonly depth: number;
+  /** Database functions the function may call by RPC: `schema.name`. */
+  readonly rpc: readonly string[];
+}
+
+/** The caller that verified `claims` describe. */
+export function callerFromClaims(claims: Record<string, unknown>): Caller {
+  const role = typeof claims['role'] === 'string' && claims['role'] !== '' ? claims['role'] : 'anon';
+  const userId = typeof claims['sub'] === 'string' && claims['sub'] !== '' ? claims['sub'] : null;
+  const fn = claims['galley_function'] as FunctionClaims | undefined;
+  if (fn) return { kind: 'function', role, userId, claims, depth: fn.depth };
+  if (role === 'service_role') return { kind: 'service', role, userId, claims, depth: 0 };
+  if (userId !== null) return { kind: 'user', role, userId, claims, depth: 0 };
+  return { kind: 'anon', role, userId, claims, depth: 0 };
+}
+
+/** The invocation a function caller acts for. Only for callers of kind `function`. */
+export function functionClaims(caller: Caller): FunctionClaims | undefined {
+  return caller.claims['galley_function'] as FunctionClaims | undefined;
+}

@@ -1,0 +1,176 @@
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { OperatorError } from '../errors/app-error.js';
+
+const flag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] });
+const port = z.coerce.number().int().min(0).max(65_535);
+const count = z.coerce.number().int().min(1);
+const url = (protocols: string) => z.url({ protocol: new RegExp(`^(${protocols})$`) });
+
+/**
+ * Every setting, by the name of its environment variable. Names that self-hosted Supabase uses are kept.
+ * What is not given here is generated at first start and kept, or has the default that stands beside it.
+ */
+const environmentSchema = z.object({
+  /** Port of the front door. */
+  PORT: port.default(54_321),
+  /** Address to listen on; `0.0.0.0` opens the server to the network. */
+  HOST: z.string().min(1).default('127.0.0.1'),
+  /** Where clients reach the server, when that is not `http://HOST:PORT` (behind a proxy, say). */
+  API_EXTERNAL_URL: url('https?').optional(),
+  /** Where functions reach the server's front door from a `worker`; by default the server's own address. */
+  GALLEY_INTERNAL_URL: url('https?').optional(),
+  /** The web app that auth mails and redirects lead to. */
+  SITE_URL: url('https?').default('http://localhost:3000'),
+  /** All state of the embedded size. */
+  GALLEY_DATA_DIR: z.string().min(1).default('.galley'),
+  /** 32 random bytes, base64: seals the secrets in the platform database. Generated into the data directory. */
+  GALLEY_MASTER_KEY: z
+    .string()
+    .regex(/^[A-Za-z0-9+/_-]{43}=?$/, '32 bytes in base64')
+    .optional(),
+  /** `fatal`, `error`, `warn`, `info`, `debug` or `trace`. */
+  LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+
+  /** PostgreSQL of the outgrown size: a superuser's URL of the project database. Unset: PostgreSQL is started here. */
+  DATABASE_URL: url('postgres|postgresql').optional(),
+  POSTGRES_HOST: z.string().min(1).optional(),
+  POSTGRES_PORT: port.optional(),
+  POSTGRES_DB: z.string().min(1).default('postgres'),
+  POSTGRES_USER: z.string().min(1).default('postgres'),
+  POSTGRES_PASSWORD: z.string().min(1).optional(),
+  /** Name of Galley's own database on the same PostgreSQL. */
+  GALLEY_PLATFORM_DB: z.string().min(1).default('galley'),
+  /** Connections for callers' statements, per process. */
+  DB_POOL_SIZE: count.default(10),
+
+  /** Redis for the queues. Unset: the queues live in PostgreSQL. */
+  REDIS_URL: url('rediss?').optional(),
+
+  /** S3 or MinIO for object bytes. Unset: files under the data directory. */
+  S3_ENDPOINT: url('https?').optional(),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+  S3_BUCKET: z.string().min(3).default('galley'),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+
+  /** HS256 secret of all tokens, at least 32 characters. */
+  JWT_SECRET: z.string().min(32).optional(),
+  /** Lifetime of access tokens in seconds. */
+  JWT_EXPIRY: z.coerce.number().int().min(60).max(604_800).default(3600),
+  ANON_KEY: z.string().min(1).optional(),
+  SERVICE_ROLE_KEY: z.string().min(1).optional(),
+  SUPABASE_PUBLISHABLE_KEY: z.string().startsWith('sb_publishable_').optional(),
+  SUPABASE_SECRET_KEY: z.string().startsWith('sb_secret_').optional(),
+  /** Refuse new accounts. */
+  DISABLE_SIGNUP: flag.default(false),
+
+  /** Function processes that may run at once in this process. */
+  GALLEY_MAX_INSTANCES: count.default(16),
+  /** How long a function's process is kept after its last invocation, in milliseconds. */
+  GALLEY_INSTANCE_IDLE_MS: z.coerce.number().int().min(0).default(10_000),
+});
+
+export interface Config {
+  readonly port: number;
+  readonly host: string;
+  readonly apiExternalUrl: string | undefined;
+  readonly internalUrl: string | undefined;
+  readonly siteUrl: string;
+  readonly dataDir: string;
+  readonly masterKey: string | undefined;
+  readonly logLevel: string;
+  readonly postgres: {
+    /** Unset in the embedded size. */
+    readonly url: string | undefined;
+    readonly platformDatabase: string;
+    readonly poolSize: number;
+  };
+  readonly redisUrl: string | undefined;
+  readonly s3:
+    | { endpoint: string; region: string; bucket: string; accessKeyId: string; secretAccessKey: string }
+    | undefined;
+  readonly keys: {
+    readonly jwtSecret?: string;
+    readonly anonKey?: string;
+    readonly serviceRoleKey?: string;
+    readonly publishableKey?: string;
+    readonly secretKey?: string;
+  };
+  readonly auth: { readonly jwtExpirySeconds: number; readonly disableSignup: boolean };
+  readonly functions: { readonly maxInstances: number; readonly instanceIdleMs: number };
+  /** Settings that were given but that this version does not use, each to be warned about at start. */
+  readonly unused: readonly string[];
+}
+
+/**
+ * Reads the settings from `environment`. An empty value counts as not given, as in a `.env` file.
+ * @throws OperatorError naming each variable that is wrong, what was expected and what to do.
+ */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = environmentSchema.safeParse(given);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+    throw new OperatorError(
+      `The configuration is wrong. ${problems.join('; ')}. Mend the environment and start again.`,
+    );
+  }
+  const env = parsed.data;
+  return {
+    port: env.PORT,
+    host: env.HOST,
+    apiExternalUrl: env.API_EXTERNAL_URL?.replace(/\/+$/, ''),
+    internalUrl: env.GALLEY_INTERNAL_URL?.replace(/\/+$/, ''),
+    siteUrl: env.SITE_URL,
+    dataDir: resolve(env.GALLEY_DATA_DIR),
+    masterKey: env.GALLEY_MASTER_KEY,
+    logLevel: env.LOG_LEVEL,
+    postgres: { url: databaseUrl(env), platformDatabase: env.GALLEY_PLATFORM_DB, poolSize: env.DB_POOL_SIZE },
+    redisUrl: env.REDIS_URL,
+    s3: s3Settings(env),
+    keys: {
+      ...(env.JWT_SECRET && { jwtSecret: env.JWT_SECRET }),
+      ...(env.ANON_KEY && { anonKey: env.ANON_KEY }),
+      ...(env.SERVICE_ROLE_KEY && { serviceRoleKey: env.SERVICE_ROLE_KEY }),
+      ...(env.SUPABASE_PUBLISHABLE_KEY && { publishableKey: env.SUPABASE_PUBLISHABLE_KEY }),
+      ...(env.SUPABASE_SECRET_KEY && { secretKey: env.SUPABASE_SECRET_KEY }),
+    },
+    auth: { jwtExpirySeconds: env.JWT_EXPIRY, disableSignup: env.DISABLE_SIGNUP },
+    functions: { maxInstances: env.GALLEY_MAX_INSTANCES, instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS },
+    unused: Object.keys(given).filter((name) => name.startsWith('SMTP_')),
+  };
+}
+
+type Environment = z.infer<typeof environmentSchema>;
+
+function databaseUrl(env: Environment): string | undefined {
+  if (env.DATABASE_URL) return env.DATABASE_URL;
+  if (!env.POSTGRES_HOST) return undefined;
+  if (!env.POSTGRES_PASSWORD) {
+    throw new OperatorError(
+      'POSTGRES_HOST is set but POSTGRES_PASSWORD is not. Set it, or give DATABASE_URL instead.',
+    );
+  }
+  const url = new URL(`postgresql://${env.POSTGRES_HOST}:${env.POSTGRES_PORT ?? 5432}`);
+  url.username = encodeURIComponent(env.POSTGRES_USER);
+  url.password = encodeURIComponent(env.POSTGRES_PASSWORD);
+  url.pathname = `/${encodeURIComponent(env.POSTGRES_DB)}`;
+  return url.href;
+}
+
+function s3Settings(env: Environment): Config['s3'] {
+  if (!env.S3_ENDPOINT) return undefined;
+  if (!env.S3_ACCESS_KEY_ID || !env.S3_SECRET_ACCESS_KEY) {
+    throw new OperatorError(
+      'S3_ENDPOINT is set but S3_ACCESS_KEY_ID or S3_SECRET_ACCESS_KEY is not. Set both.',
+    );
+  }
+  return {
+    endpoint: env.S3_ENDPOINT,
+    region: env.S3_REGION,
+    bucket: env.S3_BUCKET,
+    accessKeyId: env.S3_ACCESS_KEY_ID,
+    secretAccessKey: env.S3_SECRET_ACCESS_KEY,
+  };
+}

@@ -1,0 +1,45 @@
+import pg from 'pg';
+import { setTimeout as delay } from 'node:timers/promises';
+
+const reconnectDelayMs = 250;
+
+/** See {@link ProjectDatabase.listen}. */
+export async function listen(
+  connection: pg.ClientConfig,
+  channel: string,
+  onNotify: (payload: string) => void,
+): Promise<() => Promise<void>> {
+  let stopped = false;
+  let client: pg.Client | undefined;
+
+  async function connect(): Promise<void> {
+    const next = new pg.Client(connection);
+    next.on('notification', (message) => onNotify(message.payload ?? ''));
+    next.on('error', () => {});
+    next.on('end', () => {
+      if (!stopped && client === next) void reconnect();
+    });
+    await next.connect();
+    await next.query(`listen ${pg.escapeIdentifier(channel)}`);
+    client = next;
+  }
+
+  async function reconnect(): Promise<void> {
+    client = undefined;
+    while (!stopped) {
+      try {
+        await connect();
+        onNotify('');
+        return;
+      } catch {
+        await delay(reconnectDelayMs);
+      }
+    }
+  }
+
+  await connect();
+  return async () => {
+    stopped = true;
+    await client?.end();
+  };
+}

@@ -1,0 +1,181 @@
+import pg from 'pg';
+import type { Caller } from '../caller.js';
+import type { Sql } from './sql.js';
+
+/** What a transaction knows of the request it serves; readable in SQL as `current_setting('galley.…')`. */
+export interface RequestSettings {
+  /** Follows the request into the events its changes cause: `galley.request_id`. */
+  readonly requestId?: string | undefined;
+  /** More transaction-local settings, e.g. `request.method`, `request.headers`. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
+}
+
+/** A transaction of the platform that can lower itself to a caller for some statements. */
+export interface SystemTransaction extends Sql {
+  /** Runs `work` with the caller's role and claims, then returns to the platform's role. */
+  asCaller<T>(caller: Caller, request: RequestSettings, work: (tx: Sql) => Promise<T>): Promise<T>;
+}
+
+/**
+ * A project's own database. People's statements go through `asCaller`, on connections that log in as
+ * `authenticator` and hold no rights but those of the role they take; the platform's own through `asSystem`.
+ */
+export class ProjectDatabase {
+  readonly #callers: pg.Pool;
+  readonly #system: pg.Pool;
+
+  constructor(options: { callers: pg.PoolConfig; system: pg.PoolConfig }) {
+    // `pipeline` lets BEGIN, the role and the statement travel in one round trip.
+    this.#callers = new pg.Pool({ ...options.callers, pipeline: true } as pg.PoolConfig);
+    this.#system = new pg.Pool(options.system);
+    // An idle connection that PostgreSQL closed is replaced at the next checkout; nothing to do here.
+    this.#callers.on('error', () => {});
+    this.#system.on('error', () => {});
+  }
+
+  /**
+   * Runs one statement in a transaction of its own as the caller. Everything is sent at once; PostgreSQL
+   * skips the rest after an error and turns COMMIT into ROLLBACK.
+   */
+  async queryAsCaller<Row extends object = Record<string, unknown>>(
+    caller: Caller,
+    request: RequestSettings & { readOnly?: boolean },
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<{ rows: Row[]; rowCount: number }> {
+    return withClient(this.#callers, async (client) => {
+      const { settingsText, settingsValues } = callerSettings(caller, request);
+      const results = await Promise.allSettled([
+        client.query(request.readOnly ? 'begin read only' : 'begin'),
+        client.query({ name: settingsText, text: settingsText, values: settingsValues }),
+        client.query<Row>(text, values as unknown[]),
+        client.query('commit'),
+      ]);
+      const failed = results.find((result) => result.status === 'rejected');
+      if (failed) throw failed.reason;
+      const result = (results[2] as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
+      return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+    });
+  }
+
+  /** Runs several statements in one transaction as the caller; an error rolls all of them back. */
+  async asCaller<T>(
+    caller: Caller,
+    request: RequestSettings & { readOnly?: boolean },
+    work: (tx: Sql) => Promise<T>,
+  ): Promise<T> {
+    return withClient(this.#callers, async (client) => {
+      const { settingsText, settingsValues } = callerSettings(caller, request);
+      return inTransaction(client, request.readOnly ?? false, async () => {
+        await client.query({ name: settingsText, text: settingsText, values: settingsValues });
+        return work(sqlOf(client));
+      });
+    });
+  }
+
+  /** Runs `work` in one transaction as the platform itself, above row-level security. */
+  async asSystem<T>(work: (tx: SystemTransaction) => Promise<T>): Promise<T> {
+    return withClient(this.#system, (client) =>
+      inTransaction(client, false, () => work(systemTransactionOf(client))),
+    );
+  }
+
+  /** Runs one statement as the platform itself, outside any transaction. */
+  async query<Row extends object = Record<string, unknown>>(
+    text: string,
+    values: readonly unknown[] = [],
+  ): Promise<{ rows: Row[]; rowCount: number }> {
+    const result = await this.#system.query<Row>(text, values as unknown[]);
+    return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+  }
+
+  /**
+   * Calls `onNotify` for each NOTIFY on `channel` until stopped. Reconnects when the connection breaks and
+   * then calls `onNotify('')` once, since notifications in between are lost.
+   */
+  async listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>> {
+    const { listen } = await import('./listen.js');
+    return listen(this.#system.options, channel, onNotify);
+  }
+
+  /** Connections in use, idle and waited for, for `/metrics`. */
+  get poolStats(): Record<'callers' | 'system', { total: number; idle: number; waiting: number }> {
+    const stats = (pool: pg.Pool) => ({
+      total: pool.totalCount,
+      idle: pool.idleCount,
+      waiting: pool.waitingCount,
+    });
+    return { callers: stats(this.#callers), system: stats(this.#system) };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#callers.end(), this.#system.end()]);
+  }
+}
+
+function callerSettings(caller: Caller, request: RequestSettings) {
+  const settings: [string, string][] = [
+    ['role', caller.role],
+    ['request.jwt.claims', JSON.stringify(caller.claims)],
+    ['galley.request_id', request.requestId ?? ''],
+    ['galley.depth', String(caller.depth)],
+    ...Object.entries(request.settings ?? {}),
+  ];
+  const calls = settings.map((_, i) => `set_config($${i * 2 + 1}, $${i * 2 + 2}, true)`);
+  return { settingsText: `select ${calls.join(', ')}`, settingsValues: settings.flat() };
+}
+
+function systemTransactionOf(client: pg.PoolClient): SystemTransaction {
+  const tx = sqlOf(client);
+  return {
+    query: tx.query,
+    async asCaller(caller, request, work) {
+      const { settingsText, settingsValues } = callerSettings(caller, request);
+      await client.query(settingsText, settingsValues);
+      const result = await work(tx);
+      await client.query(`reset role`);
+      return result;
+    },
+  };
+}
+
+function sqlOf(client: pg.PoolClient): Sql {
+  return {
+    async query<Row extends object>(text: string, values: readonly unknown[] = []) {
+      const result = await client.query<Row>(text, values as unknown[]);
+      return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+    },
+  };
+}
+
+async function inTransaction<T>(
+  client: pg.PoolClient,
+  readOnly: boolean,
+  work: () => Promise<T>,
+): Promise<T> {
+  await client.query(readOnly ? 'begin read only' : 'begin');
+  try {
+    const result = await work();
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    // When the connection itself broke, ROLLBACK fails too; the first error is the one that says why.
+    await client.query('rollback').catch(() => {});
+    throw error;
+  }
+}
+
+async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  client.on('error', onError);
+  try {
+    return await work(client);
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}

@@ -1,0 +1,106 @@
+import { Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { callerFromClaims, functionClaims, keylessCaller, type Caller } from '../caller.js';
+import { AppError } from '../errors/app-error.js';
+import type { Project } from '../project/project.js';
+
+/** Tells whether an invocation's token may still act: it dies with its invocation. */
+export abstract class InvocationLiveness {
+  abstract isLive(project: Project, invocationId: string): Promise<boolean>;
+}
+
+/**
+ * Finds out who is asking and puts it into `request.galley.caller`. Installed once for all routes.
+ *
+ * As Supabase's gateway does: a key comes as `apikey` header or query parameter, a person's token as
+ * `Authorization: Bearer`; SDKs without a session send their key there too. The token wins over the key.
+ *
+ * @throws AppError `token_…` (401) for a bad token, `invalid_api_key` (401) for an unknown opaque key.
+ */
+@Injectable()
+export class CallerGuard implements CanActivate {
+  /** Where no functions run, no function token is live. */
+  constructor(@Optional() private readonly liveness?: InvocationLiveness) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    request.galley.caller = await this.#callerOf(request);
+    return true;
+  }
+
+  async #callerOf(request: FastifyRequest): Promise<Caller> {
+    const { project } = request.galley;
+    const bearer = bearerOf(request.headers.authorization);
+    if (bearer !== undefined) return this.#callerOfCredential(project, bearer);
+    const apiKey = apiKeyOf(request);
+    return apiKey === undefined ? keylessCaller : this.#callerOfCredential(project, apiKey);
+  }
+
+  async #callerOfCredential(project: Project, credential: string): Promise<Caller> {
+    if (credential.startsWith('sb_')) return callerOfOpaqueKey(project, credential);
+    const caller = callerFromClaims(await project.tokens.verify(credential));
+    const invocation = functionClaims(caller);
+    if (invocation && !(await this.liveness?.isLive(project, invocation.invocation_id))) {
+      throw new AppError({
+        code: 'token_expired',
+        status: 401,
+        message: 'The function invocation this token was issued for has ended',
+      });
+    }
+    return caller;
+  }
+}
+
+function bearerOf(authorization: string | undefined): string | undefined {
+  if (authorization === undefined) return undefined;
+  const match = /^bearer +(\S+)$/i.exec(authorization.trim());
+  return match?.[1];
+}
+
+function apiKeyOf(request: FastifyRequest): string | undefined {
+  const header = request.headers['apikey'];
+  if (typeof header === 'string' && header !== '') return header;
+  const query = (request.query as Record<string, unknown> | undefined)?.['apikey'];
+  return typeof query === 'string' && query !== '' ? query : undefined;
+}
+
+function callerOfOpaqueKey(project: Project, key: string): Caller {
+  if (sameSecret(key, project.keys.publishableKey)) return callerFromClaims({ role: 'anon' });
+  if (sameSecret(key, project.keys.secretKey)) return callerFromClaims({ role: 'service_role' });
+  throw new AppError({ code: 'invalid_api_key', status: 401, message: 'Invalid API key' });
+}
+
+/** Compares two secrets in a time that tells neither their contents nor their lengths. */
+export function sameSecret(a: string, b: string): boolean {
+  const digest = (value: string) => createHash('sha256').update(value).digest();
+  return timingSafeEqual(digest(a), digest(b));
+}
+
+/** Refuses requests that carry neither a key nor a token, as Supabase's gateway does. */
+@Injectable()
+export class KeyRequiredGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    if (context.switchToHttp().getRequest<FastifyRequest>().galley.caller.kind !== 'keyless') return true;
+    throw new AppError({
+      code: 'no_api_key',
+      status: 401,
+      message: 'No API key found in request',
+      hint: 'Send the project key in the `apikey` header.',
+    });
+  }
+}
+
+/** Admits only secret keys. */
+@Injectable()
+export class ServiceOnlyGuard implements CanActivate {
+  canActivate(context: ExecutionContext): boolean {
+    if (context.switchToHttp().getRequest<FastifyRequest>().galley.caller.kind === 'service') return true;
+    throw new AppError({
+      code: 'service_role_required',
+      status: 403,
+      message: 'This needs a secret key',
+      hint: 'Send the secret key (sb_secret_…) or the service_role JWT as `Authorization: Bearer`.',
+    });
+  }
+}

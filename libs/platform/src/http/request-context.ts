@@ -1,0 +1,30 @@
+import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import type { Caller } from '../caller.js';
+import type { Project } from '../project/project.js';
+
+/** What every request carries from the front door on: `request.galley`. */
+export interface RequestContext {
+  readonly project: Project;
+  /** Follows the request into its log lines, events, jobs and functions. Answered as `x-request-id`. */
+  readonly requestId: string;
+  /** Set by {@link CallerGuard}. */
+  caller: Caller;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    galley: RequestContext;
+  }
+}
+
+function contextOf(context: ExecutionContext): RequestContext {
+  return context.switchToHttp().getRequest<FastifyRequest>().galley;
+}
+
+/** Controller parameter: the {@link RequestContext}. */
+export const Context = createParamDecorator((_: unknown, context: ExecutionContext) => contextOf(context));
+/** Controller parameter: the project the request is for. */
+export const CurrentProject = createParamDecorator((_: unknown, c: ExecutionContext) => contextOf(c).project);
+/** Controller parameter: who is asking. */
+export const CurrentCaller = createParamDecorator((_: unknown, c: ExecutionContext) => contextOf(c).caller);

@@ -1,0 +1,45 @@
+export { AppError, OperatorError } from './errors/app-error.js';
+export { type Clock, systemClock } from './clock.js';
+export { newId, derivedId } from './ids.js';
+export { limits } from './limits.js';
+export {
+  type Caller,
+  type FunctionClaims,
+  callerFromClaims,
+  functionClaims,
+  keylessCaller,
+} from './caller.js';
+export { type Config, parseConfig } from './config/config.js';
+export { configFromEnvironment, inheritedEnvironment } from './config/env.js';
+export { type Sql, quoteIdent, quoteQualified, quoteLiteral } from './database/sql.js';
+export {
+  ProjectDatabase,
+  type RequestSettings,
+  type SystemTransaction,
+} from './database/project-database.js';
+export { migrate, type Migration, type MigrationLedger } from './database/migrate.js';
+export { type ProjectKeys, makeProjectKeys } from './project/project-keys.js';
+export { ProjectTokens } from './project/project-tokens.js';
+export { Project, projectResource } from './project/project.js';
+export { ProjectRegistry } from './project/project-registry.js';
+export { type RequestContext, Context, CurrentCaller, CurrentProject } from './http/request-context.js';
+export {
+  CallerGuard,
+  InvocationLiveness,
+  KeyRequiredGuard,
+  ServiceOnlyGuard,
+  sameSecret,
+} from './http/caller.guard.js';
+export { readBody, readJson } from './http/read-body.js';
+export { type Logger, createLogger, nestLogger } from './logging/logger.js';
+export { Metrics } from './metrics/metrics.js';
+export { EmbeddedPostgres } from './postgres/embedded-postgres.js';
+export { DataDirectory } from './data-directory/data-directory.js';
+export { PlatformDatabase } from './platform-database/platform-database.js';
+export { type Prisma } from './platform-database/generated/client.js';
+export { repositoryRoot } from './repository-root.js';
+export { Sealer } from './sealing.js';
+export { Platform } from './platform.js';
+export { PlatformModule } from './platform.module.js';
+export { LOGGER, CONFIG } from './tokens.js';
+export { PlatformErrorFilter } from './http/platform-error.filter.js';

@@ -1,0 +1,77 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { migrate } from '../database/migrate.js';
+import type { Sql } from '../database/sql.js';
+import { PrismaClient } from './generated/client.js';
+import { platformMigrations, prismaLedger } from './platform-migrations.js';
+
+const poolSize = 8;
+
+/** Galley's own database: projects, deployments, deliveries, invocations, usage. */
+export class PlatformDatabase {
+  /** Plain reads and writes of the platform's tables. */
+  readonly prisma: PrismaClient;
+  readonly #pool: pg.Pool;
+
+  private constructor(readonly connection: pg.ClientConfig) {
+    this.#pool = new pg.Pool({ ...connection, max: poolSize, idleTimeoutMillis: 10_000 });
+    this.#pool.on('error', () => {});
+    this.prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
+  }
+
+  /** Connects, making the database and its tables where they are missing. */
+  static async open(server: pg.ClientConfig, name: string): Promise<PlatformDatabase> {
+    await createDatabase(server, name);
+    const database = new PlatformDatabase({ ...server, database: name });
+    await migrate((work) => database.transaction(work), await platformMigrations(), prismaLedger);
+    return database;
+  }
+
+  /** For the statements Prisma cannot say: locks, claims, conditional updates. */
+  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return (await this.#pool.query<Row>(text, values as unknown[])).rows;
+  }
+
+  async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
+    const client = await this.#pool.connect();
+    const onError = () => {};
+    client.on('error', onError);
+    try {
+      await client.query('begin');
+      const result = await work({
+        query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+          const { rows, rowCount } = await client.query<Row>(text, values as unknown[]);
+          return { rows, rowCount: rowCount ?? 0 };
+        },
+      });
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch(() => {});
+      throw error;
+    } finally {
+      client.off('error', onError);
+      client.release();
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.prisma.$disconnect();
+    await this.#pool.end();
+  }
+}
+
+async function createDatabase(server: pg.ClientConfig, name: string): Promise<void> {
+  const client = new pg.Client(server);
+  await client.connect();
+  try {
+    const existing = await client.query('select 1 from pg_database where datname = $1', [name]);
+    if (existing.rowCount) return;
+    await client.query(`create database ${pg.escapeIdentifier(name)}`).catch((error: { code?: string }) => {
+      // 42P04 duplicate_database, 23505 on its catalogue index: another server was faster.
+      if (error.code !== '42P04' && error.code !== '23505') throw error;
+    });
+  } finally {
+    await client.end();
+  }
+}

@@ -1,0 +1,131 @@
+import pg from 'pg';
+import type { Config } from './config/config.js';
+import { DataDirectory } from './data-directory/data-directory.js';
+import { OperatorError } from './errors/app-error.js';
+import type { Logger } from './logging/logger.js';
+import { PlatformDatabase } from './platform-database/platform-database.js';
+import { EmbeddedPostgres } from './postgres/embedded-postgres.js';
+import { openProject } from './project/open-project.js';
+import { ProjectRegistry } from './project/project-registry.js';
+import { Sealer } from './sealing.js';
+
+/** The project that is made at first start and answers at the root URL. */
+const firstProjectRef = 'local';
+
+/** What lies under all features in one process: settings, secrets, databases, projects. */
+export class Platform {
+  private constructor(
+    readonly config: Config,
+    readonly logger: Logger,
+    readonly sealer: Sealer,
+    readonly database: PlatformDatabase,
+    readonly projects: ProjectRegistry,
+    readonly isEmbedded: boolean,
+    private readonly closers: (() => Promise<void>)[],
+  ) {}
+
+  /**
+   * Opens everything, from the outside in; what was opened is closed again when a later step fails.
+   * @throws OperatorError that says what to mend.
+   */
+  static async open(config: Config, logger: Logger): Promise<Platform> {
+    const closers: (() => Promise<void>)[] = [];
+    try {
+      const { server, masterKey } = await reachPostgres(config, logger, closers);
+      const sealer = new Sealer(masterKey);
+      const database = await PlatformDatabase.open(server, config.postgres.platformDatabase);
+      closers.push(() => database.close());
+      const projects = new ProjectRegistry();
+      closers.push(() => projects.close());
+      const apiUrl = config.apiExternalUrl ?? `http://${clientHost(config.host)}:${config.port}`;
+      projects.add(
+        await openProject({
+          ref: firstProjectRef,
+          connection: server,
+          apiUrl,
+          config,
+          platformDatabase: database,
+          sealer,
+        }),
+      );
+      return new Platform(config, logger, sealer, database, projects, !config.postgres.url, closers);
+    } catch (error) {
+      await closeAll(closers);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await closeAll(this.closers);
+  }
+}
+
+async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
+  for (const close of closers.splice(0).reverse()) await close();
+}
+
+/** An address that a client on this machine can use for a server listening on `host`. */
+function clientHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+async function reachPostgres(
+  config: Config,
+  logger: Logger,
+  closers: (() => Promise<void>)[],
+): Promise<{ server: pg.ClientConfig; masterKey: Buffer }> {
+  const given = config.masterKey === undefined ? undefined : Buffer.from(config.masterKey, 'base64');
+  if (config.postgres.url) {
+    if (!given) throw new OperatorError(missingMasterKey);
+    await checkConnection(config.postgres.url);
+    return { server: connectionOf(config.postgres.url), masterKey: given };
+  }
+  const directory = await DataDirectory.acquire(config.dataDir);
+  closers.push(() => directory.release());
+  const masterKey = given ?? (await directory.masterKey());
+  const password = new Sealer(masterKey).derive('embedded postgres', 24).toString('base64url');
+  const postgres = await EmbeddedPostgres.start({ dataDir: config.dataDir, password, logger });
+  closers.push(() => postgres.stop());
+  return { server: { ...postgres.connection, database: 'postgres' }, masterKey };
+}
+
+/** Fields instead of a URL: a URL's database would win over the one that is named beside it. */
+function connectionOf(url: string): pg.ClientConfig {
+  const client = new pg.Client({ connectionString: url });
+  const { host, port, user, password, database, ssl } = client;
+  return {
+    host,
+    port,
+    ...(user && { user }),
+    ...(password && { password }),
+    ...(database && { database }),
+    ssl,
+  };
+}
+
+const missingMasterKey =
+  'DATABASE_URL is set but GALLEY_MASTER_KEY is not. Servers that share a database need the same master key: ' +
+  'make one with `openssl rand -base64 32` and give it to each of them.';
+
+async function checkConnection(url: string): Promise<void> {
+  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  try {
+    await client.connect();
+    const { rows } = await client.query<{ superuser: boolean }>(
+      'select rolsuper as superuser from pg_roles where rolname = current_user',
+    );
+    if (!rows[0]?.superuser) {
+      throw new OperatorError(
+        `The user of DATABASE_URL is not a superuser of PostgreSQL. Galley makes roles and databases: give it one that is.`,
+      );
+    }
+  } catch (cause) {
+    if (cause instanceof OperatorError) throw cause;
+    throw new OperatorError(`PostgreSQL at DATABASE_URL does not answer: ${(cause as Error).message}`, {
+      cause,
+    });
+  } finally {
+    await client.end().catch(() => {});
+  }
+}

@@ -1,0 +1,69 @@
+import { errors, jwtVerify, SignJWT, type JWTPayload } from 'jose';
+import { AppError } from '../errors/app-error.js';
+import { limits } from '../limits.js';
+
+/** Signs and verifies a project's tokens. HS256 today; the algorithm is looked up per token so that ES256 can join. */
+export class ProjectTokens {
+  readonly #secret: Uint8Array;
+  /** token → claims of tokens whose signature was good; the oldest goes first. */
+  readonly #verified = new Map<string, Record<string, unknown>>();
+
+  constructor(jwtSecret: string) {
+    this.#secret = Buffer.from(jwtSecret);
+  }
+
+  /** Signs `claims`, adding `iat` and `exp`. */
+  sign(claims: Record<string, unknown>, lifetimeSeconds: number): Promise<string> {
+    const issuedAt = Math.floor(Date.now() / 1000);
+    return new SignJWT(claims as JWTPayload)
+      .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
+      .setIssuedAt(issuedAt)
+      .setExpirationTime(issuedAt + lifetimeSeconds)
+      .sign(this.#secret);
+  }
+
+  /**
+   * Returns the claims of a good token.
+   * @throws AppError `token_expired`, `token_malformed`, `token_bad_signature`, `token_not_yet_valid` or
+   *   `token_algorithm_unsupported` (401), for the protocol's filter to render.
+   */
+  async verify(token: string): Promise<Record<string, unknown>> {
+    const known = this.#verified.get(token);
+    if (known) {
+      if (typeof known['exp'] === 'number' && known['exp'] <= Date.now() / 1000) {
+        this.#verified.delete(token);
+        throw tokenError('token_expired', 'JWT expired');
+      }
+      return known;
+    }
+    const claims = await this.#check(token);
+    if (this.#verified.size >= limits.verifiedTokens) {
+      this.#verified.delete(this.#verified.keys().next().value!);
+    }
+    this.#verified.set(token, claims);
+    return claims;
+  }
+
+  async #check(token: string): Promise<Record<string, unknown>> {
+    try {
+      const { payload } = await jwtVerify(token, this.#secret, { algorithms: ['HS256'] });
+      return payload;
+    } catch (error) {
+      if (error instanceof errors.JWTExpired) throw tokenError('token_expired', 'JWT expired', error);
+      if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'nbf') {
+        throw tokenError('token_not_yet_valid', 'JWT not yet valid', error);
+      }
+      if (error instanceof errors.JWSSignatureVerificationFailed) {
+        throw tokenError('token_bad_signature', 'JWT signature verification failed', error);
+      }
+      if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) {
+        throw tokenError('token_algorithm_unsupported', 'JWT algorithm not supported; expected HS256', error);
+      }
+      throw tokenError('token_malformed', 'JWT malformed', error);
+    }
+  }
+}
+
+function tokenError(code: string, message: string, cause?: unknown): AppError {
+  return new AppError({ code, status: 401, message, cause });
+}

@@ -1,0 +1,67 @@
+import type { ProjectDatabase } from '../database/project-database.js';
+import type { ProjectKeys } from './project-keys.js';
+import { ProjectTokens } from './project-tokens.js';
+
+/**
+ * A whole isolated backend: its own database, keys, buckets and functions. Nothing that belongs to one is
+ * global to the process; whatever a feature keeps per project it keeps through {@link projectResource}.
+ */
+export class Project {
+  /** Twenty lower-case letters, as in Supabase; the first project's is `local`. */
+  readonly ref: string;
+  readonly keys: ProjectKeys;
+  readonly tokens: ProjectTokens;
+  readonly database: ProjectDatabase;
+  /** Where clients reach this project, without a trailing slash. */
+  readonly apiUrl: string;
+  /** Where the project's web app lives: the default target of links in mails (`SITE_URL`). */
+  readonly siteUrl: string;
+  readonly #resources = new Map<
+    symbol,
+    { value: unknown; close: (() => Promise<void> | void) | undefined }
+  >();
+
+  constructor(options: {
+    ref: string;
+    keys: ProjectKeys;
+    database: ProjectDatabase;
+    apiUrl: string;
+    siteUrl: string;
+  }) {
+    this.ref = options.ref;
+    this.keys = options.keys;
+    this.tokens = new ProjectTokens(options.keys.jwtSecret);
+    this.database = options.database;
+    this.apiUrl = options.apiUrl;
+    this.siteUrl = options.siteUrl;
+  }
+
+  /** @internal Use {@link projectResource}. */
+  resource<T>(key: symbol, create: () => T, close?: (value: T) => Promise<void> | void): T {
+    const existing = this.#resources.get(key);
+    if (existing) return existing.value as T;
+    const value = create();
+    this.#resources.set(key, { value, close: close && (() => close(value)) });
+    return value;
+  }
+
+  async close(): Promise<void> {
+    const resources = [...this.#resources.values()].reverse();
+    this.#resources.clear();
+    for (const resource of resources) await resource.close?.();
+    await this.database.close();
+  }
+}
+
+/**
+ * Declares something that each project has one of, made at first use and closed with the project.
+ * The returned function gives a project's own.
+ */
+export function projectResource<T>(
+  name: string,
+  create: (project: Project) => T,
+  close?: (value: T) => Promise<void> | void,
+): (project: Project) => T {
+  const key = Symbol(name);
+  return (project) => project.resource(key, () => create(project), close);
+}

@@ -1,0 +1,56 @@
+-- What Galley adds to a project's database: the outbox, in which an event is committed together with its change.
+
+create schema if not exists galley;
+revoke all on schema galley from public;
+
+create table galley.outbox (
+  id uuid primary key,
+  -- The order in which events were appended.
+  position bigint generated always as identity,
+  name text not null,
+  payload jsonb not null,
+  request_id text not null default '',
+  -- Functions between the first cause and this event.
+  depth integer not null default 0,
+  occurred_at timestamptz(3) not null default clock_timestamp(),
+  -- Set while a relay works on the event; past this another relay may take it.
+  leased_until timestamptz
+);
+create index outbox_position_idx on galley.outbox (position);
+
+comment on table galley.outbox is 'Events not yet handed to the queue. A row goes when all its deliveries are recorded.';
+
+-- The lock on the event's row, the lease and the deletion are all the relay needs; it wakes by this notification,
+-- which PostgreSQL sends when the change commits and not before.
+create function galley.notify_outbox() returns trigger language plpgsql as $$
+begin
+  perform pg_notify('galley_outbox', '');
+  return null;
+end
+$$;
+create trigger outbox_appended after insert on galley.outbox
+  for each statement execute function galley.notify_outbox();
+
+-- Row changes of subscribed tables; libs/events installs this trigger on them. It runs as its owner, so that a
+-- caller without rights on the outbox can cause an event but not forge one.
+create function galley.append_row_change() returns trigger language plpgsql security definer
+  set search_path = pg_catalog, galley as $$
+declare
+  change text := case tg_op when 'INSERT' then 'row.inserted' when 'UPDATE' then 'row.updated' else 'row.deleted' end;
+begin
+  insert into galley.outbox (id, name, payload, request_id, depth)
+  values (
+    gen_random_uuid(),
+    change,
+    jsonb_build_object(
+      'schema', tg_table_schema,
+      'table', tg_table_name,
+      'record', case when tg_op = 'DELETE' then null else to_jsonb(new) end,
+      'old_record', case when tg_op = 'INSERT' then null else to_jsonb(old) end
+    ),
+    coalesce(current_setting('galley.request_id', true), ''),
+    coalesce(nullif(current_setting('galley.depth', true), '')::integer, 0)
+  );
+  return null;
+end
+$$;
