@@ -1,5 +1,7 @@
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
+import { WebSocket } from 'undici';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createLogger, parseConfig, Platform, type Project, type ProjectKeys } from '#libs/platform';
 import { startServer, type Feature } from '../../apps/server/src/server.js';
@@ -18,6 +20,15 @@ export interface TestServer {
   close(): Promise<void>;
 }
 
+/** A port that was free a moment ago: settings name the server's own address before it listens. */
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
 /** @param options.environment settings beside the ones a test needs, by their environment names */
 export async function startTestServer(options: {
   modules: readonly Feature[];
@@ -31,13 +42,13 @@ export async function startTestServer(options: {
     GALLEY_PLATFORM_DB: databases.platformName,
     GALLEY_MASTER_KEY: masterKey,
     GALLEY_DATA_DIR: ownDataDir,
-    PORT: '0',
+    PORT: String(await freePort()),
     LOG_LEVEL: 'error',
     ...options.environment,
   });
   const platform = await Platform.open(config, createLogger({ level: config.logLevel, name: 'test' }));
   const server = await startServer(platform, options.modules);
-  const url = `http://127.0.0.1:${server.port}`;
+  const url = config.apiUrl;
   const { keys } = platform.projects.first;
   return {
     url,
@@ -45,7 +56,11 @@ export async function startTestServer(options: {
     project: platform.projects.first,
     keys,
     client: (key = keys.publishableKey) =>
-      createClient(url, key, { auth: { persistSession: false, autoRefreshToken: false } }),
+      createClient(url, key, {
+        auth: { persistSession: false, autoRefreshToken: false },
+        // Node.js 20 has no WebSocket of its own, and the SDK will not start without one.
+        realtime: { transport: WebSocket as never },
+      }),
     async close() {
       await server.close();
       await platform.close();

@@ -22,8 +22,6 @@ class ServerModule {}
 /** A running front door. */
 export interface Server {
   readonly app: NestFastifyApplication;
-  /** The port it listens on. */
-  readonly port: number;
   /** Stops taking requests, lets those in flight finish, then stops the features. */
   close(): Promise<void>;
 }
@@ -56,9 +54,7 @@ export async function startServer(platform: Platform, features: readonly Feature
   });
   openFrontDoor(adapter.getInstance(), platform.projects, app.get(Metrics));
   await listen(app, platform);
-  const address = adapter.getInstance().server.address();
-  const port = typeof address === 'object' && address ? address.port : platform.config.port;
-  return { app, port, close: () => app.close() };
+  return { app, close: () => app.close() };
 }
 
 async function listen(app: NestFastifyApplication, platform: Platform): Promise<void> {

@@ -6,3 +6,18 @@ export {
   type EventPayload,
 } from './catalogue.js';
 export { appendEvent } from './outbox.js';
+export { matches, type Subscription, type SubscriptionFilter } from './delivery/subscription.js';
+export {
+  endAttempt,
+  functionsWithWork,
+  openDeliveries,
+  startDelivery,
+  type Delivery,
+  type StartedDelivery,
+} from './delivery/deliveries.sql.js';
+export { queueNameOf, workChannel } from './delivery/queue-names.js';
+export { Relay } from './relay/relay.js';
+export { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './queue/job-queue.js';
+export { BullMqQueue } from './queue/bullmq-queue.js';
+export { postgresBackend, redisBackend } from './queue/backends.js';
+export { EventsHttpModule, EventsModule, maxOpenConsumers } from './events.module.js';

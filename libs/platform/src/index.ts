@@ -10,7 +10,7 @@ export {
   keylessCaller,
 } from './caller.js';
 export { type Config, parseConfig } from './config/config.js';
-export { configFromEnvironment, inheritedEnvironment } from './config/env.js';
+export { clientFromEnvironment, configFromEnvironment, inheritedEnvironment } from './config/env.js';
 export { type Sql, quoteIdent, quoteQualified, quoteLiteral } from './database/sql.js';
 export {
   ProjectDatabase,
@@ -43,3 +43,4 @@ export { Platform } from './platform.js';
 export { PlatformModule } from './platform.module.js';
 export { LOGGER, CONFIG } from './tokens.js';
 export { PlatformErrorFilter } from './http/platform-error.filter.js';
+export { runProgram, type RunningProgram } from './process/run-program.js';

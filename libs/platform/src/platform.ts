@@ -37,12 +37,10 @@ export class Platform {
       closers.push(() => database.close());
       const projects = new ProjectRegistry();
       closers.push(() => projects.close());
-      const apiUrl = config.apiExternalUrl ?? `http://${clientHost(config.host)}:${config.port}`;
       projects.add(
         await openProject({
           ref: firstProjectRef,
           connection: server,
-          apiUrl,
           config,
           platformDatabase: database,
           sealer,
@@ -62,12 +60,6 @@ export class Platform {
 
 async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
   for (const close of closers.splice(0).reverse()) await close();
-}
-
-/** An address that a client on this machine can use for a server listening on `host`. */
-function clientHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 async function reachPostgres(

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { OperatorError } from '../errors/app-error.js';
 
 const flag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] });
-const port = z.coerce.number().int().min(0).max(65_535);
+const port = z.coerce.number().int().min(1).max(65_535);
 const count = z.coerce.number().int().min(1);
 const url = (protocols: string) => z.url({ protocol: new RegExp(`^(${protocols})$`) });
 
@@ -74,8 +74,10 @@ const environmentSchema = z.object({
 export interface Config {
   readonly port: number;
   readonly host: string;
-  readonly apiExternalUrl: string | undefined;
-  readonly internalUrl: string | undefined;
+  /** Where clients reach the server, without a trailing slash. */
+  readonly apiUrl: string;
+  /** Where functions reach the server, without a trailing slash. */
+  readonly internalUrl: string;
   readonly siteUrl: string;
   readonly dataDir: string;
   readonly masterKey: string | undefined;
@@ -117,11 +119,12 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     );
   }
   const env = parsed.data;
+  const ownUrl = `http://${reachableHost(env.HOST)}:${env.PORT}`;
   return {
     port: env.PORT,
     host: env.HOST,
-    apiExternalUrl: env.API_EXTERNAL_URL?.replace(/\/+$/, ''),
-    internalUrl: env.GALLEY_INTERNAL_URL?.replace(/\/+$/, ''),
+    apiUrl: (env.API_EXTERNAL_URL ?? ownUrl).replace(/\/+$/, ''),
+    internalUrl: (env.GALLEY_INTERNAL_URL ?? ownUrl).replace(/\/+$/, ''),
     siteUrl: env.SITE_URL,
     dataDir: resolve(env.GALLEY_DATA_DIR),
     masterKey: env.GALLEY_MASTER_KEY,
@@ -140,6 +143,12 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     functions: { maxInstances: env.GALLEY_MAX_INSTANCES, instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS },
     unused: Object.keys(given).filter((name) => name.startsWith('SMTP_')),
   };
+}
+
+/** An address by which this machine reaches a server that listens on `host`. */
+function reachableHost(host: string): string {
+  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 type Environment = z.infer<typeof environmentSchema>;

@@ -1,8 +1,12 @@
 import { parseConfig, type Config } from './config.js';
 
-/** The only reader of `process.env`: programs call it once, in their `main.ts`. */
-export function configFromEnvironment(): Config {
-  return parseConfig(process.env);
+/**
+ * The only reader of `process.env`: a program calls it once.
+ * @param beneath what holds where the environment says nothing (a project folder's config.toml)
+ */
+export function configFromEnvironment(beneath: Readonly<Record<string, string>> = {}): Config {
+  const given = Object.entries(process.env).filter(([, value]) => value !== '');
+  return parseConfig({ ...beneath, ...Object.fromEntries(given) });
 }
 
 /**
@@ -16,4 +20,14 @@ export function inheritedEnvironment(): Record<string, string> {
   const registry = process.env['NPM_CONFIG_REGISTRY'] ?? process.env['npm_config_registry'];
   if (registry) inherited['NPM_CONFIG_REGISTRY'] = registry;
   return inherited;
+}
+
+/** How a client program (the CLI) finds a server, where the environment says so. */
+export function clientFromEnvironment(): { url?: string; publishableKey?: string; secretKey?: string } {
+  const {
+    SUPABASE_URL: url,
+    SUPABASE_PUBLISHABLE_KEY: publishableKey,
+    SUPABASE_SECRET_KEY: secretKey,
+  } = process.env;
+  return { ...(url && { url }), ...(publishableKey && { publishableKey }), ...(secretKey && { secretKey }) };
 }

@@ -3,7 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const reconnectDelayMs = 250;
 
-/** See {@link ProjectDatabase.listen}. */
+/**
+ * Calls `onNotify` for each NOTIFY on `channel` until the returned function is called. Reconnects when the connection
+ * breaks and then calls `onNotify('')` once, since notifications in between are lost.
+ */
 export async function listen(
   connection: pg.ClientConfig,
   channel: string,

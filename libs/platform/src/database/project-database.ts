@@ -1,5 +1,6 @@
 import pg from 'pg';
 import type { Caller } from '../caller.js';
+import { listen } from './listen.js';
 import type { Sql } from './sql.js';
 
 /** What a transaction knows of the request it serves; readable in SQL as `current_setting('galley.…')`. */
@@ -44,10 +45,10 @@ export class ProjectDatabase {
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
     return withClient(this.#callers, async (client) => {
-      const { settingsText, settingsValues } = callerSettings(caller, request);
+      const { settingsName, settingsText, settingsValues } = callerSettings(caller, request);
       const results = await Promise.allSettled([
         client.query(request.readOnly ? 'begin read only' : 'begin'),
-        client.query({ name: settingsText, text: settingsText, values: settingsValues }),
+        client.query({ name: settingsName, text: settingsText, values: settingsValues }),
         client.query<Row>(text, values as unknown[]),
         client.query('commit'),
       ]);
@@ -65,9 +66,9 @@ export class ProjectDatabase {
     work: (tx: Sql) => Promise<T>,
   ): Promise<T> {
     return withClient(this.#callers, async (client) => {
-      const { settingsText, settingsValues } = callerSettings(caller, request);
+      const { settingsName, settingsText, settingsValues } = callerSettings(caller, request);
       return inTransaction(client, request.readOnly ?? false, async () => {
-        await client.query({ name: settingsText, text: settingsText, values: settingsValues });
+        await client.query({ name: settingsName, text: settingsText, values: settingsValues });
         return work(sqlOf(client));
       });
     });
@@ -89,12 +90,8 @@ export class ProjectDatabase {
     return { rows: result.rows, rowCount: result.rowCount ?? 0 };
   }
 
-  /**
-   * Calls `onNotify` for each NOTIFY on `channel` until stopped. Reconnects when the connection breaks and
-   * then calls `onNotify('')` once, since notifications in between are lost.
-   */
-  async listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>> {
-    const { listen } = await import('./listen.js');
+  /** See {@link listen}. */
+  listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>> {
     return listen(this.#system.options, channel, onNotify);
   }
 
@@ -122,7 +119,12 @@ function callerSettings(caller: Caller, request: RequestSettings) {
     ...Object.entries(request.settings ?? {}),
   ];
   const calls = settings.map((_, i) => `set_config($${i * 2 + 1}, $${i * 2 + 2}, true)`);
-  return { settingsText: `select ${calls.join(', ')}`, settingsValues: settings.flat() };
+  return {
+    // Names of prepared statements end at 63 bytes (NAMEDATALEN); the text depends on the count alone.
+    settingsName: `caller_settings_${settings.length}`,
+    settingsText: `select ${calls.join(', ')}`,
+    settingsValues: settings.flat(),
+  };
 }
 
 function systemTransactionOf(client: pg.PoolClient): SystemTransaction {

@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
+import { listen } from '../database/listen.js';
 import { migrate } from '../database/migrate.js';
 import type { Sql } from '../database/sql.js';
 import { PrismaClient } from './generated/client.js';
@@ -53,6 +54,11 @@ export class PlatformDatabase {
       client.off('error', onError);
       client.release();
     }
+  }
+
+  /** See {@link ProjectDatabase.listen}. */
+  listen(channel: string, onNotify: (payload: string) => void): Promise<() => Promise<void>> {
+    return listen(this.connection, channel, onNotify);
   }
 
   async close(): Promise<void> {

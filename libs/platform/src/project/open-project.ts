@@ -19,7 +19,6 @@ export async function openProject(options: {
   ref: string;
   /** A superuser's connection to the project's database. */
   connection: pg.ClientConfig;
-  apiUrl: string;
   config: Config;
   platformDatabase: PlatformDatabase;
   sealer: Sealer;
@@ -39,7 +38,7 @@ export async function openProject(options: {
   });
   await migrate((work) => database.asSystem(work), await projectMigrations(), projectLedger);
   await letAuthenticatorIn(connection, database, password);
-  return new Project({ ref, keys, database, apiUrl: options.apiUrl, siteUrl: config.siteUrl });
+  return new Project({ ref, keys, database, apiUrl: config.apiUrl, siteUrl: config.siteUrl });
 }
 
 /** What the operator gives is used; the rest is what was made at the first start. */

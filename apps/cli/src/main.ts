@@ -1,0 +1,40 @@
+#!/usr/bin/env node
+// The `galley` command.
+import { parseArgs } from 'node:util';
+import { configFromEnvironment, OperatorError } from '#libs/platform';
+import { findServer } from './connection.js';
+import { demo } from './demo.js';
+import { deploy } from './deploy.js';
+import { start } from './start.js';
+
+const usage = `Usage:
+  galley start [project folder]    start everything in this process
+  galley deploy [project folder]   bring a project folder's migrations and functions to the running server
+  galley demo                      play the story of an uploaded picture; starts a server if none runs
+`;
+
+async function main(command: string | undefined, args: readonly string[]): Promise<void> {
+  const say = (line: string) => void process.stdout.write(`${line}\n`);
+  if (command === 'start' && args.length <= 1) return start(args[0]);
+  if (command === 'demo' && args.length === 0) return demo(say);
+  if (command === 'deploy' && args.length <= 1) {
+    const connection = await findServer(configFromEnvironment().dataDir);
+    if (!connection) throw new OperatorError('No server is running. Start one first: npm start');
+    return deploy(connection, args[0] ?? '.', say);
+  }
+  throw new OperatorError(`galley: there is no \`${[command, ...args].join(' ')}\`.\n\n${usage}`);
+}
+
+try {
+  const { positionals, values } = parseArgs({
+    allowPositionals: true,
+    options: { help: { type: 'boolean', short: 'h' } },
+  });
+  if (values.help || positionals.length === 0) process.stdout.write(usage);
+  else await main(positionals[0], positionals.slice(1));
+} catch (error) {
+  const known =
+    error instanceof OperatorError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');
+  process.stderr.write(`${known ? (error as Error).message : ((error as Error).stack ?? String(error))}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,67 @@
+import { DeployFunction } from '#libs/functions';
+import {
+  configFromEnvironment,
+  createLogger,
+  Platform,
+  type Logger,
+  type RunningProgram,
+} from '#libs/platform';
+import { applyMigrations } from './project-folder/apply-migrations.js';
+import { deployFunctions, watchFunctions } from './project-folder/deploy-functions.js';
+import { readProjectFolder, type ProjectFolder } from './project-folder/read-project-folder.js';
+import { startServer, type Feature, type Server } from './server.js';
+
+/** A running Galley process. */
+export interface Galley extends RunningProgram {
+  readonly platform: Platform;
+  readonly server: Server;
+}
+
+/**
+ * Starts one process with the given features, serving the project folder at `path` if one is given.
+ * @param options.watch redeploy functions when their files change
+ * @throws OperatorError that says what to mend.
+ */
+export async function startGalley(options: {
+  name: string;
+  features: readonly Feature[];
+  projectPath: string | undefined;
+  watch: boolean;
+}): Promise<Galley> {
+  const folder = options.projectPath === undefined ? undefined : await readProjectFolder(options.projectPath);
+  const config = configFromEnvironment(folder?.environment);
+  const logger = createLogger({ level: config.logLevel, name: options.name });
+  warnOfUnused(logger, config.unused, folder);
+  const platform = await Platform.open(config, logger);
+  const closers: (() => Promise<void>)[] = [() => platform.close()];
+  const stop = async () => {
+    for (const close of closers.splice(0).reverse()) await close();
+  };
+  try {
+    const project = platform.projects.first;
+    if (folder) await applyMigrations(project, folder, logger);
+    const server = await startServer(platform, options.features);
+    closers.push(() => server.close());
+    if (folder) {
+      const deploy = server.app.get(DeployFunction, { strict: false });
+      await deployFunctions(project, folder, deploy, logger);
+      if (options.watch) closers.push(watchFunctions(project, folder.root, deploy, logger));
+    }
+    return { platform, server, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+function warnOfUnused(logger: Logger, variables: readonly string[], folder: ProjectFolder | undefined): void {
+  if (variables.length > 0) {
+    logger.warn(
+      { variables },
+      'Set but without effect: this version sends no mail; accounts are confirmed at once',
+    );
+  }
+  if (folder && folder.unused.length > 0) {
+    logger.warn({ keys: folder.unused }, 'Keys of config.toml without effect here');
+  }
+}

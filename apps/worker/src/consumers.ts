@@ -1,0 +1,145 @@
+import {
+  functionsWithWork,
+  JobQueue,
+  maxOpenConsumers,
+  openDeliveries,
+  queueNameOf,
+  workChannel,
+  type Consumer,
+  type Job,
+} from '#libs/events';
+import type { Logger, PlatformDatabase } from '#libs/platform';
+
+/** How often functions with work are looked for beside the notifications. */
+const sweepMs = 1_000;
+/** A delivery that has been open for this long is made sure of having a job (Redis may have lost it). */
+const reconcileAfterMs = 15_000;
+const reconcileEveryMs = 10_000;
+const reconcileBatch = 500;
+/** How long a consumer stays open without work, so that a steady trickle does not open and close it. */
+const lingerMs = 2_000;
+
+interface OpenConsumer {
+  readonly opening: Promise<Consumer>;
+  /** When it last had work, or was opened. */
+  busyAt: number;
+  readonly openedAt: number;
+  /** Set while it lets its last jobs end. */
+  closing?: Promise<void>;
+}
+
+/**
+ * Holds a consumer open for each function that has work, and for no other: a thousand idle functions cost nothing.
+ *
+ * closed → open: a notification or the sweep names the function. open → closed: the sweep no longer names it and
+ * `lingerMs` have passed; or all places are taken and others wait, then the one that has been open longest goes, and
+ * comes back at the end of the line.
+ */
+export class Consumers {
+  readonly #open = new Map<string, OpenConsumer>();
+  readonly #waiting = new Set<string>();
+  #timer: NodeJS.Timeout | undefined;
+  #reconciledAt = 0;
+  #stopListening: (() => Promise<void>) | undefined;
+  #sweeping: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(
+    private readonly queue: JobQueue,
+    private readonly database: PlatformDatabase,
+    private readonly concurrencyOf: (projectRef: string, functionSlug: string) => Promise<number>,
+    private readonly handle: (job: Job) => Promise<void>,
+    private readonly logger: Logger,
+  ) {}
+
+  async start(): Promise<void> {
+    this.#stopListening = await this.database.listen(workChannel, (payload) => {
+      const [projectRef, functionSlug] = payload.split('/');
+      if (projectRef && functionSlug) this.#want(projectRef, functionSlug);
+    });
+    await this.#sweep();
+  }
+
+  /** Lets the jobs under way end. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#stopListening?.();
+    await this.#sweeping;
+    await Promise.all([...this.#open].map(([key, consumer]) => this.#close(key, consumer)));
+  }
+
+  /** Functions that are being served, for metrics. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  #want(projectRef: string, functionSlug: string): void {
+    if (this.#stopped) return;
+    const key = `${projectRef}/${functionSlug}`;
+    const existing = this.#open.get(key);
+    if (existing) {
+      existing.busyAt = Date.now();
+    } else if (this.#open.size < maxOpenConsumers) {
+      this.#waiting.delete(key);
+      const now = Date.now();
+      const opening = this.#consume(projectRef, functionSlug);
+      this.#open.set(key, { opening, busyAt: now, openedAt: now });
+      // The next sweep tries again.
+      opening.catch((error: unknown) => {
+        this.#open.delete(key);
+        this.logger.warn({ err: error, function: functionSlug }, 'A queue could not be opened');
+      });
+    } else {
+      this.#waiting.add(key);
+    }
+  }
+
+  async #consume(projectRef: string, functionSlug: string): Promise<Consumer> {
+    const concurrency = await this.concurrencyOf(projectRef, functionSlug);
+    return this.queue.consume(queueNameOf(projectRef, functionSlug), { concurrency }, this.handle);
+  }
+
+  async #sweep(): Promise<void> {
+    this.#sweeping = this.#sweepOnce().catch((error: unknown) => {
+      this.logger.warn({ err: error }, 'Functions with work could not be looked up; trying again');
+    });
+    await this.#sweeping;
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#sweep(), sweepMs).unref();
+  }
+
+  async #sweepOnce(): Promise<void> {
+    const busy = await this.database.transaction((tx) => functionsWithWork(tx));
+    for (const { projectRef, functionSlug } of busy) this.#want(projectRef, functionSlug);
+    const now = Date.now();
+    const open = [...this.#open].filter(([, consumer]) => !consumer.closing);
+    const done = open.filter(([, consumer]) => now - consumer.busyAt > lingerMs);
+    if (done.length === 0 && this.#waiting.size > 0) {
+      done.push(...open.sort(([, a], [, b]) => a.openedAt - b.openedAt).slice(0, 1));
+    }
+    // Not awaited: a job that runs for minutes must not hold up the other functions.
+    for (const [key, consumer] of done) void this.#close(key, consumer);
+    for (const key of this.#waiting) this.#want(...(key.split('/') as [string, string]));
+    if (now - this.#reconciledAt > reconcileEveryMs) await this.#reconcile(now);
+  }
+
+  async #reconcile(now: number): Promise<void> {
+    this.#reconciledAt = now;
+    const open = await this.database.transaction((tx) =>
+      openDeliveries(tx, reconcileAfterMs, reconcileBatch),
+    );
+    for (const { id, projectRef, functionSlug } of open) {
+      await this.queue.ensure(queueNameOf(projectRef, functionSlug), { id, data: { deliveryId: id } });
+    }
+  }
+
+  #close(key: string, consumer: OpenConsumer): Promise<void> {
+    consumer.closing ??= consumer.opening
+      .then((opened) => opened.close())
+      .catch((error: unknown) =>
+        this.logger.warn({ err: error, queue: key }, 'A queue did not close cleanly'),
+      )
+      .finally(() => this.#open.delete(key));
+    return consumer.closing;
+  }
+}

@@ -1,0 +1,45 @@
+import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
+import { EventsModule, JobQueue, Relay } from '#libs/events';
+import { FunctionsModule, InvokeFunction } from '#libs/functions';
+import { LOGGER, Metrics, PlatformDatabase, ProjectRegistry, type Logger } from '#libs/platform';
+import { UsageModule } from '#libs/usage';
+import { Consumers } from './consumers.js';
+import { deliver } from './deliver.js';
+
+/** Carries events to functions: a relay for each project, and consumers for the functions that have work. */
+@Module({ imports: [EventsModule, FunctionsModule, UsageModule] })
+export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
+  readonly #consumers: Consumers;
+  readonly #relays: Relay[];
+
+  constructor(
+    queue: JobQueue,
+    database: PlatformDatabase,
+    projects: ProjectRegistry,
+    invokeFunction: InvokeFunction,
+    metrics: Metrics,
+    @Inject(LOGGER) logger: Logger,
+  ) {
+    this.#relays = projects.all().map((project) => new Relay(project, database, queue, logger));
+    this.#consumers = new Consumers(
+      queue,
+      database,
+      (projectRef, slug) => invokeFunction.concurrencyOf(projects.get(projectRef), slug),
+      (job) => deliver({ database, projects, invokeFunction, logger }, job),
+      logger,
+    );
+    metrics.gauge('galley_open_consumers', 'Functions whose queues this worker serves now.', [], (gauge) =>
+      gauge.set(this.#consumers.openCount),
+    );
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await Promise.all([...this.#relays.map((relay) => relay.start()), this.#consumers.start()]);
+  }
+
+  /** Before the features close: events stop coming first, then the jobs under way end. */
+  async onModuleDestroy(): Promise<void> {
+    await Promise.all(this.#relays.map((relay) => relay.stop()));
+    await this.#consumers.stop();
+  }
+}

@@ -1,0 +1,151 @@
+import type { Sql } from '#libs/platform';
+import type { Subscription } from './subscription.js';
+
+/** One event on its way to one function. */
+export interface Delivery {
+  readonly id: string;
+  readonly projectRef: string;
+  readonly subscriptionId: string;
+  readonly functionSlug: string;
+  readonly eventId: string;
+  readonly eventName: string;
+  readonly payload: unknown;
+  readonly requestId: string;
+  readonly depth: number;
+  readonly occurredAt: Date;
+}
+
+/** A delivery that this worker has begun: it alone may end it, as long as `invocationId` stands in the row. */
+export interface StartedDelivery extends Delivery {
+  readonly invocationId: string;
+  /** 1 for the first try; counts tries whose worker died, too. */
+  readonly attempt: number;
+}
+
+export async function subscriptionsTo(
+  sql: Sql,
+  projectRef: string,
+  events: readonly string[],
+): Promise<Subscription[]> {
+  const { rows } = await sql.query<Subscription>(
+    `select id, function_slug as "functionSlug", event, filter from subscriptions
+     where project_ref = $1 and event = any($2::text[])`,
+    [projectRef, events],
+  );
+  return rows;
+}
+
+/** Records deliveries; one that is recorded already stays as it is. */
+export async function insertDeliveries(
+  sql: Sql,
+  deliveries: readonly (Delivery & { refusal: string | null })[],
+): Promise<void> {
+  await sql.query(
+    `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
+                             request_id, depth, occurred_at, state, last_error, finished_at)
+     select id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
+            occurred_at, case when refusal is null then 'queued' else 'dead' end, refusal,
+            case when refusal is null then null else now() end
+     from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::jsonb[], $8::text[],
+                 $9::integer[], $10::timestamptz[], $11::text[])
+       as d (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
+             occurred_at, refusal)
+     on conflict (id) do nothing`,
+    [
+      deliveries.map((d) => d.id),
+      deliveries.map((d) => d.projectRef),
+      deliveries.map((d) => d.subscriptionId),
+      deliveries.map((d) => d.functionSlug),
+      deliveries.map((d) => d.eventId),
+      deliveries.map((d) => d.eventName),
+      deliveries.map((d) => JSON.stringify(d.payload)),
+      deliveries.map((d) => d.requestId),
+      deliveries.map((d) => d.depth),
+      deliveries.map((d) => d.occurredAt),
+      deliveries.map((d) => d.refusal),
+    ],
+  );
+}
+
+/**
+ * Begins a try. Undefined when the delivery has ended (its job came twice) or is gone. A try that another worker
+ * began and never ended is taken over: that worker can no longer end the delivery.
+ */
+export async function startDelivery(
+  sql: Sql,
+  deliveryId: string,
+  invocationId: string,
+): Promise<StartedDelivery | undefined> {
+  const { rows } = await sql.query<StartedDelivery>(
+    `update deliveries set state = 'running', attempts = attempts + 1, invocation_id = $2
+     where id = $1 and state in ('queued', 'running')
+     returning id, project_ref as "projectRef", subscription_id as "subscriptionId",
+               function_slug as "functionSlug", event_id as "eventId", event_name as "eventName", payload,
+               request_id as "requestId", depth, occurred_at as "occurredAt",
+               invocation_id as "invocationId", attempts as attempt`,
+    [deliveryId, invocationId],
+  );
+  return rows[0];
+}
+
+/**
+ * Ends a try: `succeeded` and `dead` end the delivery, `queued` leaves it for the next try.
+ * @returns false when another worker has taken the delivery over in the meantime; then nothing was written
+ */
+export async function endAttempt(
+  sql: Sql,
+  attempt: {
+    deliveryId: string;
+    invocationId: string;
+    state: 'succeeded' | 'dead' | 'queued';
+    error: string | null;
+  },
+): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `update deliveries
+     set state = $3, last_error = coalesce($4, last_error), invocation_id = null,
+         finished_at = case when $3 = 'queued' then null else now() end
+     where id = $1 and invocation_id = $2 and state = 'running'`,
+    [attempt.deliveryId, attempt.invocationId, attempt.state, attempt.error],
+  );
+  return rowCount === 1;
+}
+
+/** Functions that have something to do. */
+export async function functionsWithWork(sql: Sql): Promise<{ projectRef: string; functionSlug: string }[]> {
+  const { rows } = await sql.query<{ projectRef: string; functionSlug: string }>(
+    `select f.project_ref as "projectRef", f.slug as "functionSlug" from functions f
+     where exists (select from deliveries d where d.state in ('queued', 'running')
+                   and d.project_ref = f.project_ref and d.function_slug = f.slug)`,
+  );
+  return rows;
+}
+
+/** Deliveries that have been open for a while: each should have a job. Oldest first. */
+export async function openDeliveries(
+  sql: Sql,
+  olderThanMs: number,
+  limit: number,
+): Promise<{ id: string; projectRef: string; functionSlug: string }[]> {
+  const { rows } = await sql.query<{ id: string; projectRef: string; functionSlug: string }>(
+    `select id, project_ref as "projectRef", function_slug as "functionSlug" from deliveries
+     where state in ('queued', 'running') and created_at < now() - make_interval(secs => $1::float8 / 1000)
+     order by created_at limit $2`,
+    [olderThanMs, limit],
+  );
+  return rows;
+}
+
+/** Opens a dead delivery again and returns its function; undefined when there is no such dead delivery. */
+export async function redriveDelivery(
+  sql: Sql,
+  projectRef: string,
+  deliveryId: string,
+): Promise<string | undefined> {
+  const { rows } = await sql.query<{ function_slug: string }>(
+    `update deliveries set state = 'queued', finished_at = null, attempts = 0
+     where id = $1 and project_ref = $2 and state = 'dead' returning function_slug`,
+    [deliveryId, projectRef],
+  );
+  return rows[0]?.function_slug;
+}

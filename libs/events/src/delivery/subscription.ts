@@ -1,0 +1,30 @@
+import type { CommittedEvent } from '../catalogue.js';
+
+/** Which events a function wants. */
+export interface Subscription {
+  readonly id: string;
+  readonly functionSlug: string;
+  readonly event: string;
+  readonly filter: SubscriptionFilter;
+}
+
+/** Narrows a subscription; what is not named matches everything. */
+export interface SubscriptionFilter {
+  /** Object events: only of this bucket. */
+  readonly bucket?: string;
+  /** Object events: only names that begin so. */
+  readonly prefix?: string;
+  /** Row events: only of this table, `schema.name`. */
+  readonly table?: string;
+}
+
+/** Whether `subscription` wants `event`. */
+export function matches(subscription: Subscription, event: CommittedEvent): boolean {
+  if (subscription.event !== event.name) return false;
+  const { bucket, prefix, table } = subscription.filter;
+  const payload = event.payload as { bucket?: string; name?: string; schema?: string; table?: string };
+  if (bucket !== undefined && payload.bucket !== bucket) return false;
+  if (prefix !== undefined && !payload.name?.startsWith(prefix)) return false;
+  if (table !== undefined && `${payload.schema}.${payload.table}` !== table) return false;
+  return true;
+}

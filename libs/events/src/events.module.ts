@@ -1,0 +1,34 @@
+import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
+import { CONFIG, LOGGER, PlatformDatabase, type Config, type Logger } from '#libs/platform';
+import { DeliveriesController } from './deliveries.controller.js';
+import { postgresBackend, redisBackend } from './queue/backends.js';
+import { BullMqQueue } from './queue/bullmq-queue.js';
+import { JobQueue } from './queue/job-queue.js';
+
+/** Functions whose queues one worker serves at a time; the others wait their turn. */
+export const maxOpenConsumers = 24;
+
+/** Opens the queues on the backend that the configuration names. */
+async function openQueue(config: Config, database: PlatformDatabase, logger: Logger): Promise<JobQueue> {
+  const backend = config.redisUrl
+    ? await redisBackend(config.redisUrl)
+    : await postgresBackend({ connection: database.connection, maxConsumers: maxOpenConsumers });
+  return new BullMqQueue(backend, logger);
+}
+
+/** The queues, for every program; {@link EventsHttpModule} adds what a server answers about deliveries. */
+@Global()
+@Module({
+  providers: [{ provide: JobQueue, inject: [CONFIG, PlatformDatabase, LOGGER], useFactory: openQueue }],
+  exports: [JobQueue],
+})
+export class EventsModule implements OnApplicationShutdown {
+  constructor(private readonly queue: JobQueue) {}
+
+  async onApplicationShutdown(): Promise<void> {
+    await this.queue.close();
+  }
+}
+
+@Module({ imports: [EventsModule], controllers: [DeliveriesController] })
+export class EventsHttpModule {}

@@ -1,0 +1,156 @@
+import {
+  DelayedError,
+  Queue,
+  Worker,
+  type BackendFactory,
+  type Job as BullJob,
+  type WorkerOptions,
+} from 'bullmq';
+import type { Logger } from '#libs/platform';
+import { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
+import { retryDelayMs } from './retry-delay.js';
+
+/** A worker that died loses its jobs after this; while it lives it renews its locks at half of it. */
+const lockMs = 6_000;
+const stalledCheckMs = 2_000;
+/** A job may lose its worker often (deploys, kills) without being to blame; the consumer's handler counts starts. */
+const maxStalledCount = 1_000;
+/** BullMQ counts in 32 bits. When to give up is the handler's to decide. */
+const unlimitedAttempts = 2 ** 31 - 1;
+/** Ended jobs stay for a while, so that an event relayed twice meets its first job. */
+const keepEnded = { age: 600, count: 10_000 };
+
+/** What differs between BullMQ on PostgreSQL and on Redis. */
+export interface BullBackend {
+  readonly connection: unknown;
+  readonly factory: BackendFactory | undefined;
+  /** Releases what the backend opened for all queues. */
+  close(): Promise<void>;
+}
+
+/** {@link JobQueue} on BullMQ, on whichever backend it is given. */
+export class BullMqQueue extends JobQueue {
+  readonly #queues = new Map<string, Queue>();
+  readonly #workers = new Set<Worker>();
+
+  constructor(
+    private readonly backend: BullBackend,
+    private readonly logger: Logger,
+  ) {
+    super();
+  }
+
+  async add(queue: string, jobs: readonly { id: string; data: unknown }[]): Promise<void> {
+    await this.#queue(queue).addBulk(jobs.map((job) => this.#bulkJob(job)));
+  }
+
+  async ensure(queue: string, job: { id: string; data: unknown }): Promise<void> {
+    const existing = await this.#queue(queue).getJob(job.id);
+    if (existing && ((await existing.isCompleted()) || (await existing.isFailed()))) await existing.remove();
+    await this.add(queue, [job]);
+  }
+
+  async consume(
+    queue: string,
+    options: { concurrency: number },
+    handle: (job: Job) => Promise<void>,
+  ): Promise<Consumer> {
+    const abort = new AbortController();
+    const workerOptions = {
+      connection: this.backend.connection,
+      concurrency: options.concurrency,
+      lockDuration: lockMs,
+      stalledInterval: stalledCheckMs,
+      maxStalledCount,
+      removeOnComplete: keepEnded,
+      removeOnFail: keepEnded,
+      settings: { backoffStrategy },
+    } as WorkerOptions;
+    const process = (job: BullJob, token?: string) => run(job, token, abort.signal, handle);
+    const worker = new Worker(queue, process, workerOptions, this.backend.factory as undefined);
+    // Without a listener an `error` event would end the process; BullMQ reconnects by itself.
+    worker.on('error', (error) =>
+      this.logger.warn({ err: error, queue }, 'A queue consumer lost its connection'),
+    );
+    this.#workers.add(worker);
+    await worker.waitUntilReady();
+    return {
+      close: async () => {
+        await worker.close();
+        abort.abort();
+        this.#workers.delete(worker);
+      },
+    };
+  }
+
+  async counts(queue: string): Promise<QueueCounts> {
+    const counts = await this.#queue(queue).getJobCounts('wait', 'prioritized', 'active', 'delayed');
+    return {
+      waiting: (counts['wait'] ?? 0) + (counts['prioritized'] ?? 0),
+      active: counts['active'] ?? 0,
+      delayed: counts['delayed'] ?? 0,
+    };
+  }
+
+  async obliterate(queue: string): Promise<void> {
+    await this.#queue(queue).obliterate({ force: true });
+    await this.#queues.get(queue)?.close();
+    this.#queues.delete(queue);
+  }
+
+  async close(): Promise<void> {
+    // Consumers that are still open lose their jobs to the next worker.
+    await Promise.all([...this.#workers].map((worker) => worker.close(true)));
+    this.#workers.clear();
+    await Promise.all([...this.#queues.values()].map((queue) => queue.close()));
+    this.#queues.clear();
+    await this.backend.close();
+  }
+
+  #queue(name: string): Queue {
+    const existing = this.#queues.get(name);
+    if (existing) return existing;
+    const options = { connection: this.backend.connection } as ConstructorParameters<typeof Queue>[1];
+    const queue = new Queue(name, options as never, this.backend.factory as undefined);
+    queue.on('error', (error) =>
+      this.logger.warn({ err: error, queue: name }, 'A queue lost its connection'),
+    );
+    this.#queues.set(name, queue);
+    return queue;
+  }
+
+  #bulkJob(job: { id: string; data: unknown }) {
+    return {
+      name: 'delivery',
+      data: job.data,
+      opts: {
+        jobId: job.id,
+        attempts: unlimitedAttempts,
+        backoff: { type: 'custom' },
+        removeOnComplete: keepEnded,
+        removeOnFail: keepEnded,
+      },
+    };
+  }
+}
+
+/** How long until the next try: what the handler asked for, else the standard delay. */
+function backoffStrategy(attemptsMade: number, _type?: string, error?: Error): number {
+  if (error instanceof RetryLater && error.afterMs !== undefined) return error.afterMs;
+  return retryDelayMs(attemptsMade);
+}
+
+async function run(
+  job: BullJob,
+  token: string | undefined,
+  signal: AbortSignal,
+  handle: (job: Job) => Promise<void>,
+): Promise<void> {
+  try {
+    await handle({ id: job.id!, data: job.data, failures: job.attemptsMade, signal });
+  } catch (error) {
+    if (!(error instanceof RetryLater && error.uncounted)) throw error;
+    await job.moveToDelayed(Date.now() + (error.afterMs ?? retryDelayMs(1)), token);
+    throw new DelayedError();
+  }
+}

@@ -1,0 +1,140 @@
+import { derivedId, limits, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
+import type { CommittedEvent } from '../catalogue.js';
+import { insertDeliveries, subscriptionsTo, type Delivery } from '../delivery/deliveries.sql.js';
+import { queueNameOf, workChannel } from '../delivery/queue-names.js';
+import { matches, type Subscription } from '../delivery/subscription.js';
+import { claimEvents, claimSize, completeEvents } from '../outbox.js';
+import type { JobQueue } from '../queue/job-queue.js';
+
+/** The outbox is looked at this often even without a notification: leases of relays that died run out. */
+const pollMs = 2_000;
+const retryMs = 500;
+
+/**
+ * Carries a project's committed events to the queues of the functions that want them.
+ *
+ * claim (lease) → record deliveries → add jobs → remove from the outbox. A crash after any step repeats it from the
+ * claim; the delivery's id depends only on event and subscription, so a repetition finds its own work done. Any
+ * number of relays may run: a claim skips rows that another holds.
+ */
+export class Relay {
+  #stopListening: (() => Promise<void>) | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> | undefined;
+  #wanted = false;
+  #stopped = false;
+
+  constructor(
+    private readonly project: Project,
+    private readonly platform: PlatformDatabase,
+    private readonly queue: JobQueue,
+    private readonly logger: Logger,
+  ) {}
+
+  async start(): Promise<void> {
+    this.#stopListening = await this.project.database.listen('galley_outbox', () => this.#wake());
+    this.#wake();
+  }
+
+  /** Finishes the claim under way and stops. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#stopListening?.();
+    await this.#running;
+  }
+
+  /** Carries what is in the outbox now; returns how many events that were. */
+  async runOnce(): Promise<number> {
+    let carried = 0;
+    for (;;) {
+      const events = await claimEvents(this.project.database);
+      if (events.length > 0) await this.#carry(events);
+      carried += events.length;
+      if (events.length < claimSize || this.#stopped) return carried;
+    }
+  }
+
+  /** A wake-up while one run is under way makes another one follow it, since the first may have looked too early. */
+  #wake(): void {
+    this.#wanted = true;
+    if (this.#running || this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#running = this.#runWhileWanted().finally(() => {
+      this.#running = undefined;
+      if (!this.#stopped) this.#timer = setTimeout(() => this.#wake(), pollMs).unref();
+      if (this.#wanted) this.#wake();
+    });
+  }
+
+  async #runWhileWanted(): Promise<void> {
+    while (this.#wanted && !this.#stopped) {
+      this.#wanted = false;
+      try {
+        await this.runOnce();
+      } catch (error) {
+        this.logger.warn(
+          { err: error, project: this.project.ref },
+          'The relay could not carry events; trying again',
+        );
+        await new Promise((resolve) => setTimeout(resolve, retryMs));
+        this.#wanted = true;
+      }
+    }
+  }
+
+  async #carry(events: readonly CommittedEvent[]): Promise<void> {
+    const { ref } = this.project;
+    const names = [...new Set(events.map((event) => event.name))];
+    const subscriptions = await this.platform.transaction((tx) => subscriptionsTo(tx, ref, names));
+    const deliveries = events.flatMap((event) =>
+      subscriptions
+        .filter((subscription) => matches(subscription, event))
+        .map((subscription) => deliveryOf(ref, event, subscription)),
+    );
+    if (deliveries.length > 0) await this.#deliver(deliveries);
+    await completeEvents(
+      this.project.database,
+      events.map((event) => event.id),
+    );
+  }
+
+  async #deliver(deliveries: readonly (Delivery & { refusal: string | null })[]): Promise<void> {
+    await this.platform.transaction((tx) => insertDeliveries(tx, deliveries));
+    const accepted = deliveries.filter((delivery) => delivery.refusal === null);
+    for (const slug of new Set(accepted.map((delivery) => delivery.functionSlug))) {
+      const own = accepted.filter((delivery) => delivery.functionSlug === slug);
+      const jobs = own.map(({ id }) => ({ id, data: { deliveryId: id } }));
+      await this.queue.add(queueNameOf(this.project.ref, slug), jobs);
+      await this.platform.query('select pg_notify($1, $2)', [workChannel, `${this.project.ref}/${slug}`]);
+    }
+    for (const { id, eventName, requestId, functionSlug, refusal } of deliveries) {
+      const line = { deliveryId: id, event: eventName, requestId, function: functionSlug };
+      if (refusal === null) this.logger.debug(line, 'Event queued');
+      else this.logger.warn({ ...line, refusal }, 'Event refused');
+    }
+  }
+}
+
+function deliveryOf(
+  projectRef: string,
+  event: CommittedEvent,
+  subscription: Subscription,
+): Delivery & { refusal: string | null } {
+  const loop =
+    `Functions woke each other ${event.depth} times in a row, up to ${subscription.functionSlug}; ` +
+    `the limit is ${limits.eventDepth}. Filter the subscription so that the function does not react to itself.`;
+  return {
+    id: derivedId(event.id, subscription.id),
+    projectRef,
+    subscriptionId: subscription.id,
+    functionSlug: subscription.functionSlug,
+    eventId: event.id,
+    eventName: event.name,
+    payload: event.payload,
+    requestId: event.requestId,
+    depth: event.depth,
+    occurredAt: event.occurredAt,
+    refusal: event.depth > limits.eventDepth ? loop : null,
+  };
+}

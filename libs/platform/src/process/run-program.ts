@@ -1,0 +1,48 @@
+import { OperatorError } from '../errors/app-error.js';
+
+/** Past this a stop is no longer orderly: what still runs is left to the next start. */
+const stopTimeoutMs = 25_000;
+
+/** A program that runs until it is told to stop. */
+export interface RunningProgram {
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs a program's `main`: an {@link OperatorError} is printed as one line; SIGINT and SIGTERM stop it in order, a
+ * second signal at once.
+ */
+export async function runProgram(start: () => Promise<RunningProgram>): Promise<void> {
+  let stopRequested = false;
+  let program: RunningProgram | undefined;
+  let stopping: Promise<void> | undefined;
+
+  const stop = () => {
+    stopping ??= (async () => {
+      const timer = setTimeout(() => process.exit(1), stopTimeoutMs).unref();
+      await program?.stop();
+      clearTimeout(timer);
+      process.exit(0);
+    })().catch(fail);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      if (stopRequested && stopping) process.exit(130);
+      stopRequested = true;
+      // Told to stop while starting: the start is finished first, so that nothing is left half-open.
+      if (program) stop();
+    });
+  }
+  try {
+    program = await start();
+  } catch (error) {
+    fail(error);
+  }
+  if (stopRequested) stop();
+}
+
+function fail(error: unknown): never {
+  if (error instanceof OperatorError) process.stderr.write(`${error.message}\n`);
+  else process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
+  process.exit(1);
+}

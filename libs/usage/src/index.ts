@@ -1,0 +1,4 @@
+export { gbMs, insertInvocations, type InvocationRecord } from './invocation-record.js';
+export { UsageLedger } from './usage-ledger.js';
+export { UsageHttpModule, UsageModule } from './usage.module.js';
+export { costUsd, lambdaPrices, type PriceList } from './price.js';

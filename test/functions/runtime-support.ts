@@ -1,0 +1,59 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { newId } from '#libs/platform';
+import type { FunctionInstance, InstanceSpec, LogLine } from '../../libs/functions/src/runtime/function-runtime.js';
+
+/** A data directory of its own, short enough for sockets. */
+export function scratchDataDir(): { path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'gt-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A spec for `code`, with a deployment id of its own; what the function logs is gathered in `logs`. */
+export function specFor(code: string, options: Partial<InstanceSpec> = {}): InstanceSpec & { logs: LogLine[] } {
+  const logs: LogLine[] = [];
+  return {
+    deploymentId: newId(),
+    functionSlug: 'under-test',
+    code: async () => Buffer.from(code),
+    env: {},
+    allowedHosts: [],
+    limits: { memoryBytes: 128 * 1024 * 1024, bootTimeoutMs: 5_000 },
+    onLog: (line) => logs.push(line),
+    ...options,
+    logs,
+  };
+}
+
+interface Answer {
+  status: number;
+  headers: Record<string, string | string[]>;
+  text: string;
+}
+
+/** One call, with its body read to the end. */
+export async function call(
+  instance: FunctionInstance,
+  path = '/',
+  options: {
+    method?: string;
+    body?: string | Readable;
+    headers?: Record<string, string>;
+    signal?: AbortSignal;
+    invocationId?: string;
+  } = {},
+): Promise<Answer> {
+  const response = await instance.invoke({
+    invocationId: options.invocationId ?? newId(),
+    method: options.method ?? 'GET',
+    path,
+    headers: { host: 'api.test', ...options.headers },
+    body: options.body ?? null,
+    signal: options.signal ?? null,
+  });
+  const chunks: Buffer[] = [];
+  for await (const chunk of response.body) chunks.push(chunk as Buffer);
+  return { status: response.status, headers: response.headers, text: Buffer.concat(chunks).toString() };
+}
