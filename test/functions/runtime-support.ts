@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { newId } from '#libs/platform';
-import type { FunctionInstance, InstanceSpec, LogLine } from '../../libs/functions/src/runtime/function-runtime.js';
+import type {
+  FunctionInstance,
+  InstanceSpec,
+  LogLine,
+} from '../../libs/functions/src/runtime/function-runtime.js';
 
 /** A data directory of its own, short enough for sockets. */
 export function scratchDataDir(): { path: string; remove(): void } {
@@ -12,7 +16,10 @@ export function scratchDataDir(): { path: string; remove(): void } {
 }
 
 /** A spec for `code`, with a deployment id of its own; what the function logs is gathered in `logs`. */
-export function specFor(code: string, options: Partial<InstanceSpec> = {}): InstanceSpec & { logs: LogLine[] } {
+export function specFor(
+  code: string,
+  options: Partial<InstanceSpec> = {},
+): InstanceSpec & { logs: LogLine[] } {
   const logs: LogLine[] = [];
   return {
     deploymentId: newId(),

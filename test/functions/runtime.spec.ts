@@ -27,7 +27,10 @@ describe('handlers', () => {
       'Deno.serve({ handler })',
       `Deno.serve({ port: 1, handler: (req) => new Response(req.method + ' ' + new URL(req.url).href) });`,
     ],
-    ['a default object with fetch', `export default { fetch: (req) => new Response(req.method + ' ' + req.url) };`],
+    [
+      'a default object with fetch',
+      `export default { fetch: (req) => new Response(req.method + ' ' + req.url) };`,
+    ],
     ['a default function', `export default async (req) => new Response(req.method + ' ' + req.url);`],
     [
       'a node:http server',
@@ -115,9 +118,14 @@ describe('a failed start', () => {
     });
   });
 
-  it.each(['unix:/var/run/docker.sock', 'a.com,b.com', '*', 'http://a.com', ''])('refuses the host %j', async (host) => {
-    await expect(runtime.start(specFor('', { allowedHosts: [host] }))).rejects.toMatchObject({ code: 'BOOT_ERROR' });
-  });
+  it.each(['unix:/var/run/docker.sock', 'a.com,b.com', '*', 'http://a.com', ''])(
+    'refuses the host %j',
+    async (host) => {
+      await expect(runtime.start(specFor('', { allowedHosts: [host] }))).rejects.toMatchObject({
+        code: 'BOOT_ERROR',
+      });
+    },
+  );
 });
 
 describe('logs', () => {

@@ -1,3 +1,4 @@
+import type { Abstract } from '@nestjs/common';
 import { createClient, type SupabaseClient } from '@supabase/supabase-js';
 import { WebSocket } from 'undici';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -17,6 +18,8 @@ export interface TestServer {
   readonly keys: ProjectKeys;
   /** A new SDK client that keeps no session of others. */
   client(key?: string): SupabaseClient;
+  /** What the server's modules provide under `token`. */
+  get<T>(token: Abstract<T>): T;
   close(): Promise<void>;
 }
 
@@ -61,6 +64,7 @@ export async function startTestServer(options: {
         // Node.js 20 has no WebSocket of its own, and the SDK will not start without one.
         realtime: { transport: WebSocket as never },
       }),
+    get: (token) => server.app.get(token, { strict: false }),
     async close() {
       await server.close();
       await platform.close();

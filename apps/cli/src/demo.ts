@@ -60,6 +60,8 @@ async function play(connection: Connection, dataDir: string, say: Say): Promise<
   await deploy(connection, example, say);
   const supabase = createClient(connection.url, connection.publishableKey, {
     auth: { persistSession: false },
+    // Node 20 has no WebSocket of its own, and the SDK asks for one even where no channel is opened.
+    realtime: { transport: WebSocket as never },
   });
   const folder = join(dataDir, 'demo');
   await mkdir(folder, { recursive: true });

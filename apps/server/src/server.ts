@@ -36,6 +36,7 @@ export async function startServer(platform: Platform, features: readonly Feature
     maxParamLength: limits.urlBytes,
     http: { maxHeaderSize: limits.headerBytes },
     forceCloseConnections: 'idle',
+    trustProxy: [...platform.config.trustedProxies],
     routerOptions: { maxParamLength: limits.urlBytes },
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
   const root: DynamicModule = {

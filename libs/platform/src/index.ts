@@ -27,6 +27,7 @@ export {
   CallerGuard,
   InvocationLiveness,
   KeyRequiredGuard,
+  LeavesBadCredentials,
   ServiceOnlyGuard,
   sameSecret,
 } from './http/caller.guard.js';

@@ -16,6 +16,8 @@ const environmentSchema = z.object({
   PORT: port.default(54_321),
   /** Address to listen on; `0.0.0.0` opens the server to the network. */
   HOST: z.string().min(1).default('127.0.0.1'),
+  /** Proxies whose `X-Forwarded-For` is believed: addresses or CIDR ranges, comma-separated. */
+  TRUSTED_PROXIES: z.string().min(1).default('127.0.0.0/8,::1'),
   /** Where clients reach the server, when that is not `http://HOST:PORT` (behind a proxy, say). */
   API_EXTERNAL_URL: url('https?').optional(),
   /** Where functions reach the server's front door from a `worker`; by default the server's own address. */
@@ -74,6 +76,8 @@ const environmentSchema = z.object({
 export interface Config {
   readonly port: number;
   readonly host: string;
+  /** Addresses or CIDR ranges of proxies whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: readonly string[];
   /** Where clients reach the server, without a trailing slash. */
   readonly apiUrl: string;
   /** Where functions reach the server, without a trailing slash. */
@@ -123,6 +127,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   return {
     port: env.PORT,
     host: env.HOST,
+    trustedProxies: env.TRUSTED_PROXIES.split(',').map((proxy) => proxy.trim()),
     apiUrl: (env.API_EXTERNAL_URL ?? ownUrl).replace(/\/+$/, ''),
     internalUrl: (env.GALLEY_INTERNAL_URL ?? ownUrl).replace(/\/+$/, ''),
     siteUrl: env.SITE_URL,

@@ -1,4 +1,5 @@
 import { Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import { callerFromClaims, functionClaims, keylessCaller, type Caller } from '../caller.js';
@@ -11,6 +12,12 @@ export abstract class InvocationLiveness {
 }
 
 /**
+ * For controllers that decide themselves about a bad credential (a function without `verify_jwt` may be sent other
+ * people's tokens): the guard leaves it in `request.galley.credentialError` and takes the caller for keyless.
+ */
+export const LeavesBadCredentials = Reflector.createDecorator<true>();
+
+/**
  * Finds out who is asking and puts it into `request.galley.caller`. Installed once for all routes.
  *
  * As Supabase's gateway does: a key comes as `apikey` header or query parameter, a person's token as
@@ -21,11 +28,21 @@ export abstract class InvocationLiveness {
 @Injectable()
 export class CallerGuard implements CanActivate {
   /** Where no functions run, no function token is live. */
-  constructor(@Optional() private readonly liveness?: InvocationLiveness) {}
+  constructor(
+    private readonly reflector: Reflector,
+    @Optional() private readonly liveness?: InvocationLiveness,
+  ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
-    request.galley.caller = await this.#callerOf(request);
+    try {
+      request.galley.caller = await this.#callerOf(request);
+    } catch (error) {
+      if (!(error instanceof AppError) || !this.reflector.get(LeavesBadCredentials, context.getClass()))
+        throw error;
+      request.galley.caller = keylessCaller;
+      request.galley.credentialError = error;
+    }
     return true;
   }
 

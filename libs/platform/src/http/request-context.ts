@@ -1,6 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type { Caller } from '../caller.js';
+import type { AppError } from '../errors/app-error.js';
 import type { Project } from '../project/project.js';
 
 /** What every request carries from the front door on: `request.galley`. */
@@ -10,6 +11,8 @@ export interface RequestContext {
   readonly requestId: string;
   /** Set by {@link CallerGuard}. */
   caller: Caller;
+  /** Why the credential is bad, on routes that decide themselves about it: see {@link LeavesBadCredentials}. */
+  credentialError?: AppError;
 }
 
 declare module 'fastify' {

@@ -24,10 +24,26 @@ export function createLogger(options: { level: string; name: string }): Logger {
       base: { process: options.name },
       redact: { paths: redactedPaths, censor: '[redacted]' },
       timestamp: pino.stdTimeFunctions.isoTime,
+      serializers: { err: describeError },
       formatters: { level: (label) => ({ level: label }) },
     },
     pino.destination({ fd: 2, sync: false }),
   );
+}
+
+/**
+ * What is logged of an error. PostgreSQL's `detail`, `where` and `hint` stay out: they quote rows, and with them
+ * people's data and password hashes.
+ */
+function describeError(error: Error & { code?: string; cause?: unknown }): Record<string, unknown> {
+  const { name, message, stack, code, cause } = error;
+  return {
+    type: name,
+    message,
+    ...(code !== undefined && { code }),
+    stack,
+    ...(cause instanceof Error && { cause: describeError(cause) }),
+  };
 }
 
 /** Lets NestJS write through pino. Its start-up chatter is `debug` here. */

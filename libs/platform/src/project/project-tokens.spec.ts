@@ -1,0 +1,57 @@
+import { describe, expect, it } from '@jest/globals';
+import { SignJWT } from 'jose';
+import { ProjectTokens } from './project-tokens.js';
+
+const secret = 'a secret of at least thirty-two characters';
+const tokens = new ProjectTokens(secret);
+const codeOf = (token: string) =>
+  tokens.verify(token).then(
+    () => 'good',
+    (error: { code: string }) => error.code,
+  );
+const signWith = (key: string, alg = 'HS256') =>
+  new SignJWT({ role: 'service_role' }).setProtectedHeader({ alg }).sign(Buffer.from(key));
+
+describe("a project's token", () => {
+  it('is good when the project signed it', async () => {
+    const claims = await tokens.verify(await tokens.sign({ role: 'authenticated', sub: 'ann' }, 60));
+    expect(claims).toMatchObject({ role: 'authenticated', sub: 'ann' });
+  });
+
+  it('is refused after its time, also when it was seen before', async () => {
+    const expired = await tokens.sign({ role: 'anon' }, -1);
+    expect(await codeOf(expired)).toBe('token_expired');
+    const shortLived = await tokens.sign({ role: 'anon' }, 1);
+    expect(await codeOf(shortLived)).toBe('good');
+    const realNow = Date.now;
+    Date.now = () => realNow() + 2_000;
+    try {
+      expect(await codeOf(shortLived)).toBe('token_expired');
+    } finally {
+      Date.now = realNow;
+    }
+  });
+
+  it('is refused when another secret signed it', async () => {
+    expect(await codeOf(await signWith('another secret that is long enough to be one'))).toBe(
+      'token_bad_signature',
+    );
+  });
+
+  it('is refused with another algorithm, and without one', async () => {
+    expect(
+      await codeOf(await signWith('another secret that is long enough to be one'.repeat(2), 'HS512')),
+    ).toBe('token_algorithm_unsupported');
+    const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
+    expect(await codeOf(`${encode({ alg: 'none' })}.${encode({ role: 'service_role' })}.`)).toBe(
+      'token_algorithm_unsupported',
+    );
+  });
+
+  it.each(['', 'x', 'a.b', 'a.b.c', 'eyJhbGciOiJIUzI1NiJ9.e30'])(
+    'is refused when it is no token: %j',
+    async (text) => {
+      expect(await codeOf(text)).toBe('token_malformed');
+    },
+  );
+});

@@ -1,0 +1,203 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import {
+  appendEvent,
+  endAttempt,
+  EventsHttpModule,
+  JobQueue,
+  queueNameOf,
+  Relay,
+  startDelivery,
+  type EventPayload,
+} from '#libs/events';
+import { limits, newId } from '#libs/platform';
+import { eventually } from '../support/eventually.js';
+import { startTestServer, type TestServer } from '../support/server.js';
+
+const upload = (bucket: string): EventPayload<'object.created'> => ({
+  bucket,
+  name: 'a.jpg',
+  version: 'v1',
+  sizeBytes: 1,
+  mimeType: 'image/jpeg',
+  ownerId: null,
+  record: {},
+});
+
+describe('the relay', () => {
+  let server: TestServer;
+  let queue: JobQueue;
+  let slug: string;
+  let subscriptionId: string;
+  const relays: Relay[] = [];
+
+  const newRelay = () => {
+    const relay = new Relay(server.project, server.platform.database, queue, server.platform.logger);
+    relays.push(relay);
+    return relay;
+  };
+  const append = (bucket: string, depth = 0) =>
+    server.project.database.asSystem((tx) =>
+      appendEvent(tx, { name: 'object.created', payload: upload(bucket), requestId: 'trace-1', depth }),
+    );
+  const deliveries = () =>
+    server.platform.database.query<{ id: string; state: string; last_error: string; request_id: string }>(
+      'select * from deliveries where function_slug = $1',
+      [slug],
+    );
+  const outboxSize = async () => (await server.project.database.query('select from galley.outbox')).rowCount;
+
+  beforeAll(async () => {
+    server = await startTestServer({ modules: [EventsHttpModule] });
+    queue = server.get(JobQueue);
+    slug = 'thumbnails';
+    subscriptionId = randomUUID();
+    await server.platform.database.query('insert into subscriptions values ($1, $2, $3, $4, $5)', [
+      subscriptionId,
+      'local',
+      slug,
+      'object.created',
+      { bucket: 'avatars' },
+    ]);
+  });
+  afterEach(async () => {
+    await Promise.all(relays.splice(0).map((relay) => relay.stop()));
+    await server.platform.database.query('delete from deliveries');
+    await queue.obliterate(queueNameOf('local', slug));
+  });
+  afterAll(() => server.close());
+
+  it('makes of a committed event one delivery and one job for each function that wants it', async () => {
+    await append('avatars');
+    await append('other');
+    expect(await newRelay().runOnce()).toBe(2);
+    expect(await deliveries()).toMatchObject([{ state: 'queued', request_id: 'trace-1' }]);
+    expect((await queue.counts(queueNameOf('local', slug))).waiting).toBe(1);
+    expect(await outboxSize()).toBe(0);
+  });
+
+  it('wakes by itself when a transaction commits, and only then', async () => {
+    await newRelay().start();
+    await server.project.database.asSystem(async (tx) => {
+      await appendEvent(tx, { name: 'object.created', payload: upload('avatars'), requestId: '', depth: 0 });
+      expect(await deliveries()).toEqual([]);
+    });
+    await eventually(async () => (await deliveries()).length === 1, { within: 1_500 });
+  });
+
+  it('sees nothing of a transaction that was rolled back', async () => {
+    const rolledBack = server.project.database.asSystem(async (tx) => {
+      await appendEvent(tx, { name: 'object.created', payload: upload('avatars'), requestId: '', depth: 0 });
+      throw new Error('changed my mind');
+    });
+    await expect(rolledBack).rejects.toThrow('changed my mind');
+    expect(await newRelay().runOnce()).toBe(0);
+  });
+
+  it('makes one delivery of an event that is relayed twice, because a relay died before it could say so', async () => {
+    await append('avatars');
+    const { rows } = await server.project.database.query('select * from galley.outbox');
+    await newRelay().runOnce();
+    const [row] = rows as [{ id: string; name: string; payload: unknown }];
+    await server.project.database.query('insert into galley.outbox (id, name, payload) values ($1, $2, $3)', [
+      row.id,
+      row.name,
+      row.payload,
+    ]);
+    await newRelay().runOnce();
+    expect(await deliveries()).toHaveLength(1);
+    expect((await queue.counts(queueNameOf('local', slug))).waiting).toBe(1);
+  });
+
+  it('takes over the events of a relay that died, when their lease has run out', async () => {
+    await append('avatars');
+    await server.project.database.query("update galley.outbox set leased_until = now() + interval '1 hour'");
+    expect(await newRelay().runOnce()).toBe(0);
+    await server.project.database.query(
+      "update galley.outbox set leased_until = now() - interval '1 second'",
+    );
+    expect(await newRelay().runOnce()).toBe(1);
+  });
+
+  it('shares a backlog with other relays without carrying an event twice', async () => {
+    for (let i = 0; i < 250; i++) await append('avatars');
+    const carried = await Promise.all([newRelay().runOnce(), newRelay().runOnce(), newRelay().runOnce()]);
+    expect(carried[0]! + carried[1]! + carried[2]!).toBe(250);
+    expect(await deliveries()).toHaveLength(250);
+    expect((await queue.counts(queueNameOf('local', slug))).waiting).toBe(250);
+  });
+
+  it('refuses to go on with functions that wake each other for ever, and says which', async () => {
+    await append('avatars', limits.eventDepth + 1);
+    await newRelay().runOnce();
+    const [dead] = await deliveries();
+    expect(dead).toMatchObject({ state: 'dead' });
+    expect(dead!.last_error).toContain(`up to thumbnails; the limit is ${limits.eventDepth}`);
+    expect((await queue.counts(queueNameOf('local', slug))).waiting).toBe(0);
+  });
+
+  it('refuses an event that is too large when it is appended, with the change that it tells of', async () => {
+    const huge = { ...upload('avatars'), record: { text: 'x'.repeat(limits.eventPayloadBytes) } };
+    const appending = server.project.database.asSystem((tx) =>
+      appendEvent(tx, { name: 'object.created', payload: huge, requestId: '', depth: 0 }),
+    );
+    await expect(appending).rejects.toMatchObject({ code: 'event_too_large', status: 413 });
+    expect(await outboxSize()).toBe(0);
+  });
+
+  describe('a delivery', () => {
+    const begin = (invocationId: string, id: string) =>
+      server.platform.database.transaction((tx) => startDelivery(tx, id, invocationId));
+    const end = (invocationId: string, id: string, state: 'succeeded' | 'dead' | 'queued') =>
+      server.platform.database.transaction((tx) =>
+        endAttempt(tx, { deliveryId: id, invocationId, state, error: state === 'succeeded' ? null : 'no' }),
+      );
+    let id: string;
+
+    const newDelivery = async () => {
+      await append('avatars');
+      await newRelay().runOnce();
+      id = (await deliveries())[0]!.id;
+    };
+
+    it('can be ended only by the try that holds it', async () => {
+      await newDelivery();
+      const [first, second] = [newId(), newId()];
+      expect(await begin(first, id)).toMatchObject({ attempt: 1 });
+      expect(await begin(second, id)).toMatchObject({ attempt: 2 });
+      expect(await end(first, id, 'succeeded')).toBe(false);
+      expect(await end(second, id, 'succeeded')).toBe(true);
+    });
+
+    it('is not begun again once it has ended', async () => {
+      await newDelivery();
+      const invocation = newId();
+      await begin(invocation, id);
+      await end(invocation, id, 'succeeded');
+      expect(await begin(newId(), id)).toBeUndefined();
+    });
+
+    it('that is dead is listed for the owner of the secret key, and can be driven again', async () => {
+      await newDelivery();
+      const invocation = newId();
+      await begin(invocation, id);
+      await end(invocation, id, 'dead');
+      const url = `${server.url}/v1/projects/local/deliveries`;
+      const headers = { authorization: `Bearer ${server.keys.secretKey}` };
+      const list = await (await fetch(`${url}?state=dead`, { headers })).json();
+      expect(list).toMatchObject([
+        { id, function: slug, event: 'object.created', last_error: 'no', attempts: 1 },
+      ]);
+      expect((await fetch(`${url}/${id}/redrive`, { method: 'POST', headers })).status).toBe(202);
+      expect(await deliveries()).toMatchObject([{ state: 'queued' }]);
+      expect((await fetch(`${url}/${id}/redrive`, { method: 'POST', headers })).status).toBe(404);
+    });
+
+    it('is shown to nobody else', async () => {
+      for (const key of [server.keys.publishableKey, server.keys.anonKey]) {
+        const headers = { authorization: `Bearer ${key}` };
+        expect((await fetch(`${server.url}/v1/projects/local/deliveries`, { headers })).status).toBe(403);
+      }
+    });
+  });
+});
