@@ -50,7 +50,7 @@ function fingerprint(paths) {
   const visit = (path) => {
     const entry = statSync(path);
     if (entry.isDirectory()) {
-      for (const name of readdirSync(path).sort()) if (name !== 'generated') visit(join(path, name));
+      for (const name of readdirSync(path).toSorted()) if (name !== 'generated') visit(join(path, name));
     } else {
       hash.update(`${path}\0${entry.size}\0${entry.mtimeMs}\n`);
     }

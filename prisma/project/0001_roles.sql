@@ -31,8 +31,10 @@ end
 $$;
 
 grant anon, authenticated, service_role to authenticator;
-alter role anon set statement_timeout = '3s';
-alter role authenticated set statement_timeout = '8s';
+-- Set at login, so they hold for every caller, whatever role it takes.
+alter role authenticator set statement_timeout = '8s';
+alter role authenticator set lock_timeout = '8s';
+alter role authenticator set idle_in_transaction_session_timeout = '60s';
 
 create schema if not exists extensions;
 create extension if not exists "uuid-ossp" with schema extensions;

@@ -159,7 +159,7 @@ function queueContract(
       );
       await eventually(() => seen.length >= 50);
       await Promise.all(consumers.map((consumer) => consumer.close()));
-      expect([...seen].sort()).toEqual([...ids].sort());
+      expect([...seen].toSorted()).toEqual([...ids].toSorted());
     });
 
     it('forgets everything of an obliterated queue', async () => {

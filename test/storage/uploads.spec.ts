@@ -191,7 +191,10 @@ describe('an upload that is refused', () => {
       own('huge'),
       new Blob([Buffer.alloc(storageLimits.objectBytes + 1)]),
     );
-    expect(error).toMatchObject({ statusCode: '413' });
+    expect(error).toMatchObject({
+      message: 'The object exceeded the maximum allowed size',
+      statusCode: '413',
+    });
   });
 
   it('must be of a type the bucket takes', async () => {
@@ -246,7 +249,7 @@ describe('an upload that is refused', () => {
     ],
   ])(
     'says what is wrong with %s',
-    async (_, { body, headers }: { body: BodyInit; headers?: object }, message) => {
+    async (_, { body, headers }: { body: string | FormData; headers?: object }, message) => {
       const before = await server.versions();
       const response = await server.fetch(`/object/avatars/${own('w')}`, {
         method: 'POST',

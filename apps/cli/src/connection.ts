@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { clientFromEnvironment, OperatorError } from '#libs/platform';
 
@@ -14,6 +14,7 @@ const probeTimeoutMs = 2_000;
 
 /** Leaves in the data directory how this server is reached, for commands in a second terminal. */
 export async function leaveConnection(dataDir: string, connection: Connection): Promise<void> {
+  await mkdir(dataDir, { recursive: true, mode: 0o711 });
   await writeFile(join(dataDir, fileName), `${JSON.stringify(connection, undefined, 2)}\n`, { mode: 0o600 });
 }
 

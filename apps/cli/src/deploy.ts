@@ -17,7 +17,7 @@ export async function deploy(
   if (folder.migrations.length + folder.functions.length === 0) {
     throw new OperatorError(`${folder.root} has neither migrations nor functions.`);
   }
-  for (const migration of [...folder.migrations]) {
+  for (const migration of folder.migrations) {
     const name = migration.name.replace(/\.sql$/, '');
     const { applied } = await manage<{ applied: boolean }>(connection, '/database/migrations', {
       method: 'POST',

@@ -22,7 +22,6 @@ export async function start(projectPath: string | undefined): Promise<void> {
 
 async function leaveOwnConnection({ platform }: Galley): Promise<void> {
   const { publishableKey, secretKey } = platform.projects.first.keys;
-  if (!platform.isEmbedded) return;
   await leaveConnection(platform.config.dataDir, {
     url: platform.config.internalUrl,
     publishableKey,

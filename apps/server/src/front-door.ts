@@ -1,7 +1,16 @@
-import { limits, newId, readBody, readJson, type Metrics, type ProjectRegistry } from '#libs/platform';
+import {
+  keylessCaller,
+  limits,
+  newId,
+  readBody,
+  readJson,
+  type Metrics,
+  type ProjectRegistry,
+} from '#libs/platform';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
+import { serviceOf, type Service } from './service.js';
 
 const longestRequestId = 64;
 
@@ -9,30 +18,26 @@ const longestRequestId = 64;
  * What happens to every request before a controller sees it: it gets an id and a project, its body the form its
  * service reads, and its browser the CORS answers that Supabase's gateway gives.
  */
-export function openFrontDoor(fastify: FastifyInstance, projects: ProjectRegistry, metrics: Metrics): void {
+export function openFrontDoor(
+  fastify: FastifyInstance,
+  projects: ProjectRegistry,
+  metrics: Metrics,
+  onAnswered: (projectRef: string, service: Service) => void,
+): void {
   fastify.addHook('onRequest', async (request, reply) => {
     const requestId = requestIdOf(request);
-    request.galley = { project: projects.first, requestId, caller: undefined as never };
+    request.galley = { project: projects.first, requestId, caller: keylessCaller };
     void reply.header('x-request-id', requestId);
     allowBrowsers(request, reply.raw);
     if (isPreflight(request) && serviceOf(request) !== 'functions') await reply.status(204).send();
   });
   fastify.addHook('onResponse', async (request, reply) => {
+    onAnswered(request.galley.project.ref, serviceOf(request));
     metrics.requestDuration
       .labels(serviceOf(request), request.method, String(reply.statusCode))
       .observe(reply.elapsedTime / 1000);
   });
   readBodies(fastify);
-}
-
-export type Service = 'auth' | 'rest' | 'storage' | 'functions' | 'platform';
-
-/** The service that a request is for, by its first path segment. */
-export function serviceOf(request: FastifyRequest): Service {
-  const first = request.url.slice(1, request.url.indexOf('/', 1));
-  return first === 'auth' || first === 'rest' || first === 'storage' || first === 'functions'
-    ? first
-    : 'platform';
 }
 
 /** A client's own id is kept when it is short and plain, so that its trace goes on here. */

@@ -35,7 +35,7 @@ export async function startGalley(options: {
   const platform = await Platform.open(config, logger);
   const closers: (() => Promise<void>)[] = [() => platform.close()];
   const stop = async () => {
-    for (const close of closers.splice(0).reverse()) await close();
+    for (const close of closers.splice(0).toReversed()) await close();
   };
   try {
     const project = platform.projects.first;

@@ -7,11 +7,12 @@ import {
   Metrics,
   nestLogger,
   OperatorError,
-  PlatformErrorFilter,
   PlatformModule,
   type Platform,
 } from '#libs/platform';
+import { UsageLedger, UsageModule } from '#libs/usage';
 import { openFrontDoor } from './front-door.js';
+import { ServiceErrorFilter } from './service-error.filter.js';
 
 /** What a server is made of beside the platform: the features that answer HTTP. */
 export type Feature = Type | DynamicModule;
@@ -41,10 +42,10 @@ export async function startServer(platform: Platform, features: readonly Feature
   } as ConstructorParameters<typeof FastifyAdapter>[0]);
   const root: DynamicModule = {
     module: ServerModule,
-    imports: [PlatformModule.for(platform), ...features],
+    imports: [PlatformModule.for(platform), UsageModule, ...features],
     providers: [
       { provide: APP_GUARD, useClass: CallerGuard },
-      { provide: APP_FILTER, useClass: PlatformErrorFilter },
+      { provide: APP_FILTER, useClass: ServiceErrorFilter },
     ],
   };
   const app = await NestFactory.create<NestFastifyApplication>(root, adapter, {
@@ -53,7 +54,10 @@ export async function startServer(platform: Platform, features: readonly Feature
     abortOnError: false,
     routeConflictPolicy: { duplicate: 'error', shadow: 'warn' },
   });
-  openFrontDoor(adapter.getInstance(), platform.projects, app.get(Metrics));
+  const ledger = app.get(UsageLedger);
+  openFrontDoor(adapter.getInstance(), platform.projects, app.get(Metrics), (projectRef, service) =>
+    ledger.addRequest(projectRef, service, new Date()),
+  );
   await listen(app, platform);
   return { app, close: () => app.close() };
 }

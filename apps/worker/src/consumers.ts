@@ -115,7 +115,7 @@ export class Consumers {
     const open = [...this.#open].filter(([, consumer]) => !consumer.closing);
     const done = open.filter(([, consumer]) => now - consumer.busyAt > lingerMs);
     if (done.length === 0 && this.#waiting.size > 0) {
-      done.push(...open.sort(([, a], [, b]) => a.openedAt - b.openedAt).slice(0, 1));
+      done.push(...open.toSorted(([, a], [, b]) => a.openedAt - b.openedAt).slice(0, 1));
     }
     // Not awaited: a job that runs for minutes must not hold up the other functions.
     for (const [key, consumer] of done) void this.#close(key, consumer);

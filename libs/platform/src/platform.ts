@@ -59,7 +59,7 @@ export class Platform {
 }
 
 async function closeAll(closers: (() => Promise<void>)[]): Promise<void> {
-  for (const close of closers.splice(0).reverse()) await close();
+  for (const close of closers.splice(0).toReversed()) await close();
 }
 
 async function reachPostgres(

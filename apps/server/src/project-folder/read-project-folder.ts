@@ -116,7 +116,7 @@ function environmentOf(config: z.infer<typeof configToml>): Record<string, strin
 }
 
 async function readMigrations(directory: string): Promise<Migration[]> {
-  const names = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith('.sql')).sort();
+  const names = (await readdir(directory).catch(() => [])).filter((name) => name.endsWith('.sql')).toSorted();
   const unnumbered = names.find((name) => !/^\d+_.+\.sql$/.test(name));
   if (unnumbered) {
     throw new OperatorError(

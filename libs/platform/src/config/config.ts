@@ -5,7 +5,7 @@ import { OperatorError } from '../errors/app-error.js';
 const flag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] });
 const port = z.coerce.number().int().min(1).max(65_535);
 const count = z.coerce.number().int().min(1);
-const url = (protocols: string) => z.url({ protocol: new RegExp(`^(${protocols})$`) });
+const urlOf = (protocols: string) => z.url({ protocol: new RegExp(`^(${protocols})$`) });
 
 /**
  * Every setting, by the name of its environment variable. Names that self-hosted Supabase uses are kept.
@@ -19,11 +19,11 @@ const environmentSchema = z.object({
   /** Proxies whose `X-Forwarded-For` is believed: addresses or CIDR ranges, comma-separated. */
   TRUSTED_PROXIES: z.string().min(1).default('127.0.0.0/8,::1'),
   /** Where clients reach the server, when that is not `http://HOST:PORT` (behind a proxy, say). */
-  API_EXTERNAL_URL: url('https?').optional(),
+  API_EXTERNAL_URL: urlOf('https?').optional(),
   /** Where functions reach the server's front door from a `worker`; by default the server's own address. */
-  GALLEY_INTERNAL_URL: url('https?').optional(),
+  GALLEY_INTERNAL_URL: urlOf('https?').optional(),
   /** The web app that auth mails and redirects lead to. */
-  SITE_URL: url('https?').default('http://localhost:3000'),
+  SITE_URL: urlOf('https?').default('http://localhost:3000'),
   /** All state of the embedded size. */
   GALLEY_DATA_DIR: z.string().min(1).default('.galley'),
   /** 32 random bytes, base64: seals the secrets in the platform database. Generated into the data directory. */
@@ -35,7 +35,7 @@ const environmentSchema = z.object({
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
 
   /** PostgreSQL of the outgrown size: a superuser's URL of the project database. Unset: PostgreSQL is started here. */
-  DATABASE_URL: url('postgres|postgresql').optional(),
+  DATABASE_URL: urlOf('postgres|postgresql').optional(),
   POSTGRES_HOST: z.string().min(1).optional(),
   POSTGRES_PORT: port.optional(),
   POSTGRES_DB: z.string().min(1).default('postgres'),
@@ -47,10 +47,10 @@ const environmentSchema = z.object({
   DB_POOL_SIZE: count.default(10),
 
   /** Redis for the queues. Unset: the queues live in PostgreSQL. */
-  REDIS_URL: url('rediss?').optional(),
+  REDIS_URL: urlOf('rediss?').optional(),
 
   /** S3 or MinIO for object bytes. Unset: files under the data directory. */
-  S3_ENDPOINT: url('https?').optional(),
+  S3_ENDPOINT: urlOf('https?').optional(),
   S3_REGION: z.string().min(1).default('us-east-1'),
   S3_BUCKET: z.string().min(3).default('galley'),
   S3_ACCESS_KEY_ID: z.string().min(1).optional(),

@@ -12,7 +12,7 @@ export async function listen(
   channel: string,
   onNotify: (payload: string) => void,
 ): Promise<() => Promise<void>> {
-  let stopped = false;
+  const abort = new AbortController();
   let client: pg.Client | undefined;
 
   async function connect(): Promise<void> {
@@ -20,7 +20,7 @@ export async function listen(
     next.on('notification', (message) => onNotify(message.payload ?? ''));
     next.on('error', () => {});
     next.on('end', () => {
-      if (!stopped && client === next) void reconnect();
+      if (!abort.signal.aborted && client === next) void reconnect();
     });
     await next.connect();
     await next.query(`listen ${pg.escapeIdentifier(channel)}`);
@@ -29,7 +29,7 @@ export async function listen(
 
   async function reconnect(): Promise<void> {
     client = undefined;
-    while (!stopped) {
+    while (!abort.signal.aborted) {
       try {
         await connect();
         onNotify('');
@@ -42,7 +42,7 @@ export async function listen(
 
   await connect();
   return async () => {
-    stopped = true;
+    abort.abort();
     await client?.end();
   };
 }

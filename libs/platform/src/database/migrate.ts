@@ -28,7 +28,7 @@ export async function migrate(
   migrations: readonly Migration[],
   ledger: MigrationLedger,
 ): Promise<string[]> {
-  const ordered = [...migrations].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const ordered = migrations.toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const done: string[] = [];
   await begin(async (tx) => {
     await tx.query('select pg_advisory_xact_lock($1)', [ledger.lockKey]);

@@ -46,7 +46,7 @@ export class Project {
   }
 
   async close(): Promise<void> {
-    const resources = [...this.#resources.values()].reverse();
+    const resources = [...this.#resources.values()].toReversed();
     this.#resources.clear();
     for (const resource of resources) await resource.close?.();
     await this.database.close();

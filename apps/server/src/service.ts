@@ -1,0 +1,9 @@
+import type { FastifyRequest } from 'fastify';
+
+export type Service = 'auth' | 'rest' | 'storage' | 'functions' | 'platform';
+
+/** The service that a request is for, by its first path segment. */
+export function serviceOf(request: FastifyRequest): Service {
+  const first = /^\/(auth|rest|storage|functions)\//.exec(request.url)?.[1];
+  return (first as Service | undefined) ?? 'platform';
+}

@@ -1,0 +1,95 @@
+// A Galley of the benchmark's own: its own data directory and port, started as `npm start` does.
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+export function newDataDir() {
+  return mkdtempSync(join(tmpdir(), 'galley-bench-'));
+}
+
+export async function freePort() {
+  const probe = createServer();
+  await new Promise((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address();
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
+
+/** Starts Galley and resolves when it says that it is ready. `readyMs` counts from the spawn. */
+export async function startGalley({ dataDir, project, environment = {} }) {
+  const port = await freePort();
+  const startedAt = performance.now();
+  const args = ['scripts/start.mjs', ...(project ? [join(root, project)] : [])];
+  const child = spawn(process.execPath, args, {
+    cwd: root,
+    env: { ...process.env, GALLEY_DATA_DIR: dataDir, PORT: String(port), LOG_LEVEL: 'warn', ...environment },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let output = '';
+  await new Promise((resolve, reject) => {
+    child.stdout.on('data', (chunk) => {
+      output += chunk;
+      if (output.includes('Stop:')) resolve();
+    });
+    child.once('exit', (code) => reject(new Error(`Galley ended with status ${code}`)));
+  });
+  const readyMs = performance.now() - startedAt;
+  const connection = JSON.parse(readFileSync(join(dataDir, 'connection.json'), 'utf8'));
+  const stop = async () => {
+    const stoppedAt = performance.now();
+    child.kill('SIGINT');
+    await new Promise((resolve) => child.once('exit', resolve));
+    return performance.now() - stoppedAt;
+  };
+  return {
+    pid: child.pid,
+    readyMs,
+    ...connection,
+    stop,
+    remove: () => rmSync(dataDir, { recursive: true, force: true }),
+  };
+}
+
+/** The process and all that it started, by their parents. */
+export function processTree(pid) {
+  const parents = new Map();
+  for (const name of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, 'utf8');
+      parents.set(Number(name), Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  const tree = [pid];
+  for (const parent of tree) for (const [child, of] of parents) if (of === parent) tree.push(child);
+  return tree;
+}
+
+/** Proportional set size of a process tree: shared pages are counted once, as the machine pays for them. */
+export function memoryMb(pid) {
+  const kilobytes = processTree(pid).map((one) => {
+    try {
+      return Number(/^Pss: +(\d+)/m.exec(readFileSync(`/proc/${one}/smaps_rollup`, 'utf8'))[1]);
+    } catch {
+      return 0;
+    }
+  });
+  return kilobytes.reduce((sum, kb) => sum + kb, 0) / 1024;
+}
+
+/** Function processes that run now. */
+export function functionProcesses(pid) {
+  return processTree(pid).filter((one) => {
+    try {
+      return /\bdeno\b/.test(readFileSync(`/proc/${one}/cmdline`, 'utf8').split('\0')[0]);
+    } catch {
+      return false;
+    }
+  });
+}

@@ -1,0 +1,61 @@
+// Load on an HTTP server, from a process of its own so that the client's work is not the server's.
+import { fork } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { Pool } from 'undici';
+
+/**
+ * Sends `options.requests` GETs to `options.paths` (in turn) at `options.concurrency`, after a warm-up.
+ * Resolves to `{ perSecond, p50Ms, p99Ms, failed }`.
+ */
+export function load(options) {
+  const child = fork(fileURLToPath(import.meta.url), ['run']);
+  return new Promise((resolve, reject) => {
+    child.once('message', resolve);
+    child.once('exit', (code) => code && reject(new Error(`The load process ended with status ${code}`)));
+    child.send(options);
+  });
+}
+
+export function percentile(sorted, share) {
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+}
+
+async function run({ origin, socketPath, paths, method = 'GET', headers, concurrency, requests, warmUp }) {
+  const pool = new Pool(origin, { connections: concurrency, ...(socketPath && { socketPath }) });
+  await round(pool, { paths, method, headers, concurrency, requests: warmUp });
+  const startedAt = performance.now();
+  const { times, failed } = await round(pool, { paths, method, headers, concurrency, requests });
+  const seconds = (performance.now() - startedAt) / 1000;
+  times.sort((a, b) => a - b);
+  await pool.close();
+  return {
+    perSecond: requests / seconds,
+    p50Ms: percentile(times, 0.5),
+    p99Ms: percentile(times, 0.99),
+    failed,
+  };
+}
+
+async function round(pool, { paths, method, headers, concurrency, requests }) {
+  const times = [];
+  let next = 0;
+  let failed = 0;
+  const client = async () => {
+    while (next < requests) {
+      const path = paths[next++ % paths.length];
+      const startedAt = performance.now();
+      const { statusCode, body } = await pool.request({ path, method, headers });
+      await body.text();
+      if (statusCode !== 200) failed++;
+      times.push(performance.now() - startedAt);
+    }
+  };
+  await Promise.all(Array.from({ length: concurrency }, client));
+  return { times, failed };
+}
+
+if (process.argv[2] === 'run' && process.send) {
+  process.once('message', async (options) => {
+    process.send(await run(options), () => process.disconnect());
+  });
+}
