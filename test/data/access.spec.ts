@@ -13,7 +13,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 async function as(userId: string | undefined, path: string, init: RequestInit = {}) {
-  const authorization =
+  const authorization: Record<string, string> =
     userId === undefined ? {} : { authorization: `Bearer ${await tokenOf(server, userId)}` };
   const response = await fetch(`${server.url}/rest/v1/${path}`, {
     ...init,

@@ -34,7 +34,6 @@ export interface Server {
 export async function startServer(platform: Platform, features: readonly Feature[]): Promise<Server> {
   const adapter = new FastifyAdapter({
     bodyLimit: Number.MAX_SAFE_INTEGER, // Each body reader has a limit of its own.
-    maxParamLength: limits.urlBytes,
     http: { maxHeaderSize: limits.headerBytes },
     forceCloseConnections: 'idle',
     trustProxy: [...platform.config.trustedProxies],

@@ -37,21 +37,29 @@ export class ProjectDatabase {
   /**
    * Runs one statement in a transaction of its own as the caller. Everything is sent at once; PostgreSQL
    * skips the rest after an error and turns COMMIT into ROLLBACK.
+   *
+   * @param request.statementName  keeps the statement prepared under this name on every connection it runs on;
+   *   one name for one text, and no more of them than a connection may hold
    */
   async queryAsCaller<Row extends object = Record<string, unknown>>(
     caller: Caller,
-    request: RequestSettings & { readOnly?: boolean },
+    request: RequestSettings & { readOnly?: boolean; statementName?: string | undefined },
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
     return withClient(this.#callers, async (client) => {
       const { settingsName, settingsText, settingsValues } = callerSettings(caller, request);
-      const results = await Promise.allSettled([
+      const statement = { name: request.statementName, text, values: values as unknown[] };
+      // Held back until all four are written, so that they leave in one system call.
+      client.connection.stream.cork();
+      const sent = Promise.allSettled([
         client.query(request.readOnly ? 'begin read only' : 'begin'),
         client.query({ name: settingsName, text: settingsText, values: settingsValues }),
-        client.query<Row>(text, values as unknown[]),
+        client.query<Row>(statement),
         client.query('commit'),
       ]);
+      client.connection.stream.uncork();
+      const results = await sent;
       const failed = results.find((result) => result.status === 'rejected');
       if (failed) throw failed.reason;
       const result = (results[2] as PromiseFulfilledResult<pg.QueryResult<Row>>).value;

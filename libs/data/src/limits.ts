@@ -1,0 +1,35 @@
+/** Bounds on what one data API request may ask for. Beyond one of them the answer is PGRST100 naming the bound. */
+export const limits = {
+  /** The raw query string, in bytes. The front door's own bound on the whole URL is a little above. */
+  queryBytes: 48 * 1024,
+  /** Columns and embedded tables in `select`, at all levels together. */
+  selectItems: 500,
+  /** How deep embedded tables may nest; the table of the request is level 0. */
+  embedDepth: 8,
+  /** Conditions in all filters and logic trees together. */
+  filters: 200,
+  /** How deep `and=()` and `or=()` may nest. */
+  logicDepth: 16,
+  /** Values in one `in.()` list. */
+  listElements: 10_000,
+  /** Terms of all `order` parameters together. */
+  orderTerms: 100,
+  /** Arrows in one JSON path. */
+  jsonPathSteps: 32,
+  /** Names in `columns`, `on_conflict` or a function call; PostgreSQL's own bound on columns is 1600. */
+  columns: 1600,
+  /** Rows that one response holds at most; a larger `limit` is cut to it. */
+  rows: 100_000,
+  /** `count=estimated` counts exactly up to here and takes the planner's estimate above. */
+  exactCountRows: 1000,
+  /** Statements that each database connection keeps prepared, at some 20 kB of PostgreSQL's memory each. */
+  preparedStatements: 128,
+  /** A statement is prepared at its this many-th use. */
+  usesBeforePreparing: 4,
+  /** Statements whose uses are counted. */
+  countedStatements: 512,
+  /** Longest text of a statement that is counted and prepared, in characters. */
+  preparedTextLength: 8 * 1024,
+  /** Names compared when looking for what a misspelt table or function may have meant. */
+  suggestionCandidates: 500,
+} as const;

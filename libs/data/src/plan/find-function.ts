@@ -1,0 +1,108 @@
+import { pgrstError } from '../errors.js';
+import type { ApiRequest } from '../request/api-request.js';
+import type { Payload } from '../request/payload.js';
+import { nameKey, type DatabaseFunction, type SchemaCache } from '../schema-cache/schema-cache.js';
+import { closestName } from './closest-name.js';
+
+/**
+ * Finds the overload whose parameters the given arguments fit: all required ones and no unknown ones. Failing
+ * that, one that takes the whole body as its only, unnamed argument.
+ *
+ * @throws AppError PGRST202 when there is none, PGRST203 when there are several.
+ */
+export function findFunction(schema: SchemaCache, request: ApiRequest): DatabaseFunction {
+  const names = argumentNames(request);
+  const overloads = schema.functions.get(nameKey(request.schema, request.target)) ?? [];
+  const fitting = overloads.filter((overload) => fits(overload, names, request.payload));
+  const [found, ...others] =
+    fitting.length > 0 ? fitting : overloads.filter((overload) => takesBody(overload, request.payload));
+  if (!found) throw notFound(schema, request, names, overloads);
+  if (others.length > 0) throw ambiguous([found, ...others]);
+  return found;
+}
+
+/** Whether `called` has one unnamed parameter of the type that the body is. */
+export function takesBody({ parameters }: DatabaseFunction, payload: Payload | undefined): boolean {
+  const [only, ...others] = parameters;
+  if (!payload || !only || others.length > 0 || only.name !== '') return false;
+  if (payload.kind === 'text' || payload.kind === 'xml') return only.type === payload.kind;
+  return only.type === 'json' || only.type === 'jsonb';
+}
+
+function argumentNames({ payload, arguments: texts, columns }: ApiRequest): Set<string> {
+  if (!payload) return new Set(texts.map(([name]) => name));
+  return new Set(columns ?? payload.keys);
+}
+
+function fits(
+  { parameters }: DatabaseFunction,
+  names: ReadonlySet<string>,
+  payload: Payload | undefined,
+): boolean {
+  if (
+    payload &&
+    (!payload.kind.startsWith('json-') || payload.kind === 'json-value' || !hasObjects(payload))
+  ) {
+    return false;
+  }
+  const required = parameters.filter((parameter) => parameter.required);
+  const known = new Set(parameters.map((parameter) => parameter.name));
+  return (
+    required.every((parameter) => parameter.name !== '' && names.has(parameter.name)) &&
+    [...names].every((name) => known.has(name))
+  );
+}
+
+/** `columns=` skips looking into the body; PostgreSQL then refuses what is no object. */
+function hasObjects(payload: Payload): boolean {
+  return payload.kind === 'json-object' || payload.keys !== undefined;
+}
+
+function notFound(
+  schema: SchemaCache,
+  request: ApiRequest,
+  names: ReadonlySet<string>,
+  overloads: readonly DatabaseFunction[],
+) {
+  const list = [...names].toSorted();
+  const qualified = `${request.schema}.${request.target}`;
+  const kind = request.payload?.kind;
+  const bodyOnly = kind === 'text' || kind === 'xml';
+  const withNames = list.length === 0 ? ' without parameters' : `(${list.join(', ')})`;
+  const parameters = list.length > 1 ? 'parameters' : 'parameter';
+  const searched = bodyOnly
+    ? ` with a single unnamed ${kind} parameter`
+    : (list.length === 0 ? ' without parameters' : ` with ${parameters} ${list.join(', ')}`) +
+      (request.payload ? ' or with a single unnamed json/jsonb parameter' : '');
+  return pgrstError('PGRST202', {
+    message: `Could not find the function ${qualified}${bodyOnly ? '' : withNames} in the schema cache`,
+    details: `Searched for the function ${qualified}${searched}, but no matches were found in the schema cache.`,
+    hint: suggestion(schema, request, overloads),
+  });
+}
+
+function suggestion(schema: SchemaCache, request: ApiRequest, overloads: readonly DatabaseFunction[]) {
+  const signatures = overloads.map((overload) =>
+    overload.parameters
+      .map((p) => p.name)
+      .toSorted()
+      .join(', '),
+  );
+  if (signatures.length > 0) {
+    return `Perhaps you meant to call the function ${request.schema}.${request.target}(${signatures[0]})`;
+  }
+  const names = [...schema.functions.values()].map(([first]) => first!.name);
+  const closest = closestName(request.target, names);
+  return closest && `Perhaps you meant to call the function ${request.schema}.${closest}`;
+}
+
+function ambiguous(found: readonly DatabaseFunction[]) {
+  const signatures = found.map((overload) => {
+    const parameters = overload.parameters.map((parameter) => `${parameter.name} => ${parameter.type}`);
+    return `${overload.schema}.${overload.name}(${parameters.join(', ')})`;
+  });
+  return pgrstError('PGRST203', {
+    message: `Could not choose the best candidate function between: ${signatures.join(', ')}`,
+    hint: 'Try renaming the parameters or the function itself in the database so function overloading can be resolved',
+  });
+}

@@ -1,0 +1,62 @@
+import { pgrstError } from '../errors.js';
+import type { ApiRequest } from '../request/api-request.js';
+import { nameKey, type SchemaCache, type Table } from '../schema-cache/schema-cache.js';
+import { Aliases } from './aliases.js';
+import { closestName } from './closest-name.js';
+import { planCall } from './plan-call.js';
+import { planMutation } from './plan-mutate.js';
+import { clausesOf, planRows } from './plan-rows.js';
+import type { Plan, ReadPlan } from './plan.js';
+
+/**
+ * Decides what statement answers `request` on a database that looks like `schema`.
+ * @throws AppError with a PGRST1xx or PGRST2xx code when names do not exist or do not fit.
+ */
+export function makePlan(request: ApiRequest, schema: SchemaCache): Plan {
+  refuseUnknownPreferences(request);
+  switch (request.action) {
+    case 'read':
+      return planRead(request, schema, findTable(schema, request));
+    case 'insert':
+    case 'update':
+    case 'delete':
+      return planMutation(request, schema, findTable(schema, request));
+    case 'call':
+    case 'callRead':
+      return planCall(request, schema);
+  }
+}
+
+function planRead(request: ApiRequest, schema: SchemaCache, table: Table): ReadPlan {
+  const aliases = new Aliases(table.name);
+  const rows = planRows(
+    { schema, aliases },
+    { table, fromSource: false, alias: aliases.root, items: request.select, clauses: clausesOf(request) },
+  );
+  return {
+    kind: 'read',
+    rows,
+    output: request.headersOnly ? undefined : request.mediaType,
+    count: request.preferences.count,
+    expected: { exactlyOne: request.mediaType.format === 'object', atMost: undefined },
+  };
+}
+
+function findTable(schema: SchemaCache, request: ApiRequest): Table {
+  const table = schema.tables.get(nameKey(request.schema, request.target));
+  if (table) return table;
+  const names = [...schema.tables.values()].filter((t) => t.schema === request.schema).map((t) => t.name);
+  const closest = closestName(request.target, names);
+  throw pgrstError('PGRST205', {
+    message: `Could not find the table '${request.schema}.${request.target}' in the schema cache`,
+    hint: closest && `Perhaps you meant the table '${request.schema}.${closest}'`,
+  });
+}
+
+function refuseUnknownPreferences({ preferences }: ApiRequest): void {
+  if (preferences.handling !== 'strict' || preferences.unknown.length === 0) return;
+  throw pgrstError('PGRST122', {
+    message: 'Invalid preferences given with handling=strict',
+    details: `Invalid preferences: ${preferences.unknown.join(', ')}`,
+  });
+}

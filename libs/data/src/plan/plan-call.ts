@@ -1,0 +1,63 @@
+import type { ApiRequest } from '../request/api-request.js';
+import { pgrstError } from '../errors.js';
+import type { DatabaseFunction, SchemaCache } from '../schema-cache/schema-cache.js';
+import { Aliases } from './aliases.js';
+import { arrayLiteral } from './array-literal.js';
+import { findFunction, takesBody } from './find-function.js';
+import { maxAffected } from './plan-mutate.js';
+import { clausesOf, planRows } from './plan-rows.js';
+import type { CallArguments, CallPlan } from './plan.js';
+
+/** Plans a call of a database function. Its result is filtered, ordered and embedded into like a table. */
+export function planCall(request: ApiRequest, schema: SchemaCache): CallPlan {
+  const called = findFunction(schema, request);
+  const { returns } = called;
+  const atMost = maxAffected(request);
+  if (atMost !== undefined && !returns.isSet) {
+    throw pgrstError('PGRST128', {
+      message:
+        'Function must return SETOF or TABLE when max-affected preference is used with handling=strict',
+    });
+  }
+  const aliases = new Aliases(called.name);
+  const rows = planRows(
+    { schema, aliases },
+    {
+      table: returns.table ?? called,
+      fromSource: true,
+      alias: aliases.root,
+      items: returns.kind === 'composite' ? request.select : [{ kind: 'star' }],
+      clauses: clausesOf(request),
+    },
+  );
+  return {
+    kind: 'call',
+    function: called,
+    arguments: argumentsOf(request, called),
+    readOnly: request.action === 'callRead' || !called.isVolatile,
+    rows,
+    output: request.headersOnly || returns.kind === 'void' ? undefined : request.mediaType,
+    count: request.preferences.count,
+    expected: { exactlyOne: request.mediaType.format === 'object', atMost },
+  };
+}
+
+function argumentsOf(request: ApiRequest, called: DatabaseFunction): CallArguments {
+  const { payload } = request;
+  if (!payload) return { kind: 'texts', values: textArguments(request, called) };
+  if (takesBody(called, payload)) return { kind: 'body', text: payload.text };
+  return { kind: 'json', payload, names: request.columns ?? payload.keys ?? [] };
+}
+
+/** Of a repeated argument the last counts, but a variadic parameter takes all. */
+function textArguments(request: ApiRequest, called: DatabaseFunction): Map<string, string> {
+  const variadic = called.parameters.find((parameter) => parameter.variadic)?.name;
+  const values = new Map<string, string>();
+  const many: string[] = [];
+  for (const [name, value] of request.arguments) {
+    if (name === variadic) many.push(value);
+    else values.set(name, value);
+  }
+  if (variadic !== undefined && many.length > 0) values.set(variadic, arrayLiteral(many));
+  return values;
+}

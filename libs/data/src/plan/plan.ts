@@ -1,0 +1,161 @@
+import type { Operation } from '../request/filter.js';
+import type { JsonStep } from '../request/field.js';
+import type { MediaType } from '../request/media-type.js';
+import type { OrderTerm } from '../request/order.js';
+import type { Payload } from '../request/payload.js';
+import type { Preferences } from '../request/prefer.js';
+import type { RowRange } from '../request/range.js';
+import type { TypeName } from '../request/type-name.js';
+import type { Column, DatabaseFunction, QualifiedName, Relationship } from '../schema-cache/schema-cache.js';
+
+/** One statement to be, with every name resolved against one schema snapshot. */
+export type Plan = ReadPlan | MutatePlan | CallPlan;
+
+/** What all plans say of the response. */
+interface Outcome {
+  /** What the response shows. */
+  readonly rows: RowsPlan;
+  /** undefined: no body is wanted. */
+  readonly output: MediaType | undefined;
+  /** How the rows outside the page are counted, if at all. */
+  readonly count: Preferences['count'];
+  readonly expected: RowExpectation;
+}
+
+/** How many rows may come of a statement before it is undone. */
+export interface RowExpectation {
+  readonly exactlyOne: boolean;
+  readonly atMost: number | undefined;
+}
+
+export interface ReadPlan extends Outcome {
+  readonly kind: 'read';
+}
+
+export interface MutatePlan extends Outcome {
+  readonly kind: 'mutate';
+  readonly table: QualifiedName;
+  readonly change: Insert | Update | Delete;
+  /** What the changed rows give to `rows`, which reads from them; empty when the response shows nothing. */
+  readonly returning: Returning;
+}
+
+export interface Returning {
+  readonly allColumns: boolean;
+  readonly columns: readonly string[];
+}
+
+export interface Insert {
+  readonly kind: 'insert';
+  readonly columns: readonly Column[];
+  readonly payload: Payload;
+  /** Columns missing from an object take their default instead of null. */
+  readonly useDefaults: boolean;
+  readonly onConflict: OnConflict | undefined;
+  /** Columns that make up the `Location` of a single new row; empty when it is not wanted. */
+  readonly locationColumns: readonly string[];
+}
+
+export interface OnConflict {
+  readonly columns: readonly string[];
+  readonly resolution: 'merge-duplicates' | 'ignore-duplicates';
+}
+
+export interface Update {
+  readonly kind: 'update';
+  readonly columns: readonly Column[];
+  readonly payload: Payload;
+  readonly useDefaults: boolean;
+  readonly where: readonly PlannedCondition[];
+}
+
+export interface Delete {
+  readonly kind: 'delete';
+  readonly where: readonly PlannedCondition[];
+}
+
+export interface CallPlan extends Outcome {
+  readonly kind: 'call';
+  readonly function: DatabaseFunction;
+  readonly arguments: CallArguments;
+  readonly readOnly: boolean;
+}
+
+export type CallArguments =
+  /** By parameter name; a variadic parameter has an array literal. */
+  | { readonly kind: 'texts'; readonly values: ReadonlyMap<string, string> }
+  /** A JSON object with a member for each of `names`. */
+  | { readonly kind: 'json'; readonly payload: Payload; readonly names: readonly string[] }
+  /** The whole body is the only, unnamed argument. */
+  | { readonly kind: 'body'; readonly text: string };
+
+/** Rows of a table, or of what a change or a function gave, with what is embedded in them. */
+export interface RowsPlan {
+  /** undefined: the rows of the change or function this plan belongs to. */
+  readonly from: QualifiedName | undefined;
+  /** Unique in the statement. */
+  readonly alias: string;
+  readonly columns: readonly PlannedColumn[];
+  readonly embeds: readonly EmbedPlan[];
+  readonly where: readonly PlannedCondition[];
+  readonly order: readonly PlannedOrder[];
+  readonly range: RowRange;
+}
+
+export type PlannedColumn =
+  | { readonly kind: 'star' }
+  | {
+      readonly kind: 'field';
+      readonly field: PlannedField;
+      readonly cast: TypeName | undefined;
+      readonly as: string;
+    };
+
+export interface PlannedField {
+  readonly column: string;
+  readonly jsonPath: readonly JsonStep[];
+  /** The column is json or jsonb; others go through to_jsonb() before a JSON path. */
+  readonly isJson: boolean;
+  readonly isTsvector: boolean;
+}
+
+export interface EmbedPlan {
+  readonly relationship: Relationship;
+  /** Alias of the rows it is embedded in. */
+  readonly parentAlias: string;
+  /** Alias of the junction table of a many-to-many relationship. */
+  readonly junctionAlias: string;
+  readonly rows: RowsPlan;
+  readonly as: string;
+  readonly inner: boolean;
+  /** At most one related row: an object instead of an array. */
+  readonly toOne: boolean;
+}
+
+export type PlannedCondition = PlannedFilter | PlannedLogic | PlannedExistence;
+
+export interface PlannedFilter {
+  readonly kind: 'filter';
+  readonly field: PlannedField;
+  readonly negated: boolean;
+  readonly operation: Operation;
+}
+
+export interface PlannedLogic {
+  readonly kind: 'logic';
+  readonly operator: 'and' | 'or';
+  readonly negated: boolean;
+  readonly conditions: readonly PlannedCondition[];
+}
+
+/** Whether a row has partners in an embedded table. */
+export interface PlannedExistence {
+  readonly kind: 'embedded';
+  readonly embed: EmbedPlan;
+  readonly exists: boolean;
+}
+
+export interface PlannedOrder extends Pick<OrderTerm, 'direction' | 'nulls'> {
+  readonly field: PlannedField;
+  readonly embed: EmbedPlan | undefined;
+}

@@ -1,0 +1,161 @@
+import { limitError, pgrstError } from '../errors.js';
+import { limits } from '../limits.js';
+import type { Action, ApiRequest, At } from './api-request.js';
+import { readNames } from './field.js';
+import {
+  FilterBudget,
+  looksLikeOperation,
+  parseFieldPath,
+  parseLogic,
+  parseOperation,
+  type Condition,
+} from './filter.js';
+import type { HttpRequest } from './http-request.js';
+import { negotiateMediaType } from './media-type.js';
+import { parseOrder, type OrderTerm } from './order.js';
+import { parsePayload } from './payload.js';
+import { parsePrefer } from './prefer.js';
+import { parseQueryString } from './query-string.js';
+import { allRows, intersectRanges, parseCount, parseRangeHeader, type RowRange } from './range.js';
+import { Reader } from './reader.js';
+import { parseSelect, type SelectItem } from './select.js';
+import { resolveTarget } from './target.js';
+
+/**
+ * Parses a request by the grammar of PostgREST's URLs, bodies and headers. Knows nothing of the database.
+ * @throws AppError with a PGRST1xx code.
+ */
+export function parseRequest(http: HttpRequest): ApiRequest {
+  const target = resolveTarget(http);
+  const query = parseQuery(http.query, target.action);
+  const headerRange = http.method === 'GET' ? parseRangeHeader(http.headers['range']) : allRows;
+  return {
+    ...target,
+    ...query,
+    headersOnly: http.method === 'HEAD',
+    range: intersectRanges(headerRange, query.range),
+    payload: parsePayload(
+      target.action,
+      http.body,
+      http.headers['content-type'],
+      query.columns !== undefined,
+    ),
+    mediaType: negotiateMediaType(http.headers['accept']),
+    preferences: parsePrefer(http.headers['prefer']),
+  };
+}
+
+type Query = Pick<
+  ApiRequest,
+  'select' | 'conditions' | 'orders' | 'embedRanges' | 'range' | 'columns' | 'onConflict' | 'arguments'
+>;
+
+function parseQuery(text: string, action: Action): Query {
+  const parser = new QueryParser(action);
+  for (const [name, value] of parseQueryString(text)) parser.add(name, value);
+  return parser.finish();
+}
+
+class QueryParser {
+  #select: readonly SelectItem[] | undefined;
+  #columns: readonly string[] | undefined;
+  #onConflict: readonly string[] | undefined;
+  readonly #conditions: At<Condition>[] = [];
+  readonly #orders: At<readonly OrderTerm[]>[] = [];
+  readonly #arguments: [string, string][] = [];
+  /** `limit` and `offset` by embed path, its names joined by dots. */
+  readonly #ranges = new Map<string, RowRange>();
+  readonly #budget = new FilterBudget();
+
+  constructor(private readonly action: Action) {}
+
+  add(name: string, value: string): void {
+    switch (name) {
+      case 'select':
+        this.#select ??= parseSelect(value);
+        return;
+      case 'columns':
+        this.#columns ??= readNames(new Reader(value, 'columns parameter'));
+        return;
+      case 'on_conflict':
+        this.#onConflict ??= readNames(new Reader(value, 'on_conflict parameter'));
+        return;
+      case 'apikey':
+        // The gateway's parameter, unless a column of that name is filtered.
+        if (!looksLikeOperation(value)) return;
+    }
+    this.#addByLastName(name, value);
+  }
+
+  #addByLastName(name: string, value: string): void {
+    const dot = name.lastIndexOf('.');
+    const last = name.slice(dot + 1);
+    const path = dot === -1 ? '' : name.slice(0, dot);
+    switch (last) {
+      case 'order':
+        this.#addOrder(path, value);
+        return;
+      case 'limit':
+        this.#setRange(path, { limit: parseCount(name, value) });
+        return;
+      case 'offset':
+        this.#setRange(path, { offset: parseCount(name, value) });
+        return;
+      case 'and':
+      case 'or': {
+        const { path: logicPath, condition } = parseLogic(name, value, this.#budget);
+        this.#conditions.push({ path: logicPath, value: condition });
+        return;
+      }
+      default:
+        this.#addFilter(name, value);
+    }
+  }
+
+  #addFilter(name: string, value: string): void {
+    const { path, field } = parseFieldPath(name);
+    if (this.action === 'callRead' && !looksLikeOperation(value)) {
+      if (this.#arguments.length === limits.columns) throw limitError('arguments', limits.columns);
+      if (path.length === 0) this.#arguments.push([field.column, value]);
+      return;
+    }
+    this.#budget.spend();
+    this.#conditions.push({ path, value: { kind: 'filter', field, ...parseOperation(value) } });
+  }
+
+  #addOrder(path: string, value: string): void {
+    // `order=` with nothing is what some clients send for "no order".
+    if (value === '') return;
+    this.#orders.push({ path: splitPath(path), value: parseOrder(value) });
+    const count = this.#orders.reduce((sum, order) => sum + order.value.length, 0);
+    if (count > limits.orderTerms) throw limitError('terms in order', limits.orderTerms);
+  }
+
+  #setRange(path: string, part: Partial<RowRange>): void {
+    this.#ranges.set(path, { ...(this.#ranges.get(path) ?? allRows), ...part });
+    if (this.#ranges.size > limits.selectItems) throw limitError('limits', limits.selectItems);
+  }
+
+  finish(): Query {
+    const embedRanges = [...this.#ranges].filter(([path]) => path !== '');
+    return {
+      select: this.#select ?? [{ kind: 'star' }],
+      conditions: this.#conditions,
+      orders: this.#orders,
+      embedRanges: embedRanges.map(([path, value]) => ({ path: splitPath(path), value })),
+      range: this.#ranges.get('') ?? allRows,
+      columns: this.#columns === undefined ? undefined : [...new Set(this.#columns)],
+      onConflict: this.#onConflict,
+      arguments: this.#arguments,
+    };
+  }
+}
+
+function splitPath(path: string): string[] {
+  if (path === '') return [];
+  const { path: parents, field } = parseFieldPath(path);
+  if (field.jsonPath.length > 0) {
+    throw pgrstError('PGRST100', { message: `"failed to parse tree path (${path})" (line 1, column 1)` });
+  }
+  return [...parents, field.column];
+}

@@ -1,0 +1,72 @@
+import { notImplemented, pathError, pgrstError } from '../errors.js';
+import { exposedSchemas } from '../exposed-schemas.js';
+import type { Action, ApiRequest } from './api-request.js';
+import type { HttpRequest } from './http-request.js';
+
+/** Tells what the path, method and profile headers point at. */
+export function resolveTarget(
+  http: HttpRequest,
+): Pick<ApiRequest, 'action' | 'schema' | 'schemaWasNamed' | 'target'> {
+  const segments = http.path.split('/').map(decodeSegment);
+  const isFunction = segments.length === 2 && segments[0] === 'rpc';
+  const target = segments.at(-1)!;
+  if (http.path === '') throw notImplemented('The OpenAPI description at the root is not available');
+  if (!isFunction && segments.length !== 1) throw pathError();
+  if (target === '') throw pathError();
+  return {
+    action: isFunction ? callAction(http.method) : tableAction(http.method),
+    ...resolveSchema(http),
+    target,
+  };
+}
+
+function tableAction(method: string): Action {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      return 'read';
+    case 'POST':
+      return 'insert';
+    case 'PATCH':
+      return 'update';
+    case 'DELETE':
+      return 'delete';
+    default:
+      throw pgrstError('PGRST117', { message: `Unsupported HTTP method: ${method}` });
+  }
+}
+
+function callAction(method: string): Action {
+  switch (method) {
+    case 'GET':
+    case 'HEAD':
+      return 'callRead';
+    case 'POST':
+      return 'call';
+    default:
+      throw pgrstError('PGRST101', { message: `Cannot use the ${method} method on RPC` });
+  }
+}
+
+/** Reads take `Accept-Profile`, writes `Content-Profile` (postgrest.org, "Schemas"). */
+function resolveSchema(http: HttpRequest): Pick<ApiRequest, 'schema' | 'schemaWasNamed'> {
+  const isRead = http.method === 'GET' || http.method === 'HEAD';
+  const named = http.headers[isRead ? 'accept-profile' : 'content-profile'];
+  if (named === undefined) return { schema: exposedSchemas[0]!, schemaWasNamed: false };
+  if (exposedSchemas.includes(named)) return { schema: named, schemaWasNamed: true };
+  throw pgrstError('PGRST106', {
+    message: `Invalid schema: ${named}`,
+    hint: `Only the following schemas are exposed: ${exposedSchemas.join(', ')}`,
+  });
+}
+
+function decodeSegment(segment: string): string {
+  let decoded: string;
+  try {
+    decoded = decodeURIComponent(segment);
+  } catch (cause) {
+    throw pathError(cause);
+  }
+  if (decoded.includes('\0')) throw pathError();
+  return decoded;
+}

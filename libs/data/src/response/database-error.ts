@@ -1,0 +1,124 @@
+import type { Caller } from '#libs/platform';
+import type { HttpResponse } from './http-response.js';
+import { jsonError, type ErrorBody } from './json-error.js';
+
+/** What pg throws when PostgreSQL refuses a statement. */
+export interface DatabaseError extends Error {
+  /** SQLSTATE (manual, appendix A). */
+  readonly code: string;
+  readonly detail?: string | undefined;
+  readonly hint?: string | undefined;
+}
+
+export function isDatabaseError(error: unknown): error is DatabaseError {
+  return (
+    error instanceof Error && 'severity' in error && typeof (error as { code?: unknown }).code === 'string'
+  );
+}
+
+export function databaseErrorResponse(error: DatabaseError, caller: Caller | undefined): HttpResponse {
+  if (error.code === 'PGRST') return raisedResponse(error);
+  const isSignedIn = caller !== undefined && caller.kind !== 'anon' && caller.kind !== 'keyless';
+  const status = statusOf(error, isSignedIn);
+  const { code, message, detail: details, hint } = error;
+  return jsonError(
+    status,
+    { code, message, details, hint },
+    status === 401 ? { 'www-authenticate': 'Bearer' } : {},
+  );
+}
+
+/** HTTP statuses by SQLSTATE or its class (postgrest.org, "Errors from PostgreSQL"). */
+const statusBySqlstate: Readonly<Record<string, number>> = {
+  '08': 503,
+  '09': 500,
+  '0L': 403,
+  '0P': 403,
+  '21000': 500,
+  '23503': 409,
+  '23505': 409,
+  '25': 500,
+  '25006': 405,
+  '28': 403,
+  '2D': 500,
+  '38': 500,
+  '39': 500,
+  '3B': 500,
+  '40': 500,
+  '42883': 404,
+  '42P01': 404,
+  '42P17': 500,
+  '53': 503,
+  '53400': 500,
+  '54': 500,
+  '55': 500,
+  '57': 500,
+  '57P01': 503,
+  '58': 500,
+  F0: 500,
+  HV: 500,
+  P0: 500,
+  P0001: 400,
+  XX: 500,
+};
+
+function statusOf({ code, message }: DatabaseError, isSignedIn: boolean): number {
+  if (code === '42501') return isSignedIn ? 403 : 401;
+  // The role of a token that PostgreSQL does not know.
+  if (code === '22023' && /^role .* does not exist$/.test(message)) return 401;
+  if (code === '21000' && message.endsWith('requires a WHERE clause')) return 400;
+  // RAISE SQLSTATE 'PT402' chooses the status (postgrest.org, "RAISE errors with HTTP Status Codes").
+  if (code.startsWith('PT')) return httpStatus(Number(code.slice(2))) ?? 500;
+  return statusBySqlstate[code] ?? statusBySqlstate[code.slice(0, 2)] ?? 400;
+}
+
+function httpStatus(status: unknown): number | undefined {
+  return Number.isInteger(status) && (status as number) >= 200 && (status as number) <= 599
+    ? (status as number)
+    : undefined;
+}
+
+/** RAISE SQLSTATE 'PGRST' writes the whole response: its body as the message, status and headers as the detail. */
+function raisedResponse(error: DatabaseError): HttpResponse {
+  const body = parseObject(error.message);
+  if (typeof body?.['code'] !== 'string' || typeof body['message'] !== 'string') {
+    return malformedRaise(
+      `Invalid JSON value for MESSAGE: '${error.message}'`,
+      "MESSAGE must be a JSON object with obligatory keys: 'code', 'message' and optional keys: 'details', 'hint'.",
+    );
+  }
+  const shape = parseObject(error.detail ?? '');
+  const status = httpStatus(shape?.['status']);
+  const headers = shape?.['headers'];
+  if (status === undefined || typeof headers !== 'object' || headers === null || !areHeaders(headers)) {
+    return malformedRaise(
+      error.detail === undefined
+        ? 'DETAIL is missing in the RAISE statement'
+        : `Invalid JSON value for DETAIL: '${error.detail}'`,
+      "DETAIL must be a JSON object with obligatory keys: 'status', 'headers' and optional key: 'status_text'.",
+    );
+  }
+  const lowerCase = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
+  return jsonError(status, body as unknown as ErrorBody, Object.fromEntries(lowerCase));
+}
+
+function areHeaders(headers: object): boolean {
+  return Object.entries(headers).every(
+    ([name, value]) =>
+      /^[\w!#$%&'*+.^`|~-]+$/.test(name) && typeof value === 'string' && /^[\t\x20-\x7e]*$/.test(value),
+  );
+}
+
+function malformedRaise(details: string, hint: string): HttpResponse {
+  const message = `Could not parse JSON in the "RAISE SQLSTATE 'PGRST'" error`;
+  return jsonError(500, { code: 'PGRST121', message, details, hint });
+}
+
+function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import { HttpException } from '@nestjs/common';
+import { AppError, type Caller } from '#libs/platform';
+import { pathError } from '../errors.js';
+import { databaseErrorResponse, isDatabaseError } from './database-error.js';
+import type { HttpResponse } from './http-response.js';
+import { jsonError } from './json-error.js';
+
+/**
+ * Renders an error as PostgREST does: `{code, message, details, hint}`.
+ * @returns undefined for an error nobody foresaw
+ */
+export function errorResponse(error: unknown, caller: Caller | undefined): HttpResponse | undefined {
+  if (error instanceof AppError) return appErrorResponse(error);
+  if (isDatabaseError(error)) return databaseErrorResponse(error, caller);
+  const clientStatus = clientErrorStatus(error);
+  if (clientStatus === 404) return appErrorResponse(pathError());
+  if (clientStatus) {
+    return jsonError(clientStatus, { code: 'PGRST102', message: (error as Error).message });
+  }
+  if (isConnectionError(error)) {
+    return jsonError(
+      503,
+      { code: 'PGRST000', message: 'Database connection error.' },
+      { 'retry-after': '1' },
+    );
+  }
+  return undefined;
+}
+
+/** The answer to an error nobody foresaw; its message stays in the log. */
+export function unforeseenResponse(): HttpResponse {
+  return jsonError(500, { code: 'PGRSTX00', message: 'Internal server error' });
+}
+
+/** Codes of the platform's own errors in PostgREST's vocabulary; clients refresh their session on PGRST303. */
+const tokenCodes: Readonly<Record<string, string>> = {
+  token_expired: 'PGRST303',
+  token_not_yet_valid: 'PGRST303',
+  token_malformed: 'PGRST301',
+  token_bad_signature: 'PGRST301',
+  token_algorithm_unsupported: 'PGRST301',
+};
+
+function appErrorResponse(error: AppError): HttpResponse {
+  const { code, status, message, details, hint, headers } = error;
+  // These two come from the gateway in Supabase, which knows no codes.
+  if (code === 'no_api_key' || code === 'invalid_api_key') {
+    const body = JSON.stringify({ message, hint: hint ?? null });
+    return { status, headers: { 'content-type': 'application/json; charset=utf-8', ...headers }, body };
+  }
+  const tokenCode = tokenCodes[code];
+  if (tokenCode) {
+    // RFC 6750 §3.
+    const challenge = `Bearer error="invalid_token", error_description=${JSON.stringify(message)}`;
+    return jsonError(401, { code: tokenCode, message }, { 'www-authenticate': challenge });
+  }
+  const pgrstCode = code === 'body_too_large' ? 'PGRST102' : code;
+  return jsonError(status, { code: pgrstCode, message, details, hint }, headers);
+}
+
+/** The status of a request that NestJS or Fastify refused before it came here; undefined for other errors. */
+function clientErrorStatus(error: unknown): number | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown }).statusCode;
+  return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
+}
+
+const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT']);
+
+/** The connection could not be had or broke: pg gives these no SQLSTATE. */
+function isConnectionError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as NodeJS.ErrnoException;
+  if (code !== undefined && connectionCodes.has(code)) return true;
+  return /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
+}

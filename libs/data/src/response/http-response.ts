@@ -1,0 +1,6 @@
+export interface HttpResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  /** undefined: no body. */
+  readonly body: string | undefined;
+}

@@ -1,0 +1,25 @@
+import type { HttpResponse } from './http-response.js';
+
+export interface ErrorBody {
+  readonly code: string;
+  readonly message: string;
+  readonly details?: string | null | undefined;
+  readonly hint?: string | null | undefined;
+}
+
+/** An error in PostgREST's shape. */
+export function jsonError(
+  status: number,
+  { code, message, details, hint }: ErrorBody,
+  headers: Readonly<Record<string, string>> = {},
+): HttpResponse {
+  return {
+    status,
+    headers: {
+      'content-type': 'application/json; charset=utf-8',
+      'proxy-status': `PostgREST; error=${code}`,
+      ...headers,
+    },
+    body: JSON.stringify({ code, message, details: details ?? null, hint: hint ?? null }),
+  };
+}

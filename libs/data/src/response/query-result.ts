@@ -1,0 +1,11 @@
+/** What a statement gave. */
+export interface QueryResult {
+  /** The response body, written by PostgreSQL. */
+  readonly body: string;
+  readonly pageTotal: number;
+  /** Rows in all, if they were counted or estimated. */
+  readonly total: number | undefined;
+  readonly location: Readonly<Record<string, unknown>> | undefined;
+  /** Rows that an upsert inserted rather than merged. */
+  readonly inserted: number | undefined;
+}

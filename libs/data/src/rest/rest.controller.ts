@@ -1,0 +1,40 @@
+import { All, Controller, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
+import { KeyRequiredGuard } from '#libs/platform';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { HttpRequest } from '../request/http-request.js';
+import type { HttpResponse } from '../response/http-response.js';
+import { RestErrorFilter } from './rest-error.filter.js';
+import { rest } from './rest.js';
+
+const prefix = '/rest/v1';
+
+/** Tables, views and functions of the project's database under `/rest/v1`, by PostgREST's protocol. */
+@Controller()
+@UseGuards(KeyRequiredGuard)
+@UseFilters(RestErrorFilter)
+export class RestController {
+  @All(['rest/v1', 'rest/v1/*'])
+  async handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { project, caller, requestId } = request.galley;
+    sendResponse(reply, await rest({ project, caller, requestId, http: httpRequestOf(request) }));
+  }
+}
+
+/** Sends `response` as it is: its body has been written by PostgreSQL already. */
+export function sendResponse(reply: FastifyReply, { status, headers, body }: HttpResponse): void {
+  void reply.status(status).headers(headers).send(body);
+}
+
+function httpRequestOf(request: FastifyRequest): HttpRequest {
+  const url = request.raw.url ?? '';
+  const question = url.indexOf('?');
+  const path = question === -1 ? url : url.slice(0, question);
+  const { headers, body } = request;
+  return {
+    method: request.method,
+    path: path.slice(prefix.length).replace(/^\//, ''),
+    query: question === -1 ? '' : url.slice(question + 1),
+    headers: headers as Record<string, string | undefined>,
+    body: typeof body === 'string' ? body : undefined,
+  };
+}

@@ -1,0 +1,44 @@
+import { AppError } from '#libs/platform';
+import { makePlan } from '../plan/make-plan.js';
+import type { Plan } from '../plan/plan.js';
+import type { ApiRequest } from '../request/api-request.js';
+import { parseRequest } from '../request/parse-request.js';
+import type { HttpResponse } from '../response/http-response.js';
+import { toResponse } from '../response/to-response.js';
+import { projectSchema } from '../schema-cache/project-schema.js';
+import { toSql } from '../sql/to-sql.js';
+import { execute, type Execution } from './execute.js';
+import { refuseUndeclaredCall } from './function-permission.js';
+import { ServerTiming } from './server-timing.js';
+
+/** Answers one request of the data API: five values, each made from the one before. */
+export async function rest(execution: Execution): Promise<HttpResponse> {
+  const timing = new ServerTiming();
+  const request = parseRequest(execution.http);
+  timing.end('parse');
+  refuseUndeclaredCall(request, execution.caller);
+  const plan = await planWithFreshSchema(request, execution);
+  timing.end('plan');
+  const query = toSql(plan);
+  timing.end('sql');
+  const result = await execute(execution, plan, query);
+  timing.end('transaction');
+  const response = toResponse(request, plan, result);
+  timing.end('response');
+  return { ...response, headers: { ...response.headers, 'server-timing': timing.header } };
+}
+
+/** Plans against the snapshot in use, and once more against a newer one when something was not found in it. */
+async function planWithFreshSchema(request: ApiRequest, { project }: Execution): Promise<Plan> {
+  const schema = projectSchema(project);
+  const current = schema.current();
+  const snapshot = current instanceof Promise ? await current : current;
+  try {
+    return makePlan(request, snapshot);
+  } catch (error) {
+    if (!(error instanceof AppError) || !error.code.startsWith('PGRST2')) throw error;
+    const newer = await schema.newerThan(snapshot);
+    if (newer === snapshot) throw error;
+    return makePlan(request, newer);
+  }
+}

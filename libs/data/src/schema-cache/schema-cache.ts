@@ -1,0 +1,83 @@
+/** What the planner knows of a database: one immutable snapshot, replaced whole. */
+export interface SchemaCache {
+  /** By {@link nameKey}. Only exposed schemas. */
+  readonly tables: ReadonlyMap<string, Table>;
+  /** Ways from a table to others, by {@link nameKey} of the table they start from. */
+  readonly relationships: ReadonlyMap<string, readonly Relationship[]>;
+  /** Overloads of each function, by {@link nameKey}. */
+  readonly functions: ReadonlyMap<string, readonly DatabaseFunction[]>;
+  /** Value of the DDL counter when the snapshot was taken. */
+  readonly version: string;
+}
+
+export interface QualifiedName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export interface Table extends QualifiedName {
+  readonly isView: boolean;
+  readonly columns: ReadonlyMap<string, Column>;
+  /** Empty when the table has none. */
+  readonly primaryKey: readonly string[];
+}
+
+export interface Column {
+  readonly name: string;
+  /** SQL text of the type, schema-qualified, with its modifiers. */
+  readonly type: string;
+  /** Name of the type, or of the type a domain is over: `jsonb`, `tsvector`. */
+  readonly baseType: string;
+  /** SQL text of the default. */
+  readonly defaultValue: string | null;
+}
+
+export interface Relationship {
+  readonly cardinality: 'many-to-one' | 'one-to-one' | 'one-to-many' | 'many-to-many';
+  readonly from: QualifiedName;
+  readonly to: QualifiedName;
+  readonly toIsView: boolean;
+  /** Foreign key; of a many-to-many relationship the junction's one towards `from`. */
+  readonly constraint: string;
+  /** Pairs of a column of `from` and the one of `to` (or of the junction) it equals. */
+  readonly columns: readonly ColumnPair[];
+  readonly junction: Junction | undefined;
+}
+
+export type ColumnPair = readonly [string, string];
+
+export interface Junction {
+  readonly table: QualifiedName;
+  /** The junction's foreign key towards `to`. */
+  readonly constraint: string;
+  /** Pairs of a column of the junction and the one of `to` it equals. */
+  readonly columns: readonly ColumnPair[];
+}
+
+export interface DatabaseFunction extends QualifiedName {
+  /** Input parameters in order. */
+  readonly parameters: readonly FunctionParameter[];
+  readonly returns: FunctionResult;
+  readonly isVolatile: boolean;
+}
+
+export interface FunctionParameter {
+  /** Empty for an unnamed one. */
+  readonly name: string;
+  /** SQL text of the type, schema-qualified. */
+  readonly type: string;
+  readonly required: boolean;
+  readonly variadic: boolean;
+}
+
+export interface FunctionResult {
+  readonly kind: 'void' | 'scalar' | 'composite';
+  readonly isSet: boolean;
+  /** The table whose row type is returned, so that related tables can be embedded. */
+  readonly table: QualifiedName | undefined;
+}
+
+/** Map key of a qualified name; a NUL cannot be part of one. */
+export function nameKey(schema: string, name: string): string {
+  return `${schema}\0${name}`;
+}

@@ -1,0 +1,25 @@
+import { quoteIdent } from '#libs/platform';
+import type { PlannedField } from '../plan/plan.js';
+import type { TypeName } from '../request/type-name.js';
+import type { Parameters } from './sql-query.js';
+
+/** A column of `alias`, or a value inside it. */
+export function fieldSql(alias: string, field: PlannedField, parameters: Parameters): string {
+  const column = columnSql(alias, field.column);
+  if (field.jsonPath.length === 0) return column;
+  const steps = field.jsonPath.map(({ arrow, key }) => {
+    const type = typeof key === 'number' ? 'int' : 'text';
+    return `${arrow}${parameters.add(key)}::${type}`;
+  });
+  return `(${field.isJson ? column : `to_jsonb(${column})`}${steps.join('')})`;
+}
+
+export function columnSql(alias: string, column: string): string {
+  return `${quoteIdent(alias)}.${quoteIdent(column)}`;
+}
+
+export function castSql(expression: string, type: TypeName): string {
+  const schema = type.schema === undefined ? '' : `${quoteIdent(type.schema)}.`;
+  const modifiers = type.modifiers.length === 0 ? '' : `(${type.modifiers.join(',')})`;
+  return `cast(${expression} as ${schema}${quoteIdent(type.name)}${modifiers}${type.array ? '[]' : ''})`;
+}

@@ -1,0 +1,143 @@
+import { quoteIdent, quoteQualified } from '#libs/platform';
+import { bodyName, sourceName } from '../plan/aliases.js';
+import type {
+  Delete,
+  Insert,
+  MutatePlan,
+  OnConflict,
+  PlannedCondition,
+  Returning,
+  Update,
+} from '../plan/plan.js';
+import type { Column } from '../schema-cache/schema-cache.js';
+import { responseSql } from './body-sql.js';
+import { columnSql } from './field-sql.js';
+import { conditionSql, rowsSql } from './rows-sql.js';
+import { Parameters, type SqlQuery } from './sql-query.js';
+
+export function mutateSql(plan: MutatePlan): SqlQuery {
+  const parameters = new Parameters();
+  const change = changeSql(plan, parameters);
+  const rows = plan.output ? rowsSql(plan.rows, parameters) : `select * from ${sourceName}`;
+  const text = responseSql(plan, rows, {
+    total: plan.count === undefined || plan.count === 'planned' ? 'null' : 'count(*)',
+    location: locationSql(plan),
+    inserted: plan.change.kind === 'insert' && isMerge(plan.change.onConflict) ? insertedSql : 'null',
+  });
+  return {
+    text: `with ${sourceName} as (${change}) ${text}`,
+    values: parameters.values,
+    readOnly: false,
+    estimate: undefined,
+  };
+}
+
+function changeSql(plan: MutatePlan, parameters: Parameters): string {
+  const target = `${quoteQualified(plan.table.schema, plan.table.name)} as ${quoteIdent(plan.rows.alias)}`;
+  const returning = returningSql(plan.rows.alias, plan.returning);
+  const { change } = plan;
+  switch (change.kind) {
+    case 'insert':
+      return `insert into ${target} ${insertSql(change, parameters)} returning ${returning}`;
+    case 'update':
+      return change.columns.length === 0
+        ? emptyUpdateSql(plan)
+        : `update ${target} ${updateSql(plan.rows.alias, change, parameters)} returning ${returning}`;
+    case 'delete':
+      return `delete from ${target}${whereSql(plan.rows.alias, change, parameters)} returning ${returning}`;
+  }
+}
+
+function returningSql(alias: string, { allColumns, columns }: Returning): string {
+  const list = [
+    ...(allColumns ? [`${quoteIdent(alias)}.*`] : []),
+    ...columns.map((name) => columnSql(alias, name)),
+  ];
+  // Something must be returned to count the rows; a constant needs no right to read.
+  return list.length === 0 ? '1' : list.join(', ');
+}
+
+function insertSql(insert: Insert, parameters: Parameters): string {
+  const { columns, onConflict } = insert;
+  const names = columns.map((column) => quoteIdent(column.name)).join(', ');
+  const counted = isMerge(onConflict) ? ` where ${addInserted(1)}` : '';
+  const rows = `select ${newValuesSql(insert, parameters)} ${payloadSql(insert, parameters)}${counted}`;
+  return `${columns.length === 0 ? '' : `(${names}) `}${rows}${onConflictSql(columns, onConflict)}`;
+}
+
+function onConflictSql(columns: readonly Column[], onConflict: OnConflict | undefined): string {
+  if (!onConflict) return '';
+  const target = ` on conflict (${onConflict.columns.map(quoteIdent).join(', ')})`;
+  if (onConflict.resolution === 'ignore-duplicates' || columns.length === 0) return `${target} do nothing`;
+  const set = columns.map(({ name }) => `${quoteIdent(name)} = excluded.${quoteIdent(name)}`);
+  return `${target} do update set ${set.join(', ')} where ${addInserted(-1)}`;
+}
+
+function isMerge(onConflict: OnConflict | undefined): boolean {
+  return onConflict?.resolution === 'merge-duplicates';
+}
+
+// A statement cannot tell its inserted rows from its merged ones, so a transaction-local setting counts them:
+// up for each row on its way in, down for each that met one there.
+const insertedSql = `nullif(current_setting('galley.inserted', true), '')`;
+
+function addInserted(step: 1 | -1): string {
+  return `set_config('galley.inserted', (coalesce(${insertedSql}::int, 0) + ${step})::text, true) is not null`;
+}
+
+function updateSql(alias: string, update: Update, parameters: Parameters): string {
+  const values = update.columns.map((column) => newValueSql(column, update.useDefaults, parameters));
+  const set = update.columns.map((column, i) => `${quoteIdent(column.name)} = ${values[i]}`);
+  const from = payloadSql(update, parameters);
+  return `set ${set.join(', ')} ${from}${whereSql(alias, update, parameters)}`;
+}
+
+/** SET cannot be empty; a body without members changes nothing. */
+function emptyUpdateSql({ table, rows, returning }: MutatePlan): string {
+  const list = returningSql(rows.alias, returning);
+  return `select ${list} from ${quoteQualified(table.schema, table.name)} as ${quoteIdent(rows.alias)} where false`;
+}
+
+function whereSql(alias: string, { where }: Update | Delete, parameters: Parameters): string {
+  if (where.length === 0) return '';
+  return ` where ${where.map((condition: PlannedCondition) => conditionSql(alias, condition, parameters)).join(' and ')}`;
+}
+
+function newValuesSql({ columns, useDefaults }: Insert, parameters: Parameters): string {
+  return columns.map((column) => newValueSql(column, useDefaults, parameters)).join(', ');
+}
+
+function newValueSql(column: Column, useDefaults: boolean, parameters: Parameters): string {
+  const given = columnSql(bodyName, column.name);
+  if (!useDefaults || column.defaultValue === null) return given;
+  const isGiven = `galley_item.value ? ${parameters.add(column.name)}::text`;
+  return `case when ${isGiven} then ${given} else ${column.defaultValue} end`;
+}
+
+/** The body as rows with typed columns; of an update's array the first element counts. */
+function payloadSql(
+  { kind, columns, payload, useDefaults }: Insert | Update,
+  parameters: Parameters,
+): string {
+  const isList = payload.kind === 'json-array' && kind === 'insert';
+  if (columns.length === 0 && !isList) return 'from (values (1)) as galley_item';
+  const body = `${parameters.add(payload.text)}::${useDefaults ? 'jsonb' : 'json'}`;
+  if (columns.length === 0) return `from json_array_elements(${body}::json)`;
+  const value = payload.kind === 'json-array' && kind === 'update' ? `(${body} -> 0)` : body;
+  const types = columns.map((column) => `${quoteIdent(column.name)} ${column.type}`).join(', ');
+  if (!useDefaults)
+    return `from ${isList ? 'json_to_recordset' : 'json_to_record'}(${value}) as ${bodyName} (${types})`;
+  const items = isList
+    ? `jsonb_array_elements(${value}) as galley_item (value)`
+    : `(select ${value} as value) as galley_item`;
+  return `from ${items}, lateral jsonb_to_record(galley_item.value) as ${bodyName} (${types})`;
+}
+
+function locationColumns({ change }: MutatePlan): readonly string[] {
+  return change.kind === 'insert' ? change.locationColumns : [];
+}
+
+function locationSql(plan: MutatePlan): string {
+  if (locationColumns(plan).length === 0) return 'null';
+  return `case when count(*) = 1 then json_agg(galley_row) -> 0 end`;
+}

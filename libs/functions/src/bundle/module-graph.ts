@@ -1,0 +1,118 @@
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { bundleError, cleanOutput } from './bundle-error.js';
+import { runDenoTool } from './deno-tool.js';
+import type { SourceTree } from './source-tree.js';
+
+const position = z.object({ line: z.number(), character: z.number() });
+const resolution = z.object({
+  specifier: z.string().optional(),
+  error: z.string().optional(),
+  span: z.object({ start: position }).optional(),
+});
+const moduleGraph = z.object({
+  modules: z.array(
+    z.object({
+      specifier: z.string(),
+      error: z.string().optional(),
+      dependencies: z
+        .array(z.object({ specifier: z.string(), code: resolution.optional(), type: resolution.optional() }))
+        .optional(),
+    }),
+  ),
+});
+type ModuleGraph = z.infer<typeof moduleGraph>;
+
+/**
+ * Reads the static module graph, which fetches what is remote, and refuses what cannot be resolved and every file
+ * outside of the sources: Deno's tools read any file that a module names, by `import … with { type: 'text' }` too.
+ * @throws AppError `BUNDLE_ERROR` with file, line and column of each mistake
+ */
+export async function checkModuleGraph(
+  tree: SourceTree,
+  dataDir: string,
+  onLine: (line: string) => void,
+): Promise<void> {
+  const args = [
+    'info',
+    '--json',
+    '--no-lock',
+    '--node-modules-dir=none',
+    ...tree.configArguments,
+    tree.entrypoint,
+  ];
+  const { exitCode, stdout, stderr } = await runDenoTool({
+    args,
+    directory: tree.directory,
+    dataDir,
+    onLine,
+  });
+  if (exitCode !== 0)
+    throw bundleError([
+      cleanOutput(stderr, tree.directory)
+        .trim()
+        .replace(/^error: /, ''),
+    ]);
+  const graph = moduleGraph.parse(JSON.parse(stdout.toString('utf8')));
+  const errors = [...outsideFiles(graph, tree.directory), ...unresolved(graph, tree.directory)];
+  if (errors.length > 0) throw bundleError(errors);
+}
+
+function outsideFiles(graph: ModuleGraph, directory: string): string[] {
+  const outside = new Set<string>();
+  for (const { specifier, dependencies = [] } of graph.modules) {
+    const targets = dependencies.flatMap(({ code, type }) => [code?.specifier, type?.specifier]);
+    for (const url of [specifier, ...targets]) if (url && isOutside(url, directory)) outside.add(url);
+  }
+  return [...outside].map(
+    (url) => `${importedAt(graph, url, directory)}The file ${url} lies outside of the function's sources.`,
+  );
+}
+
+/** Packages come from Deno's own cache; their modules have `npm:` and `https:` specifiers here. */
+function isOutside(url: string, directory: string): boolean {
+  if (!url.startsWith('file:')) return false;
+  try {
+    return posix.relative(directory, fileURLToPath(url)).startsWith('..');
+  } catch {
+    return true;
+  }
+}
+
+function unresolved(graph: ModuleGraph, directory: string): string[] {
+  const errors = graph.modules.flatMap(({ specifier, error }) => {
+    if (error === undefined) return [];
+    const text = cleanOutput(error, directory);
+    // A syntax error knows its own place, at the end.
+    const own = /\n\s+at (\S+:\d+:\d+)$/.exec(text);
+    return own
+      ? [`${own[1]}: ${text.slice(0, own.index)}`]
+      : [importedAt(graph, specifier, directory) + text];
+  });
+  for (const module of graph.modules) {
+    for (const { code, type } of module.dependencies ?? []) {
+      const failed = code?.error ? code : type?.error ? type : null;
+      if (failed)
+        errors.push(place(module.specifier, failed, directory) + cleanOutput(failed.error!, directory));
+    }
+  }
+  return errors;
+}
+
+/** Where `url` is first imported, as `file:line:column: `. */
+function importedAt(graph: ModuleGraph, url: string, directory: string): string {
+  for (const module of graph.modules) {
+    for (const { code, type } of module.dependencies ?? []) {
+      const found = code?.specifier === url ? code : type?.specifier === url ? type : null;
+      if (found) return place(module.specifier, found, directory);
+    }
+  }
+  return '';
+}
+
+function place(file: string, at: z.infer<typeof resolution>, directory: string): string {
+  const start = at.span?.start;
+  const path = cleanOutput(file, directory);
+  return start ? `${path}:${start.line + 1}:${start.character + 1}: ` : `${path}: `;
+}

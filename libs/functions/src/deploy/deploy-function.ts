@@ -1,0 +1,182 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  AppError,
+  CONFIG,
+  LOGGER,
+  newId,
+  PlatformDatabase,
+  type Config,
+  type Logger,
+  type Project,
+  type Sql,
+} from '#libs/platform';
+import { createHash } from 'node:crypto';
+import { bundleFunction } from '../bundle/bundle-function.js';
+import { forgetDeployment } from '../invoke/known-deployments.js';
+import { parseManifest, type Manifest } from '../manifest/manifest.js';
+import { checkSlug } from '../manifest/slug.js';
+import { subscriptionsOf } from '../manifest/subscriptions.js';
+import { removePermissions, settlePermissions, widenPermissions } from '../permissions/apply-manifest.js';
+import {
+  deleteFunctionRows,
+  findDeployment,
+  insertDeployment,
+  listFunctions,
+  lockActivations,
+  replaceSubscriptions,
+  setActiveDeployment,
+  watchedTables,
+  type DeploymentSummary,
+  type FunctionSummary,
+} from './deployments.sql.js';
+
+/** What a function is deployed from. */
+export interface DeployRequest {
+  readonly slug: string;
+  /** Source files by path, relative and with `/`. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Path of the module that serves. */
+  readonly entrypoint: string;
+  /** Path of the import map or `deno.json` among `files`. */
+  readonly importMap?: string | undefined;
+  readonly manifest: Manifest;
+  /** Type-check before bundling. */
+  readonly check: boolean;
+}
+
+export interface Deployed {
+  readonly function: FunctionSummary;
+  readonly deployment: DeploymentSummary;
+  /** False: what was active already is the same. */
+  readonly created: boolean;
+}
+
+/**
+ * Deploys, activates and deletes functions.
+ *
+ * widen permissions → commit the platform's rows → settle permissions. Before the commit the old deployment is
+ * untouched, save that the function's role may hold more than it needs; after it the new one answers. A settling
+ * that was cut short is done by the first process that runs the deployment.
+ */
+@Injectable()
+export class DeployFunction {
+  constructor(
+    private readonly database: PlatformDatabase,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Bundles, records and activates. What is identical to the active deployment makes no new one.
+   * @throws AppError `invalid_slug`, `invalid_manifest`, `BUNDLE_ERROR` (400)
+   */
+  async deploy(project: Project, request: DeployRequest): Promise<Deployed> {
+    const { slug, manifest, files, entrypoint, importMap } = request;
+    checkSlug(slug);
+    const { code } = await bundleFunction({
+      ...request,
+      dataDir: this.config.dataDir,
+      log: (line) => this.logger.info({ function: slug }, line),
+    });
+    const sha256 = createHash('sha256').update(code).update(JSON.stringify(manifest)).digest('hex');
+    const source = {
+      entrypoint,
+      importMap: importMap ?? null,
+      files: Object.fromEntries(
+        [...files].map(([path, bytes]) => [path, Buffer.from(bytes).toString('base64')]),
+      ),
+    };
+    const created = await this.database.transaction(async (tx) => {
+      await lockActivations(tx, project.ref);
+      const [current] = await listFunctions(tx, project.ref, slug);
+      if (current?.active.sha256 === sha256) return false;
+      await refuseMissingSecrets(tx, project.ref, manifest);
+      const id = newId();
+      await insertDeployment(tx, project.ref, { id, slug, manifest, source, code, sha256 });
+      await activate(tx, project, slug, { id, manifest });
+      return true;
+    });
+    const found = await this.settle(project, slug);
+    return { function: found, deployment: found.active, created };
+  }
+
+  /**
+   * Makes a recorded deployment the active one: the way back, and forward again.
+   * @throws AppError `not_found` (404); `invalid_manifest` (400) when it needs what is no longer there.
+   */
+  async activate(project: Project, slug: string, number: number): Promise<FunctionSummary> {
+    await this.database.transaction(async (tx) => {
+      await lockActivations(tx, project.ref);
+      const deployment = await findDeployment(tx, project.ref, slug, number);
+      if (!deployment) throw notFound(`Function ${slug} has no deployment ${number}`);
+      const manifest = parseManifest(slug, deployment.manifest);
+      await refuseMissingSecrets(tx, project.ref, manifest);
+      await activate(tx, project, slug, { id: deployment.id, manifest });
+    });
+    return this.settle(project, slug);
+  }
+
+  /** @throws AppError `not_found` (404) */
+  async remove(project: Project, slug: string): Promise<void> {
+    await this.database.transaction(async (tx) => {
+      await lockActivations(tx, project.ref);
+      if (!(await deleteFunctionRows(tx, project.ref, slug))) throw notFound(`There is no function ${slug}`);
+    });
+    forgetDeployment(project, slug);
+    await this.database.transaction(async (tx) => {
+      await lockActivations(tx, project.ref);
+      const [again] = await listFunctions(tx, project.ref, slug);
+      if (!again) await removePermissions(project, slug, await watchedTables(tx, project.ref));
+    });
+  }
+
+  /**
+   * Leaves the function's role with exactly what its active deployment declares. Repeating it mends what was changed
+   * by hand, or lost when a table was made anew.
+   * @throws AppError `not_found` (404)
+   */
+  async settle(project: Project, slug: string): Promise<FunctionSummary> {
+    return this.database.transaction(async (tx) => {
+      await lockActivations(tx, project.ref);
+      const [found] = await listFunctions(tx, project.ref, slug);
+      if (!found) throw notFound(`There is no function ${slug}`);
+      const manifest = parseManifest(slug, found.active.manifest);
+      const active = { slug, deploymentId: found.active.id, manifest };
+      await settlePermissions(project, active, await watchedTables(tx, project.ref));
+      forgetDeployment(project, slug);
+      return found;
+    });
+  }
+}
+
+async function activate(
+  tx: Sql,
+  project: Project,
+  slug: string,
+  { id, manifest }: { id: string; manifest: Manifest },
+): Promise<void> {
+  await replaceSubscriptions(tx, project.ref, slug, subscriptionsOf(project.ref, slug, manifest));
+  await setActiveDeployment(tx, project.ref, slug, id);
+  // Last, so that nothing refuses the activation after it; the project's database is another one than `tx` is in.
+  await widenPermissions(project, slug, manifest);
+}
+
+async function refuseMissingSecrets(tx: Sql, projectRef: string, manifest: Manifest): Promise<void> {
+  const { secrets } = manifest.permissions;
+  const { rows } = await tx.query<{ name: string }>(
+    `select name from unnest($2::text[]) as declared (name)
+     where not exists (select from secrets s where s.project_ref = $1 and s.name = declared.name)`,
+    [projectRef, secrets],
+  );
+  if (rows.length === 0) return;
+  throw new AppError({
+    code: 'invalid_manifest',
+    status: 400,
+    message: rows.map(({ name }) => `permissions.secrets: the secret ${name} is not set`).join('; '),
+    hint: 'Set it first, then deploy.',
+  });
+}
+
+function notFound(message: string): AppError {
+  return new AppError({ code: 'not_found', status: 404, message });
+}

@@ -1,0 +1,86 @@
+import { Global, Module, type BeforeApplicationShutdown, type OnApplicationShutdown } from '@nestjs/common';
+import { CONFIG, InvocationLiveness, Metrics, type Config } from '#libs/platform';
+import { UsageModule } from '#libs/usage';
+import { DeployFunction } from './deploy/deploy-function.js';
+import { FunctionRuntime, functionRuntimeProvider } from './function-runtime.provider.js';
+import { InstancePool } from './instances/instance-pool.js';
+import { ActiveDeployments } from './invoke/active-deployments.js';
+import { FunctionEnvironment } from './invoke/function-environment.js';
+import { InstanceSpecs } from './invoke/instance-specs.js';
+import { InvokeFunction } from './invoke/invoke-function.js';
+import { LiveInvocations } from './invoke/live-invocations.js';
+import { RunInvocation } from './invoke/run-invocation.js';
+import { limits } from './limits.js';
+import { FunctionLogs } from './logs/function-logs.js';
+import { Secrets } from './secrets/secrets.js';
+
+const pool = {
+  provide: InstancePool,
+  inject: [FunctionRuntime, CONFIG],
+  useFactory: (functionRuntime: FunctionRuntime, config: Config) =>
+    new InstancePool(functionRuntime, config.functions.maxInstances),
+};
+
+/** Deploying and running functions, for every program; {@link FunctionsHttpModule} adds what a server answers. */
+@Global()
+@Module({
+  imports: [UsageModule],
+  providers: [
+    functionRuntimeProvider,
+    pool,
+    ActiveDeployments,
+    DeployFunction,
+    FunctionEnvironment,
+    FunctionLogs,
+    InstanceSpecs,
+    InvokeFunction,
+    LiveInvocations,
+    RunInvocation,
+    Secrets,
+    { provide: InvocationLiveness, useExisting: LiveInvocations },
+  ],
+  exports: [
+    FunctionRuntime,
+    ActiveDeployments,
+    DeployFunction,
+    FunctionEnvironment,
+    FunctionLogs,
+    InvocationLiveness,
+    InvokeFunction,
+    Secrets,
+  ],
+})
+export class FunctionsModule implements BeforeApplicationShutdown, OnApplicationShutdown {
+  constructor(
+    private readonly instances: InstancePool,
+    private readonly functionRuntime: FunctionRuntime,
+    private readonly logs: FunctionLogs,
+    metrics: Metrics,
+  ) {
+    metrics.gauge(
+      'galley_function_instances',
+      'Processes of functions, by what they do.',
+      ['state'],
+      (gauge) => {
+        const { instances: all, busy } = instances.statistics();
+        gauge.set({ state: 'busy' }, busy);
+        gauge.set({ state: 'idle' }, all - busy);
+      },
+    );
+    metrics.gauge('galley_function_calls_waiting', 'Calls that wait for an instance.', [], (gauge) =>
+      gauge.set(instances.statistics().waiting),
+    );
+  }
+
+  /** While the front door still lets requests in flight finish. */
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.instances.drain(limits.shutdownMs);
+    await this.instances.close();
+    await this.functionRuntime.close();
+  }
+
+  /** After the last request, so that no line is left. */
+  async onApplicationShutdown(): Promise<void> {
+    await this.logs.flush();
+  }
+}

@@ -1,0 +1,94 @@
+import { describe, expect, it } from '@jest/globals';
+import { Readable } from 'node:stream';
+import { limits } from '../limits.js';
+import { checkPath, readDeployForm } from './deploy-form.js';
+
+const metadata = { entrypoint_path: 'functions/hello/index.ts' };
+
+async function read(parts: { metadata?: unknown; files?: [path: string, text: string][]; slug?: string }) {
+  const form = new FormData();
+  if (parts.metadata !== undefined) form.append('metadata', JSON.stringify(parts.metadata));
+  for (const [path, text] of parts.files ?? [['functions/hello/index.ts', '1']]) {
+    form.append('file', new Blob([text]), path);
+  }
+  const response = new Response(form);
+  return readDeployForm(
+    Readable.from([Buffer.from(await response.arrayBuffer())]),
+    response.headers.get('content-type')!,
+    parts.slug ?? 'hello',
+  );
+}
+
+describe('a deployment form', () => {
+  it('is read into files, entrypoint and manifest', async () => {
+    const request = await read({
+      metadata: { ...metadata, verify_jwt: false, galley: { memory_mb: 64 } },
+      files: [
+        ['functions/hello/index.ts', 'serve()'],
+        ['./functions/_shared/cors.ts', 'x'],
+      ],
+    });
+    expect([...request.files.keys()]).toEqual(['functions/hello/index.ts', 'functions/_shared/cors.ts']);
+    expect(Buffer.from(request.files.get('functions/hello/index.ts')!).toString()).toBe('serve()');
+    expect(request).toMatchObject({ slug: 'hello', entrypoint: metadata.entrypoint_path });
+    expect(request.manifest).toMatchObject({ verify_jwt: false, memory_mb: 64 });
+  });
+
+  it.each([
+    [
+      { metadata: { entrypoint_path: 'other.ts' } },
+      /metadata\.entrypoint_path: other\.ts is not among the files/,
+    ],
+    [
+      { metadata: { ...metadata, import_map_path: 'deno.json' } },
+      /metadata\.import_map_path: deno\.json is not/,
+    ],
+    [{ metadata: { ...metadata, static_patterns: ['*.html'] } }, /Unrecognized key: "static_patterns"/],
+    [{ metadata: { ...metadata, name: 'other' } }, /metadata\.name: expected hello/],
+    [{ metadata, slug: 'a/b' }, /A function's name is a letter/],
+    [{}, /Expected a part `metadata` that is JSON/],
+    [{ metadata, files: [['../hello.ts', '1']] }, /"\.\.\/hello\.ts" is not a relative path/],
+    [
+      {
+        metadata,
+        files: [
+          ['functions/hello/index.ts', '1'],
+          ['functions/hello/index.ts', '2'],
+        ],
+      },
+      /was sent twice/,
+    ],
+  ] as [Parameters<typeof read>[0], RegExp][])('is refused when it is %j', async (parts, message) => {
+    await expect(read(parts)).rejects.toMatchObject({ status: 400, message: expect.stringMatching(message) });
+  });
+
+  it('is refused when it has too many files or is no form', async () => {
+    const files = Array.from({ length: limits.sourceFiles + 1 }, (_, i): [string, string] => [
+      `f${i}.ts`,
+      '',
+    ]);
+    await expect(read({ metadata, files })).rejects.toMatchObject({ status: 400 });
+    const broken = readDeployForm(
+      Readable.from([Buffer.from('x')]),
+      'multipart/form-data; boundary=y',
+      'hello',
+    );
+    await expect(broken).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+});
+
+describe('the path of a source file', () => {
+  it.each([
+    '/etc/passwd',
+    '../x',
+    'a/../../x',
+    'a//b',
+    '',
+    'C:x',
+    'a\\b',
+    'a\0b',
+    'a/.',
+    `${'a/'.repeat(300)}b`,
+  ])('%j is refused', (path) => expect(() => checkPath(path)).toThrow(/not a relative path/));
+  it('may be below any folder', () => expect(checkPath('./a/b.c/_d-e.ts')).toBe('a/b.c/_d-e.ts'));
+});

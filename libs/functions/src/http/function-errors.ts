@@ -1,0 +1,34 @@
+import { AppError } from '#libs/platform';
+import { decodeProtectedHeader } from 'jose';
+
+/** Codes of Supabase's gateway for calls to a function with `verify_jwt`; each is also in `sb-error-code`. */
+type UnauthorizedCode =
+  | 'UNAUTHORIZED_NO_AUTH_HEADER'
+  | 'UNAUTHORIZED_INVALID_JWT_FORMAT'
+  | 'UNAUTHORIZED_LEGACY_JWT'
+  | 'UNAUTHORIZED_ASYMMETRIC_JWT'
+  | 'UNAUTHORIZED_UNSUPPORTED_TOKEN_ALGORITHM';
+
+export function unauthorized(code: UnauthorizedCode, message: string, cause?: unknown): AppError {
+  return new AppError({ code, status: 401, message, cause });
+}
+
+/** What is wrong with a credential, in the words of Supabase's gateway. */
+export function unauthorizedFrom(error: AppError, authorization: string | undefined): AppError {
+  switch (error.code) {
+    case 'token_malformed':
+    case 'invalid_api_key':
+      return unauthorized('UNAUTHORIZED_INVALID_JWT_FORMAT', error.message, error);
+    case 'token_algorithm_unsupported':
+      return isAsymmetric(authorization)
+        ? unauthorized('UNAUTHORIZED_ASYMMETRIC_JWT', 'Invalid JWT: only HS256 tokens are accepted', error)
+        : unauthorized('UNAUTHORIZED_UNSUPPORTED_TOKEN_ALGORITHM', error.message, error);
+    default:
+      return unauthorized('UNAUTHORIZED_LEGACY_JWT', `Invalid JWT: ${error.message}`, error);
+  }
+}
+
+function isAsymmetric(authorization: string | undefined): boolean {
+  const { alg } = decodeProtectedHeader(authorization?.replace(/^bearer +/i, '') ?? '');
+  return /^(ES|RS|PS|Ed)/.test(alg ?? '');
+}

@@ -1,0 +1,74 @@
+import { AppError, type Project } from '#libs/platform';
+import type { FastifyRequest } from 'fastify';
+import { Transform, type Readable } from 'node:stream';
+import { limits } from '../limits.js';
+import { opaqueApiKey } from './verify-jwt.js';
+
+export const functionsPath = '/functions/v1';
+
+/** `/functions/v1/hello/world?x=1` → `hello`, and `/hello/world?x=1`, which is what Supabase's functions see. */
+export function functionTarget(url: string): { slug: string; path: string } {
+  const path = url.slice(functionsPath.length);
+  const slug = /^\/+([^/?]*)/.exec(path)?.[1] ?? '';
+  return { slug, path: path.replace(/^\/+/, '/') };
+}
+
+/**
+ * The headers that a function gets: the client's, save those that the platform speaks in. Opaque keys become the
+ * tokens they stand for, as Supabase's gateway does, since functions read claims out of `Authorization`.
+ */
+export function forwardedHeaders(request: FastifyRequest): Record<string, string | string[] | undefined> {
+  const { project, requestId } = request.galley;
+  const headers = Object.fromEntries(
+    Object.entries(request.headers).filter(
+      ([name]) => !name.startsWith('x-galley-') && name !== 'sb-api-key',
+    ),
+  );
+  const authorization = translatedKey(request, project);
+  return {
+    ...headers,
+    ...(authorization && { authorization }),
+    'x-forwarded-proto': headers['x-forwarded-proto'] ?? 'http',
+    'x-request-id': requestId,
+  };
+}
+
+function translatedKey(request: FastifyRequest, project: Project): string | undefined {
+  const { authorization } = request.headers;
+  if (request.galley.credentialError) return undefined;
+  const opaque =
+    authorization === undefined
+      ? opaqueApiKey(request) !== undefined
+      : /^bearer +sb_/i.test(authorization.trim());
+  if (!opaque) return undefined;
+  const { anonKey, serviceRoleKey } = project.keys;
+  return `Bearer ${request.galley.caller.kind === 'service' ? serviceRoleKey : anonKey}`;
+}
+
+/**
+ * The request's body, cut off with an error past `limits.requestBodyBytes`.
+ * @throws AppError `body_too_large` (413) when it announces to be too large
+ */
+export function boundedBody(request: FastifyRequest): Readable | null {
+  const body = request.body as Readable | undefined;
+  if (!body) return null;
+  if (Number(request.headers['content-length'] ?? 0) > limits.requestBodyBytes) throw tooLarge();
+  let sizeBytes = 0;
+  const bounded = new Transform({
+    transform(chunk: Buffer, _encoding, done) {
+      sizeBytes += chunk.length;
+      if (sizeBytes > limits.requestBodyBytes) done(tooLarge());
+      else done(null, chunk);
+    },
+  });
+  body.on('error', (error) => bounded.destroy(error));
+  return body.pipe(bounded);
+}
+
+function tooLarge(): AppError {
+  return new AppError({
+    code: 'body_too_large',
+    status: 413,
+    message: `The request body is larger than ${limits.requestBodyBytes} bytes`,
+  });
+}

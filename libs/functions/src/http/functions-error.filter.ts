@@ -1,0 +1,39 @@
+import { Catch, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { AppError, LOGGER, type Logger } from '#libs/platform';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+/**
+ * Renders what goes wrong before or instead of a function's own answer, as Supabase's gateway and relay do. Faults of
+ * the platform carry `x-relay-error`, by which SDKs tell them from answers; supabase-py looks for `x-relay-header`.
+ */
+@Catch()
+export class FunctionsErrorFilter implements ExceptionFilter {
+  constructor(@Inject(LOGGER) private readonly logger: Logger) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const reply = http.getResponse<FastifyReply>();
+    const request = http.getRequest<FastifyRequest>();
+    if (reply.sent) return;
+    const { code, status, message, headers } = this.#appError(error, request);
+    const isFault = status === 429 || status >= 500;
+    void reply
+      .status(status)
+      .headers({
+        'sb-error-code': code,
+        ...(isFault && { 'x-relay-error': 'true', 'x-relay-header': 'true' }),
+        // The function, which else answers browsers' questions itself, was not asked.
+        'access-control-allow-origin': '*',
+        'access-control-expose-headers':
+          'sb-error-code, x-relay-error, x-relay-header, x-request-id, retry-after',
+        ...headers,
+      })
+      .send(status === 401 ? { code, message, msg: message } : { code, message });
+  }
+
+  #appError(error: unknown, request: FastifyRequest): AppError {
+    if (error instanceof AppError) return error;
+    this.logger.error({ err: error, requestId: request.galley.requestId }, 'A function could not be called');
+    return new AppError({ code: 'INTERNAL_ERROR', status: 500, message: 'Internal error' });
+  }
+}

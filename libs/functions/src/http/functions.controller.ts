@@ -1,0 +1,75 @@
+import { All, Controller, Req, Res, UseFilters } from '@nestjs/common';
+import { AppError, LeavesBadCredentials, newId } from '#libs/platform';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { pipeline } from 'node:stream/promises';
+import { ActiveDeployments } from '../invoke/active-deployments.js';
+import { InvokeFunction } from '../invoke/invoke-function.js';
+import type { InvocationResponse } from '../runtime/function-runtime.js';
+import { boundedBody, forwardedHeaders, functionTarget } from './function-request.js';
+import { FunctionsErrorFilter } from './functions-error.filter.js';
+import { requireJwt } from './verify-jwt.js';
+
+/** The way into functions over HTTP: any method, any path below the function's name, streams both ways. */
+@Controller('functions/v1')
+@LeavesBadCredentials(true)
+@UseFilters(FunctionsErrorFilter)
+export class FunctionsController {
+  constructor(
+    private readonly deployments: ActiveDeployments,
+    private readonly invokeFunction: InvokeFunction,
+  ) {}
+
+  @All()
+  async missing(@Res() reply: FastifyReply): Promise<void> {
+    await reply.status(400).send({ msg: 'missing function name in request' });
+  }
+
+  @All('*')
+  async call(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const { slug, path } = functionTarget(request.raw.url!);
+    if (slug === '') return this.missing(reply);
+    const { project, caller, requestId } = request.galley;
+    const { manifest } = await this.deployments.find(project, slug);
+    // A browser's preflight carries no token (Fetch standard §4.8); the function answers it.
+    if (manifest.verify_jwt && request.method !== 'OPTIONS') requireJwt(request);
+    const body = boundedBody(request);
+    const invocationId = newId();
+    const response = await this.invokeFunction
+      .invoke(project, {
+        invocationId,
+        slug,
+        request: {
+          method: request.method,
+          path,
+          headers: forwardedHeaders(request),
+          body,
+          signal: untilDisconnect(reply),
+        },
+        requestId,
+        depth: caller.depth,
+      })
+      .catch((error: unknown) => {
+        throw body?.errored instanceof AppError ? body.errored : error;
+      });
+    await answer(reply.header('x-galley-invocation-id', invocationId), response);
+  }
+}
+
+/** Aborts when the client goes away before it has the whole answer. */
+function untilDisconnect(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) controller.abort();
+  });
+  return controller.signal;
+}
+
+/** Headers go out at once, so that a client of server-sent events is not kept waiting for the first of them. */
+async function answer(reply: FastifyReply, response: InvocationResponse): Promise<void> {
+  const own = reply.getHeaders() as Record<string, string>;
+  reply.hijack();
+  reply.raw.writeHead(response.status, { ...response.headers, ...own });
+  reply.raw.flushHeaders();
+  // An answer that breaks off in the middle can be told only by breaking the connection, which pipeline does.
+  await pipeline(response.body, reply.raw).catch(() => {});
+}

@@ -1,0 +1,130 @@
+import type { FunctionInstance, InstanceSpec, KillReason } from '../runtime/function-runtime.js';
+import { WaitingLine } from './waiting-line.js';
+
+export type StartKind = 'cold' | 'warm';
+
+export interface PoolOptions {
+  /** Processes that this function may have at once in this process of ours. */
+  readonly maxInstances: number;
+  /** Invocations that one instance runs at once. */
+  readonly concurrencyPerInstance: number;
+  /** How long an unused instance is kept, in milliseconds. */
+  readonly idleMs: number;
+  /** Calls that may wait for an instance. */
+  readonly queueLimit: number;
+  /** From asking for an instance to having one, its start included. */
+  readonly waitTimeoutMs: number;
+  /** From having an instance to the end of the work; then the process is killed. */
+  readonly wallTimeMs: number;
+}
+
+/** An instance and how much of it is in use. */
+export interface Slot {
+  readonly instance: FunctionInstance;
+  readonly grantedAt: number;
+  running: number;
+  uses: number;
+  idleSince: number;
+  /** Takes no more work and is killed when the last has ended. */
+  retired: boolean;
+  /** Aborts when the process has ended. */
+  readonly gone: AbortController;
+}
+
+/** The instances of one deployment and the calls that wait for one. */
+export class FunctionInstances {
+  readonly slots = new Set<Slot>();
+  readonly line = new WaitingLine<Slot>();
+  starting = 0;
+  readonly #idleTimers = new Map<Slot, NodeJS.Timeout>();
+
+  constructor(
+    readonly key: string,
+    public options: PoolOptions,
+    public makeSpec: () => InstanceSpec | Promise<InstanceSpec>,
+  ) {}
+
+  /** Processes held, those that are being started included. */
+  get size(): number {
+    return this.slots.size + this.starting;
+  }
+
+  get isUnused(): boolean {
+    return this.size === 0 && this.line.length === 0;
+  }
+
+  /** True when calls wait that neither present nor starting instances will take, and one more may be started. */
+  get wantsInstance(): boolean {
+    return (
+      this.line.length > this.starting * this.options.concurrencyPerInstance &&
+      this.size < this.options.maxInstances
+    );
+  }
+
+  /** The most recently used slot with room, so that the others become idle and go away. */
+  freeSlot(): Slot | null {
+    let best: Slot | null = null;
+    for (const slot of this.slots) {
+      if (slot.retired || slot.instance.stopping || slot.running >= this.options.concurrencyPerInstance)
+        continue;
+      if (
+        !best ||
+        slot.running > best.running ||
+        (slot.running === best.running && slot.idleSince > best.idleSince)
+      ) {
+        best = slot;
+      }
+    }
+    return best;
+  }
+
+  /** The slot that has been unused for longest; one that still works in the background is not unused. */
+  longestIdle(): Slot | null {
+    let longest: Slot | null = null;
+    for (const slot of this.slots) {
+      if (slot.running > 0 || slot.instance.hasBackgroundWork) continue;
+      if (!longest || slot.idleSince < longest.idleSince) longest = slot;
+    }
+    return longest;
+  }
+
+  add(instance: FunctionInstance): Slot {
+    const now = performance.now();
+    const gone = new AbortController();
+    const slot: Slot = {
+      instance,
+      gone,
+      grantedAt: now,
+      running: 0,
+      uses: 0,
+      idleSince: now,
+      retired: false,
+    };
+    this.slots.add(slot);
+    return slot;
+  }
+
+  /** Forgets the slot at once, so that its place can be given away, and kills its process. */
+  remove(slot: Slot, reason: KillReason): void {
+    this.stopIdleTimer(slot);
+    this.slots.delete(slot);
+    slot.instance.kill(reason);
+  }
+
+  stopIdleTimer(slot: Slot): void {
+    clearTimeout(this.#idleTimers.get(slot));
+    this.#idleTimers.delete(slot);
+  }
+
+  /** Calls `onIdle` when the slot has been unused for `idleMs`, or later while it works in the background. */
+  startIdleTimer(slot: Slot, onIdle: () => void): void {
+    this.stopIdleTimer(slot);
+    const check = () => {
+      const backgroundEndsAt = slot.idleSince + this.options.wallTimeMs;
+      if (slot.instance.hasBackgroundWork && performance.now() < backgroundEndsAt)
+        this.startIdleTimer(slot, onIdle);
+      else onIdle();
+    };
+    this.#idleTimers.set(slot, setTimeout(check, Math.max(1, this.options.idleMs)));
+  }
+}

@@ -1,0 +1,9 @@
+/** How the host's processes are shared out. */
+export const poolLimits = {
+  /** A function that has a process keeps it this long before it must yield it to a function that has none. */
+  turnMs: 100,
+  /** When a process ends, work on it that is about to finish with a whole answer gets this long to do so. */
+  lastAnswerMs: 100,
+  /** What `Retry-After` tells a caller that finds the queue full. */
+  retryAfterSeconds: 1,
+} as const;

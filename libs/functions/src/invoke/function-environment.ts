@@ -1,0 +1,73 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { AppError, CONFIG, newId, type Config, type Project } from '#libs/platform';
+import type { AddressInfo, Server } from 'node:net';
+import { Secrets } from '../secrets/secrets.js';
+import type { ActiveDeployment } from './known-deployments.js';
+
+/** What a function's process finds in `Deno.env`, by Supabase's names, and where it may connect to. */
+@Injectable()
+export class FunctionEnvironment {
+  /** Set where the API is answered by this process itself. */
+  isServer = false;
+
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly secrets: Secrets,
+    private readonly adapterHost: HttpAdapterHost,
+  ) {}
+
+  /** @throws AppError `BOOT_ERROR` (503) when a declared secret has been removed. */
+  async variables(project: Project, deployment: ActiveDeployment): Promise<Record<string, string>> {
+    const { keys } = project;
+    const { permissions } = deployment.manifest;
+    return {
+      SUPABASE_URL: this.apiUrl(project),
+      SUPABASE_PUBLIC_URL: project.apiUrl,
+      SUPABASE_ANON_KEY: keys.anonKey,
+      SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishableKey }),
+      ...(permissions.service_role && {
+        SUPABASE_SERVICE_ROLE_KEY: keys.serviceRoleKey,
+        SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secretKey }),
+      }),
+      SB_EXECUTION_ID: newId(),
+      DENO_DEPLOYMENT_ID: `${project.ref}_${deployment.slug}_${deployment.number}`,
+      ...(await this.#secretsOf(project, permissions.secrets)),
+    };
+  }
+
+  /** The declared hosts, and this project's own API. */
+  allowedHosts(project: Project, deployment: ActiveDeployment): string[] {
+    const api = new URL(this.apiUrl(project));
+    const port = api.port || (api.protocol === 'https:' ? '443' : '80');
+    return [...new Set([`${api.hostname}:${port}`, ...deployment.manifest.permissions.hosts])];
+  }
+
+  /**
+   * Where functions reach the API: in this process if it is a server, since it knows the invocations that it runs;
+   * from a worker where the configuration says.
+   */
+  apiUrl(project: Project): string {
+    const server = this.adapterHost.httpAdapter?.getHttpServer() as Server | undefined;
+    const address = this.isServer && server?.listening ? (server.address() as AddressInfo | null) : null;
+    if (address === null) return this.config.internalUrl ?? project.apiUrl;
+    const everywhere = address.address === '0.0.0.0' || address.address === '::';
+    const host = everywhere
+      ? '127.0.0.1'
+      : address.family === 'IPv6'
+        ? `[${address.address}]`
+        : address.address;
+    return `http://${host}:${address.port}`;
+  }
+
+  async #secretsOf(project: Project, names: readonly string[]): Promise<Record<string, string>> {
+    const values = await this.secrets.values(project.ref, names);
+    const missing = names.filter((name) => !values.has(name));
+    if (missing.length === 0) return Object.fromEntries(values);
+    throw new AppError({
+      code: 'BOOT_ERROR',
+      status: 503,
+      message: `The function declares secrets that are not set: ${missing.join(', ')}`,
+    });
+  }
+}

@@ -1,0 +1,35 @@
+import { Injectable } from '@nestjs/common';
+import type { Project } from '#libs/platform';
+import { FunctionLogs } from '../logs/function-logs.js';
+import type { InstanceSpec } from '../runtime/function-runtime.js';
+import { ActiveDeployments } from './active-deployments.js';
+import { FunctionEnvironment } from './function-environment.js';
+import type { ActiveDeployment } from './known-deployments.js';
+
+/** Says of a deployment what its instances are made of and may do. */
+@Injectable()
+export class InstanceSpecs {
+  constructor(
+    private readonly deployments: ActiveDeployments,
+    private readonly environment: FunctionEnvironment,
+    private readonly logs: FunctionLogs,
+  ) {}
+
+  async of(project: Project, deployment: ActiveDeployment): Promise<InstanceSpec> {
+    const { id, slug, manifest } = deployment;
+    const origin = { projectRef: project.ref, functionSlug: slug, deploymentId: id };
+    return {
+      deploymentId: id,
+      functionSlug: slug,
+      code: () => this.deployments.code(id),
+      env: await this.environment.variables(project, deployment),
+      allowedHosts: this.environment.allowedHosts(project, deployment),
+      limits: { memoryBytes: memoryBytes(manifest) },
+      onLog: (line) => this.logs.add({ ...origin, ...line }),
+    };
+  }
+}
+
+export function memoryBytes(manifest: { memory_mb: number }): number {
+  return manifest.memory_mb * 2 ** 20;
+}

@@ -1,0 +1,24 @@
+import type { Readable } from 'node:stream';
+
+/** One call of a function. */
+export interface InvocationCall {
+  readonly invocationId: string;
+  readonly slug: string;
+  readonly request: {
+    readonly method: string;
+    /** Path and query as the function sees them: `/<slug>…`. */
+    readonly path: string;
+    readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+    readonly body: Readable | Buffer | null;
+    /**
+     * Whoever waits for the answer has gone. Ends the waiting for an instance and aborts `request.signal` in the
+     * function; an event run that has begun is stopped by killing its instance.
+     */
+    readonly signal: AbortSignal;
+  };
+  readonly trigger:
+    { readonly kind: 'http' } | { readonly kind: 'event'; deliveryId: string; attempt: number };
+  readonly requestId: string;
+  /** Functions between the first cause and this call. */
+  readonly depth: number;
+}

@@ -1,0 +1,144 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { StartedDelivery } from '#libs/events';
+import { AppError, limits as platformLimits, LOGGER, type Logger, type Project } from '#libs/platform';
+import { UsageLedger, type InvocationRecord } from '#libs/usage';
+import type { Readable } from 'node:stream';
+import { limits } from '../limits.js';
+import type { InvocationResponse } from '../runtime/function-runtime.js';
+import { ActiveDeployments } from './active-deployments.js';
+import { eventBody, eventHeaders, retryAfterMs } from './event-request.js';
+import type { InvocationCall } from './invocation-call.js';
+import { RunInvocation, type RunningInvocation } from './run-invocation.js';
+
+/** What became of one try to deliver an event. */
+export type EventOutcome = {
+  /** Tries that the function's manifest allows; 0 when there is no such function any more. */
+  readonly maxAttempts: number;
+  /** To be written together with the delivery's new state. */
+  readonly record?: InvocationRecord | undefined;
+  /** How long the function, or the host, asks to wait before the next try. */
+  readonly retryAfterMs?: number | undefined;
+} & (
+  | { readonly status: 'succeeded' }
+  | { readonly status: 'failed'; readonly error: string }
+  /** Nothing was tried: no instance was free, or the process is shutting down. */
+  | { readonly status: 'busy'; readonly error: string }
+);
+
+/** Calls functions: one way in for HTTP and for events, over the same instances and with the same record. */
+@Injectable()
+export class InvokeFunction {
+  constructor(
+    private readonly deployments: ActiveDeployments,
+    private readonly runInvocation: RunInvocation,
+    private readonly ledger: UsageLedger,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  /**
+   * Calls a function for an HTTP client. The invocation ends with the answer's body, and is recorded then.
+   * @throws AppError `NOT_FOUND` (404), `RATE_LIMIT_EXCEEDED` (429), `WORKER_ERROR` (500), `BOOT_ERROR` (503),
+   *   `IDLE_TIMEOUT` (504), `LOOP_DETECTED` (508), `WORKER_LIMIT` (546)
+   */
+  async invoke(project: Project, call: Omit<InvocationCall, 'trigger'>): Promise<InvocationResponse> {
+    const running = await this.#start(project, { ...call, trigger: { kind: 'http' } });
+    void running.record.then((record) => record && this.ledger.addInvocation(record));
+    return running.response;
+  }
+
+  /** Delivers an event. The record is returned and not written, so that it is committed with the delivery's state. */
+  async invokeForEvent(
+    project: Project,
+    delivery: StartedDelivery,
+    signal: AbortSignal,
+  ): Promise<EventOutcome> {
+    let maxAttempts = 0;
+    try {
+      const { manifest } = await this.deployments.find(project, delivery.functionSlug);
+      maxAttempts = manifest.attempts;
+      const running = await this.#start(project, eventCall(project, delivery, signal));
+      return { maxAttempts, ...(await outcomeOf(running)) };
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      return { status: 'failed', error: `${error.code}: ${error.message}`, maxAttempts };
+    }
+  }
+
+  /** How many events of a function a process may run at once; 1 when there is no such function. */
+  async concurrencyOf(project: Project | undefined, slug: string): Promise<number> {
+    if (!project) return 1;
+    try {
+      const { manifest } = await this.deployments.find(project, slug);
+      return manifest.max_instances * manifest.concurrency;
+    } catch (error) {
+      if (error instanceof AppError && error.status === 404) return 1;
+      throw error;
+    }
+  }
+
+  async #start(project: Project, call: InvocationCall): Promise<RunningInvocation> {
+    const deployment = await this.deployments.find(project, call.slug);
+    if (call.depth > platformLimits.eventDepth) {
+      throw new AppError({
+        code: 'LOOP_DETECTED',
+        status: 508,
+        message: `Functions called each other ${call.depth} times in a row; the limit is ${platformLimits.eventDepth}`,
+      });
+    }
+    const running = this.runInvocation.start(project, deployment, call);
+    void running.record.then((record) => {
+      if (record?.status !== 'failed') return;
+      const { functionSlug, requestId, id, error } = record;
+      this.logger.warn({ function: functionSlug, requestId, invocationId: id, error }, 'Invocation failed');
+    });
+    return running;
+  }
+}
+
+function eventCall(project: Project, delivery: StartedDelivery, signal: AbortSignal): InvocationCall {
+  return {
+    invocationId: delivery.invocationId,
+    slug: delivery.functionSlug,
+    request: {
+      method: 'POST',
+      path: `/${delivery.functionSlug}`,
+      headers: eventHeaders(project, delivery),
+      body: Buffer.from(JSON.stringify(eventBody(delivery.eventName, delivery.payload))),
+      signal,
+    },
+    trigger: { kind: 'event', deliveryId: delivery.id, attempt: delivery.attempt },
+    requestId: delivery.requestId,
+    depth: delivery.depth,
+  };
+}
+
+async function outcomeOf(running: RunningInvocation) {
+  let retryAfter: number | null = null;
+  let answer = '';
+  try {
+    const response = await running.response;
+    retryAfter = retryAfterMs(response.status, response.headers['retry-after'], new Date());
+    answer = await beginningOf(response.body);
+  } catch (error) {
+    // The record says why, unless nothing was begun.
+    const record = await running.record;
+    if (record) return { status: 'failed' as const, error: record.error ?? String(error), record };
+    const waitMs = Number((error as AppError).headers?.['Retry-After'] ?? 1) * 1000;
+    return { status: 'busy' as const, error: (error as Error).message, retryAfterMs: waitMs };
+  }
+  const record = (await running.record)!;
+  if (record.status === 'succeeded') return { status: 'succeeded' as const, record };
+  const error = `${record.error}${answer === '' ? '' : `: ${answer}`}`;
+  return { status: 'failed' as const, error, record, retryAfterMs: retryAfter ?? undefined };
+}
+
+/** Reads a body to its end and keeps the first `limits.errorBodyBytes`. */
+async function beginningOf(body: Readable): Promise<string> {
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    if (sizeBytes < limits.errorBodyBytes) chunks.push(chunk);
+    sizeBytes += chunk.length;
+  }
+  return Buffer.concat(chunks).subarray(0, limits.errorBodyBytes).toString('utf8').replaceAll('\0', '');
+}

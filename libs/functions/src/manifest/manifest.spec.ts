@@ -1,0 +1,142 @@
+import { describe, expect, it } from '@jest/globals';
+import { parse } from 'smol-toml';
+import { parseManifest } from './manifest.js';
+import { subscriptionsOf } from './subscriptions.js';
+
+const read = (toml: string) =>
+  parseManifest('thumbs', (parse(toml) as { functions: { thumbs: unknown } }).functions.thumbs);
+
+const problemOf = (manifest: unknown) => {
+  try {
+    parseManifest('thumbs', manifest);
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return 'no problem';
+};
+
+describe('a manifest', () => {
+  it('is read from the table of galley.toml, with defaults for the rest', () => {
+    const manifest = read(`
+      [functions.thumbs]
+      timeout_ms = 30000
+      [[functions.thumbs.on]]
+      event = "object.created"
+      bucket = "avatars"
+      [functions.thumbs.permissions]
+      tables = { "public.profiles" = ["select", "update"] }
+      buckets = { avatars = ["read"], "thumbs/small" = ["read", "write"] }
+      hosts = ["api.example.com", "api.example.com:8443", "*.example.org"]
+    `);
+    expect(manifest).toEqual({
+      verify_jwt: true,
+      memory_mb: 256,
+      timeout_ms: 30_000,
+      max_instances: 4,
+      concurrency: 1,
+      attempts: 5,
+      on: [{ event: 'object.created', bucket: 'avatars' }],
+      permissions: {
+        tables: { 'public.profiles': ['select', 'update'] },
+        buckets: { avatars: ['read'], 'thumbs/small': ['read', 'write'] },
+        hosts: ['api.example.com', 'api.example.com:8443', '*.example.org'],
+        secrets: [],
+        rpc: [],
+        service_role: false,
+      },
+    });
+  });
+
+  it('denies everything when it declares nothing', () => {
+    expect(parseManifest('thumbs', undefined).permissions).toEqual({
+      tables: {},
+      buckets: {},
+      hosts: [],
+      secrets: [],
+      rpc: [],
+      service_role: false,
+    });
+  });
+
+  it.each([
+    [{ memory: 1 }, /^functions\.thumbs: unknown key "memory"; expected verify_jwt, memory_mb, /],
+    [{ memory_mb: 1 }, /^functions\.thumbs\.memory_mb: expected a whole number from 32 to 8192$/],
+    [{ timeout_ms: '1s' }, /^functions\.thumbs\.timeout_ms: expected a whole number/],
+    [{ on: [{ event: 'cron' }] }, /^functions\.thumbs\.on\[0\]\.event: expected one of user\.created, /],
+    [{ on: [{ event: 'row.updated' }] }, /on\[0\]\.table: expected "schema\.table"/],
+    [{ on: [{ event: 'row.updated', table: 'posts' }] }, /on\[0\]\.table: expected "schema\.name"/],
+    [{ on: [{ event: 'row.updated', table: 'auth.users' }] }, /on\[0\]\.table: tables of the platform/],
+    [
+      { on: [{ event: 'user.created', bucket: 'a' }] },
+      /on\[0\]\.bucket: user\.created has no bucket; expected no filter/,
+    ],
+    [
+      { on: [{ event: 'object.created', table: 'a.b' }] },
+      /object\.created has no table; expected bucket, prefix/,
+    ],
+    [
+      { permissions: { tables: { 'public.posts': ['read'] } } },
+      /permissions\.tables\."public\.posts"\[0\]: expected select, insert, update, delete$/,
+    ],
+    [
+      { permissions: { tables: { posts: ['select'] } } },
+      /permissions\.tables\.posts: expected "schema\.name"/,
+    ],
+    [
+      { permissions: { tables: { 'galley.outbox': ['insert'] } } },
+      /tables of the platform cannot be named here/,
+    ],
+    [
+      { permissions: { buckets: { 'a//': ['list'] } } },
+      /permissions\.buckets\."a\/\/"\[0\]: expected read, write/,
+    ],
+    [
+      { permissions: { hosts: ['https://example.com'] } },
+      /permissions\.hosts\[0\]: expected "host", .* without https:/,
+    ],
+    [
+      { permissions: { secrets: ['SUPABASE_URL'] } },
+      /permissions\.secrets\[0\]: names that start with SUPABASE_/,
+    ],
+    [{ permissions: { secrets: ['LD_PRELOAD'] } }, /permissions\.secrets\[0\]: names that start with/],
+    [{ permissions: { service_role: 'yes' } }, /permissions\.service_role: expected true or false/],
+    [{ permissions: { files: [] } }, /permissions: unknown key "files"; expected tables, buckets, hosts,/],
+  ])('refuses %j by naming the key and what was expected', (manifest, message) => {
+    expect(problemOf(manifest)).toMatch(message);
+  });
+});
+
+describe('subscriptions', () => {
+  const manifest = (on: unknown[]) => parseManifest('thumbs', { on });
+
+  it('keep their id over deployments, whatever order their filter is written in', () => {
+    const [one] = subscriptionsOf(
+      'p',
+      'thumbs',
+      manifest([{ event: 'object.created', bucket: 'a', prefix: 'b/' }]),
+    );
+    const [two] = subscriptionsOf(
+      'p',
+      'thumbs',
+      manifest([{ prefix: 'b/', bucket: 'a', event: 'object.created' }]),
+    );
+    expect(two).toEqual(one);
+    expect(one!.filter).toEqual({ bucket: 'a', prefix: 'b/' });
+  });
+
+  it('are one when declared twice, and differ by project, function, event and filter', () => {
+    const twice = manifest([{ event: 'user.created' }, { event: 'user.created' }]);
+    expect(subscriptionsOf('p', 'thumbs', twice)).toHaveLength(1);
+    const on = manifest([
+      { event: 'object.created' },
+      { event: 'object.removed' },
+      { event: 'object.created', bucket: 'a' },
+    ]);
+    const ids = [
+      ['p', 'f'],
+      ['p', 'g'],
+      ['q', 'f'],
+    ].flatMap(([ref, slug]) => subscriptionsOf(ref!, slug!, on));
+    expect(new Set(ids.map(({ id }) => id)).size).toBe(9);
+  });
+});

@@ -1,0 +1,149 @@
+import { eventNames } from '#libs/events';
+import { AppError } from '#libs/platform';
+import { z } from 'zod';
+import { limits } from '../limits.js';
+import { reservedEnvironmentName } from '../runtime/deno-command.js';
+
+const verbs = ['select', 'insert', 'update', 'delete'] as const;
+const accesses = ['read', 'write'] as const;
+
+/** Schemas whose rows a function reaches, if at all, by other permissions than `tables`. */
+const platformSchemas = /^(auth|storage|realtime|galley|extensions|information_schema|pg_.*)$/;
+const hostPattern = /^(?:(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
+
+/** A TOML table that knows its keys: an unknown one is refused, with the names of those that exist. */
+function table<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.strictObject(shape, {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}; expected ${Object.keys(shape).join(', ')}`
+        : undefined,
+  });
+}
+
+function wholeNumber({ min, max }: { min: number; max: number }) {
+  const error = `expected a whole number from ${min} to ${max}`;
+  return z.int({ error }).min(min, { error }).max(max, { error });
+}
+
+function list<Item extends z.ZodType>(item: Item) {
+  return z.array(item).max(limits.manifestEntries, {
+    error: `expected at most ${limits.manifestEntries} entries`,
+  });
+}
+
+function byName<Value extends z.ZodType>(name: z.ZodType<string, string>, value: Value) {
+  return z.record(name, value).refine((entries) => Object.keys(entries).length <= limits.manifestEntries, {
+    error: `expected at most ${limits.manifestEntries} entries`,
+  });
+}
+
+const qualifiedName = z.string().regex(/^[^."\0]{1,63}\.[^."\0]{1,63}$/, { error: 'expected "schema.name"' });
+const tableName = qualifiedName.refine((name) => !platformSchemas.test(name.split('.')[0]!), {
+  error:
+    'tables of the platform cannot be named here; use `buckets` or an object event for storage, `service_role` for auth',
+});
+const bucketName = z.string().regex(/^[^/\0]{1,100}$/, { error: 'expected the name of a bucket' });
+const bucketPath = z.string().regex(/^[^/\0]{1,100}(\/[^\0]{1,900})?$/, {
+  error: 'expected "bucket" or "bucket/folder"',
+});
+const secretName = z
+  .string()
+  .max(limits.secretNameChars)
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'expected letters, digits and "_"' })
+  .refine((name) => !isPlatformVariable(name), {
+    error:
+      "names that start with SUPABASE_, SB_ or DENO_ and those the runtime itself acts on are the platform's",
+  });
+
+const subscription = table({
+  event: z.enum(eventNames, { error: `expected one of ${eventNames.join(', ')}` }),
+  bucket: bucketName.optional(),
+  prefix: z.string().min(1).max(900).optional(),
+  table: tableName.optional(),
+}).superRefine((on, context) => {
+  const allowed = on.event.startsWith('object.')
+    ? ['bucket', 'prefix']
+    : on.event.startsWith('row.')
+      ? ['table']
+      : [];
+  for (const key of ['bucket', 'prefix', 'table'] as const) {
+    if (on[key] === undefined || allowed.includes(key)) continue;
+    const message = `${on.event} has no ${key}; expected ${allowed.join(', ') || 'no filter'}`;
+    context.addIssue({ code: 'custom', path: [key], message });
+  }
+  if (on.event.startsWith('row.') && on.table === undefined) {
+    context.addIssue({
+      code: 'custom',
+      path: ['table'],
+      message: 'expected "schema.table": row events need it',
+    });
+  }
+});
+
+const permissions = table({
+  tables: byName(tableName, list(z.enum(verbs, { error: `expected ${verbs.join(', ')}` }))).default({}),
+  /** `bucket` or `bucket/folder`. */
+  buckets: byName(bucketPath, list(z.enum(accesses, { error: `expected ${accesses.join(', ')}` }))).default(
+    {},
+  ),
+  hosts: list(
+    z.string().regex(hostPattern, { error: 'expected "host", "host:port" or "*.host", without https://' }),
+  ).default([]),
+  secrets: list(secretName).default([]),
+  rpc: list(qualifiedName).default([]),
+  service_role: z.boolean({ error: 'expected true or false' }).default(false),
+});
+
+/** A function's manifest, as `[functions.<slug>]` in galley.toml writes it. What is not declared is denied. */
+const manifestSchema = table({
+  verify_jwt: z.boolean({ error: 'expected true or false' }).default(true),
+  memory_mb: wholeNumber(limits.memoryMb).default(256),
+  /** Wall time of one invocation. */
+  timeout_ms: wholeNumber(limits.timeoutMs).default(60_000),
+  /** Instances in each process that runs functions. */
+  max_instances: wholeNumber(limits.instances).default(4),
+  /** Requests that one instance serves at once. */
+  concurrency: wholeNumber(limits.concurrency).default(1),
+  /** How often an event is delivered before it is a dead letter. */
+  attempts: wholeNumber(limits.attempts).default(5),
+  on: list(subscription).default([]),
+  permissions: permissions.prefault({}),
+});
+
+export type Manifest = z.infer<typeof manifestSchema>;
+export type TableVerb = (typeof verbs)[number];
+export type BucketAccess = (typeof accesses)[number];
+
+/**
+ * Reads the manifest of function `slug` and fills in the defaults.
+ * @throws AppError `invalid_manifest` (400) naming each wrong key and what was expected there.
+ */
+export function parseManifest(slug: string, input: unknown): Manifest {
+  const parsed = manifestSchema.safeParse(input ?? {});
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(
+    (issue) => `${keyOf(`functions.${slug}`, issue.path)}: ${problemOf(issue)}`,
+  );
+  throw new AppError({ code: 'invalid_manifest', status: 400, message: problems.join('; ') });
+}
+
+/** `functions.x` and `['permissions', 'tables', 'public.t', 0]` → `functions.x.permissions.tables."public.t"[0]` */
+function keyOf(where: string, path: readonly PropertyKey[]): string {
+  const parts = path.map((part) => {
+    if (typeof part === 'number') return `[${part}]`;
+    return /^[\w-]+$/.test(String(part)) ? `.${String(part)}` : `."${String(part)}"`;
+  });
+  return where + parts.join('');
+}
+
+function problemOf(issue: z.core.$ZodIssue): string {
+  // The message about a wrong key is inside: `byName` checks the key as a value of its own.
+  if (issue.code === 'invalid_key') return issue.issues.map((inner) => inner.message).join(', ');
+  return issue.message.replace(/^Invalid input: /, '');
+}
+
+/** Names in a function's environment that the platform sets or that would act on the process itself. */
+export function isPlatformVariable(name: string): boolean {
+  return /^(SUPABASE_|SB_|DENO_)/i.test(name) || reservedEnvironmentName(name);
+}

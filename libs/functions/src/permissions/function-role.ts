@@ -1,0 +1,23 @@
+import { projectResource, type Project } from '#libs/platform';
+import { createHash } from 'node:crypto';
+
+const hashChars = 16;
+const slugChars = 32;
+
+/**
+ * The PostgreSQL role that a function's tokens act as. Roles are shared by all databases of one PostgreSQL, so the
+ * name says to which database, project and function it belongs.
+ */
+export async function functionRole(project: Project, slug: string): Promise<string> {
+  return roleName(await databaseName(project), project.ref, slug);
+}
+
+export function roleName(database: string, projectRef: string, slug: string): string {
+  const hash = createHash('sha256').update([database, projectRef, slug].join('\0')).digest('hex');
+  return `galley_fn_${slug.slice(0, slugChars).toLowerCase()}_${hash.slice(0, hashChars)}`;
+}
+
+const databaseName = projectResource('database name', async (project: Project) => {
+  const { rows } = await project.database.query<{ name: string }>('select current_database() as name');
+  return rows[0]!.name;
+});

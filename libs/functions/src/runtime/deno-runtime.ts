@@ -1,0 +1,135 @@
+import { spawn } from 'node:child_process';
+import { chmodSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { AppError } from '#libs/platform';
+import { denoBinary } from './deno-binary.js';
+import { denoArguments, denoEnvironment } from './deno-command.js';
+import { DenoInstance } from './deno-instance.js';
+import { DeploymentDirectories } from './deployment-directory.js';
+import type { FunctionInstance, FunctionRuntime, InstanceSpec, IsolationReport } from './function-runtime.js';
+import { loaderSource } from './loader.js';
+import { RunDirectory, type InstanceDirectory } from './run-directory.js';
+import { runtimeLimits as limits } from './runtime-limits.js';
+import { detectSandbox, type Sandbox } from './sandbox.js';
+
+/**
+ * Runs each instance as a process of its own: the Deno executable, under the limits this host offers, reached over a
+ * Unix socket that only it listens on. Open one per process of ours with `DenoRuntime.open`.
+ */
+export class DenoRuntime implements FunctionRuntime {
+  readonly #instances = new Set<DenoInstance>();
+  readonly #endings = new Set<Promise<void>>();
+  readonly #loader: string;
+  #memoryCheck: NodeJS.Timeout | null = null;
+  #closed = false;
+
+  private constructor(
+    private readonly sandbox: Sandbox,
+    private readonly runDirectory: RunDirectory,
+    private readonly deployments: DeploymentDirectories,
+  ) {
+    this.#loader = join(runDirectory.path, 'loader.js');
+  }
+
+  /**
+   * Finds Deno and what this host can confine it with.
+   * @throws OperatorError when Deno is not installed or cannot start.
+   */
+  static async open(options: { dataDir: string }): Promise<DenoRuntime> {
+    const deno = denoBinary();
+    const sandbox = await detectSandbox(deno, options.dataDir);
+    const deployments = new DeploymentDirectories(deno, sandbox.base);
+    return new DenoRuntime(sandbox, new RunDirectory(sandbox.base), deployments);
+  }
+
+  isolation(): IsolationReport {
+    return this.sandbox.report;
+  }
+
+  async start(spec: InstanceSpec): Promise<FunctionInstance> {
+    if (this.#closed) throw bootError('The server is shutting down.');
+    if (spec.limits.memoryBytes < limits.minMemoryBytes) {
+      throw bootError(`The memory limit is below ${limits.minMemoryBytes} bytes.`);
+    }
+    const uid = this.sandbox.uidOf(spec.deploymentId);
+    const deployment = await this.deployments.of(spec.deploymentId, uid, () => spec.code());
+    const directory = this.#instanceDirectory(uid);
+    const paths = {
+      loader: this.#loader,
+      codeDirectory: deployment.codeDirectory,
+      codeUrl: pathToFileURL(deployment.codeFile).href,
+      socket: directory.socket,
+      denoDirectory: deployment.denoDirectory,
+    };
+    try {
+      const env = denoEnvironment(paths, spec.env);
+      const args = denoArguments(paths, spec);
+      const instance = this.#spawn(spec, args, env, uid, directory);
+      await instance.boot();
+      return instance;
+    } catch (error) {
+      await directory.remove();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const instance of this.#instances) instance.kill('shutdown');
+    await Promise.all([...this.#instances].map((instance) => instance.exited));
+    await Promise.all(this.#endings);
+    await this.runDirectory.remove();
+    await this.deployments.close();
+  }
+
+  #instanceDirectory(uid: number | null): InstanceDirectory {
+    const directory = this.runDirectory.createInstanceDirectory(uid);
+    // Written anew each time: a sweep or a cleaner of temporary files may have taken it.
+    writeFileSync(this.#loader, loaderSource);
+    chmodSync(this.#loader, 0o644);
+    return directory;
+  }
+
+  #spawn(
+    spec: InstanceSpec,
+    args: string[],
+    env: Record<string, string>,
+    uid: number | null,
+    directory: InstanceDirectory,
+  ): DenoInstance {
+    const [program, rest] = this.sandbox.command({ args, uid, memoryBytes: spec.limits.memoryBytes });
+    const child = spawn(program, rest, { cwd: '/', env, stdio: ['pipe', 'pipe', 'pipe'] });
+    // Without a pid the spawn failed, which is told as an event as well.
+    child.on('error', () => {});
+    if (child.pid === undefined) throw bootError('The host cannot start another process.');
+    directory.recordProcess(child.pid);
+    const instance = new DenoInstance(child, directory.socket, spec);
+    this.#instances.add(instance);
+    this.#watchMemory();
+    const ending = instance.exited.then(async () => {
+      this.#instances.delete(instance);
+      this.#watchMemory();
+      await directory.remove();
+      this.#endings.delete(ending);
+    });
+    this.#endings.add(ending);
+    return instance;
+  }
+
+  /** Looks at the memory of all instances while there are any; nothing ticks when there are none. */
+  #watchMemory(): void {
+    if (this.#instances.size === 0 && this.#memoryCheck) {
+      clearInterval(this.#memoryCheck);
+      this.#memoryCheck = null;
+    } else if (this.#instances.size > 0 && !this.#memoryCheck) {
+      this.#memoryCheck = setInterval(() => {
+        for (const instance of this.#instances) instance.checkMemory();
+      }, limits.memoryCheckMs).unref();
+    }
+  }
+}
+
+function bootError(message: string): AppError {
+  return new AppError({ code: 'BOOT_ERROR', status: 503, message });
+}

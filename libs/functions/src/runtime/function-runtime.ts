@@ -1,0 +1,123 @@
+import type { Readable } from 'node:stream';
+
+/** Starts processes that each run one deployment of one function. */
+export interface FunctionRuntime {
+  /** What this host really gives, for `/health`. */
+  isolation(): IsolationReport;
+  /**
+   * Starts one process and resolves when it accepts requests.
+   * @throws AppError `BOOT_ERROR` (503) when the module fails, never listens or the host cannot start it; its
+   * `details` are the end of what the process wrote to standard error.
+   */
+  start(spec: InstanceSpec): Promise<FunctionInstance>;
+  /** Kills every instance and removes this process's run directory. */
+  close(): Promise<void>;
+}
+
+export interface InstanceSpec {
+  /** Identifies the immutable code: the same id always means the same bytes. */
+  readonly deploymentId: string;
+  readonly functionSlug: string;
+  /** The bundled module. Asked for only when this host does not yet have the deployment on disk. */
+  code(): Promise<Uint8Array>;
+  /** All that the function sees of an environment. Names in `reservedEnvironmentName` are refused. */
+  readonly env: Readonly<Record<string, string>>;
+  /** `host`, `host:port` or `*.host` that may be connected to; the platform's own API must be among them. */
+  readonly allowedHosts: readonly string[];
+  readonly limits: {
+    /** Private memory of the process. A process beyond it is killed as `memory-limit`. */
+    readonly memoryBytes: number;
+    /** From spawn to listening. Default and upper bound: `runtimeLimits.bootTimeoutMs`. */
+    readonly bootTimeoutMs?: number;
+  };
+  /** Called for each record that the function logs, at most `runtimeLimits.logLinesPerWindow` in a window. */
+  onLog(line: LogLine): void;
+}
+
+export interface LogLine {
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  /** Control characters other than tab and newline are escaped. */
+  readonly message: string;
+  readonly at: Date;
+  /** The invocation that wrote it; null while booting, or when several ran at once. */
+  readonly invocationId: string | null;
+}
+
+export interface FunctionInstance {
+  /** Unique among all instances of all processes. */
+  readonly id: string;
+  readonly pid: number;
+  readonly startedAt: Date;
+  /** Spawn to listening, in milliseconds. */
+  readonly bootMs: number;
+  /** Sends one request. Fails with AppError `WORKER_LIMIT` (546) or `WORKER_ERROR` (500) when the process does. */
+  invoke(request: InvocationRequest): Promise<InvocationResponse>;
+  /** True while a promise given to `EdgeRuntime.waitUntil` is pending. The function's own claim: bound it by time. */
+  readonly hasBackgroundWork: boolean;
+  /** Begins a measurement; the returned function tells what the process used since. */
+  startMeter(): () => InstanceUsage;
+  /** True from the moment that it is killed or has ended: it must be given no more work. */
+  readonly stopping: boolean;
+  /** Resolves, never rejects, once the process is gone. */
+  readonly exited: Promise<InstanceExit>;
+  /** Set when `exited` has resolved. */
+  readonly exit: InstanceExit | null;
+  /** Sends SIGKILL (a function may ignore SIGTERM). The first reason given is the one reported. */
+  kill(reason: KillReason): void;
+}
+
+export interface InvocationRequest {
+  /** Which invocation log records belong to. */
+  readonly invocationId: string;
+  readonly method: string;
+  /** Path and query as the function should see them. */
+  readonly path: string;
+  /** `host` and `x-forwarded-proto` make up the URL that the function sees. Hop-by-hop headers are dropped. */
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Readable | Buffer | string | null;
+  /** Aborting closes the connection, which aborts `request.signal` inside the function. */
+  readonly signal: AbortSignal | null;
+}
+
+export interface InvocationResponse {
+  readonly status: number;
+  readonly headers: Record<string, string | string[]>;
+  /** Must be read to its end or destroyed. It ends in an error when the process dies. */
+  readonly body: Readable;
+}
+
+/** Measured outside the sandbox. With several invocations at once in one instance their shares overlap. */
+export interface InstanceUsage {
+  /** Processor time of all threads, in milliseconds; null where the host cannot tell (not Linux). */
+  readonly cpuMs: number | null;
+  /** Highest resident set, including file pages shared with other instances; null where the host cannot tell. */
+  readonly peakMemoryBytes: number | null;
+}
+
+export type KillReason =
+  'idle' | 'evicted' | 'cancelled' | 'wall-time' | 'memory-limit' | 'boot-timeout' | 'removed' | 'shutdown';
+
+export interface InstanceExit {
+  readonly code: number | null;
+  readonly signal: string | null;
+  /** `exit`: it ended by itself with code 0; `crash`: it ended by itself in any other way. */
+  readonly reason: KillReason | 'exit' | 'crash';
+}
+
+export interface IsolationReport {
+  /** Name and version of what runs the code. */
+  readonly runtime: string;
+  /** Each function runs under a user id of its own that owns nothing but its socket and code cache. */
+  readonly separateUser: boolean;
+  /** No capabilities, and no way to gain privileges through set-user-id programs. */
+  readonly noNewPrivileges: boolean;
+  /** The kernel kills instances when this process dies, however it dies. */
+  readonly diesWithParent: boolean;
+  /** `kernel`: a resource limit bounds what can be allocated; `watched`: looked at every `memoryCheckMs`; `heap`: V8's heap only. */
+  readonly memory: 'kernel' | 'watched' | 'heap';
+  /** `permissions`: only what the runtime's permission flags refuse. */
+  readonly network: 'permissions';
+  readonly files: 'permissions';
+  /** One sentence for each protection that this host lacks. */
+  readonly missing: readonly string[];
+}

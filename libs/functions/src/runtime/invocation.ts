@@ -1,0 +1,67 @@
+import { AppError } from '#libs/platform';
+import type { InstanceExit, InvocationRequest } from './function-runtime.js';
+
+/** RFC 9110 §7.6.1: these belong to one connection. `expect` was answered by the front door already. */
+const hopByHop = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Request headers for the instance; the length of a body that is not a stream is counted anew. */
+export function requestHeaders(request: InvocationRequest): Record<string, string | string[]> {
+  const streams = request.body !== null && typeof request.body === 'object' && !Buffer.isBuffer(request.body);
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    const lower = name.toLowerCase();
+    if (value === undefined || hopByHop.has(lower) || (lower === 'content-length' && !streams)) continue;
+    headers[lower] = value;
+  }
+  return headers;
+}
+
+export function responseHeaders(
+  received: Record<string, string | string[] | undefined>,
+): Record<string, string | string[]> {
+  const headers: Record<string, string | string[]> = {};
+  for (const [name, value] of Object.entries(received)) {
+    if (value !== undefined && !hopByHop.has(name)) headers[name] = value;
+  }
+  return headers;
+}
+
+/** What became of an invocation whose process ended or whose connection broke, in the vocabulary of Edge Functions. */
+export function invocationError(exit: InstanceExit | null, cause: unknown): AppError {
+  switch (exit?.reason) {
+    case 'memory-limit':
+      return workerLimit('The function used more memory than its limit.', cause);
+    case 'wall-time':
+      return workerLimit('The function ran longer than its time limit.', cause);
+    case 'exit':
+    case 'crash':
+      return workerError(`The function's process ended (${describe(exit)}) before it had answered.`, cause);
+    case undefined:
+      return workerError('The function did not answer with a valid HTTP response.', cause);
+    default:
+      return workerError(`The function was stopped (${exit?.reason}) before it had answered.`, cause);
+  }
+}
+
+function workerLimit(message: string, cause: unknown): AppError {
+  return new AppError({ code: 'WORKER_LIMIT', status: 546, message, cause });
+}
+
+function workerError(message: string, cause: unknown): AppError {
+  return new AppError({ code: 'WORKER_ERROR', status: 500, message, cause });
+}
+
+function describe(exit: InstanceExit): string {
+  return exit.signal ? exit.signal : `code ${exit.code}`;
+}

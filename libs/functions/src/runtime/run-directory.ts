@@ -1,0 +1,106 @@
+import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdir, rm, stat } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { commandLine, pidNamespace, processStartTime } from './process-identity.js';
+import { runtimeLimits as limits } from './runtime-limits.js';
+
+/** A foreign pid namespace's directory that nobody has touched for this long belongs to a container that is gone. */
+const foreignAgeMs = 7 * 24 * 3600 * 1000;
+
+/** Where instances' files may live: the data directory, or a short path of the same identity under the temporary one. */
+export function runtimeBases(dataDir: string): [data: string, temporary: string] {
+  const identity = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
+  return [dataDir, join(tmpdir(), `galley-${identity}`)];
+}
+
+/** True when sockets below `base` have paths short enough, and Deno's lists can hold them (a comma separates). */
+export function fitsSockets(base: string): boolean {
+  const longest = join(base, 'run', `${pidNamespace()}-${2 ** 22}-zzzzzzzz`, 'zzzz', 's.sock');
+  return Buffer.byteLength(longest) <= limits.socketPathBytes && !base.includes(',');
+}
+
+export interface InstanceDirectory {
+  readonly path: string;
+  readonly socket: string;
+  /** Notes which process the directory belongs to, for `sweepRunDirectory`. */
+  recordProcess(pid: number): void;
+  remove(): Promise<void>;
+}
+
+/** The run directory of this process: `<base>/run/<pid namespace>-<pid>-<start>/`, with one directory per instance. */
+export class RunDirectory {
+  readonly path: string;
+  #next = 0;
+
+  constructor(base: string) {
+    const start = Number(processStartTime(process.pid) ?? 0).toString(36);
+    this.path = join(base, 'run', `${pidNamespace()}-${process.pid}-${start}`);
+    mkdirSync(this.path, { recursive: true });
+    chmodSync(this.path, 0o711);
+  }
+
+  /** A new private directory, owned by `uid` when one is given. */
+  createInstanceDirectory(uid: number | null): InstanceDirectory {
+    const path = join(this.path, (this.#next++).toString(36));
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (uid !== null) chownSync(path, uid, uid);
+    const record = `${path}.pid`;
+    return {
+      path,
+      socket: join(path, 's.sock'),
+      recordProcess: (pid) => writeFileSync(record, `${pid} ${processStartTime(pid) ?? ''}`, { mode: 0o600 }),
+      remove: async () => {
+        await rm(path, { recursive: true, force: true });
+        await rm(record, { force: true });
+      },
+    };
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.path, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Kills the instances that processes which are gone left behind, and removes their run directories. To be called
+ * at start. A pid is killed only if its start time is the recorded one and its command line names our socket.
+ * @returns how many processes were killed.
+ */
+export async function sweepRunDirectory(dataDir: string): Promise<number> {
+  let killed = 0;
+  for (const base of runtimeBases(dataDir)) {
+    const run = join(base, 'run');
+    for (const name of await readdir(run).catch(() => [])) {
+      const path = join(run, name);
+      if (!(await isAbandoned(path, name))) continue;
+      killed += await killRecorded(path);
+      await rm(path, { recursive: true, force: true });
+    }
+  }
+  return killed;
+}
+
+async function isAbandoned(path: string, name: string): Promise<boolean> {
+  const [namespace, pid, start] = name.split('-');
+  if (namespace === pidNamespace()) {
+    const started = processStartTime(Number(pid));
+    return started === null || Number(started).toString(36) !== start;
+  }
+  const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
+  return Date.now() - mtimeMs > foreignAgeMs;
+}
+
+async function killRecorded(path: string): Promise<number> {
+  let killed = 0;
+  for (const name of await readdir(path).catch(() => [])) {
+    if (!name.endsWith('.pid')) continue;
+    const [pid, start] = readFileSync(join(path, name), 'latin1').split(' ');
+    const socket = join(path, name.slice(0, -'.pid'.length), 's.sock');
+    if (processStartTime(Number(pid)) !== start || !commandLine(Number(pid)).includes(socket)) continue;
+    process.kill(Number(pid), 'SIGKILL');
+    killed += 1;
+  }
+  return killed;
+}

@@ -1,0 +1,35 @@
+/** Bounds on a function's process and on what it may write. All are per instance unless they say otherwise. */
+export const runtimeLimits = {
+  /** A boot (spawn, module evaluation, first listen) longer than this is a `BOOT_ERROR`; a spec may ask for less. */
+  bootTimeoutMs: 10_000,
+  /** The least memory an instance may be given; Deno itself needs about 15 MB of private memory. */
+  minMemoryBytes: 32 * 1024 * 1024,
+  /** Log records passed on per `logWindowMs`; what is more is dropped and counted. Supabase's numbers. */
+  logLinesPerWindow: 100,
+  logWindowMs: 10_000,
+  /** Characters kept of one log record. */
+  logLineChars: 10_000,
+  /** Output read per `logWindowMs`; beyond it the pipe is left full, so a flood costs its writer and not the server. */
+  logBytesPerWindow: 8 * 1024 * 1024,
+  /** The end of standard error kept to explain a failed boot. */
+  stderrTailChars: 4_000,
+  /** Open files and sockets. */
+  openFiles: 256,
+  /** Threads of all instances of one function together (they share a user id). */
+  threads: 1024,
+  /** Any one file that the process may write: in effect Deno's own code cache. */
+  fileBytes: 64 * 1024 * 1024,
+  /** Names and values of the environment together; Linux refuses a single entry above 128 KiB. */
+  environmentBytes: 96 * 1024,
+  environmentNames: 200,
+  /** Hosts that one function may declare. */
+  allowedHosts: 200,
+  /** How often memory is looked at from outside while instances exist. */
+  memoryCheckMs: 100,
+  /** Response headers of a function. */
+  responseHeaderBytes: 64 * 1024,
+  /** Unpacked deployments kept on disk; the longest unused are removed first. */
+  deploymentDirectories: 256,
+  /** The longest path a Unix socket can have: `sun_path` is 108 bytes on Linux, 104 on macOS, with a final zero. */
+  socketPathBytes: 103,
+} as const;

@@ -1,0 +1,67 @@
+import { availableParallelism } from 'node:os';
+
+/** Every bound on what storage takes in and on the work one request can cause. */
+export const limits = {
+  /** The largest object, whatever its bucket allows. Supabase's own default. */
+  objectBytes: 50 * 1024 * 1024,
+  /** UTF-8 bytes of an object's name; the bound S3 sets on keys. */
+  objectNameBytes: 1024,
+  /** Characters of a bucket's name. */
+  bucketNameCharacters: 100,
+  /** Entries of a bucket's `allowed_mime_types`, and characters of one. */
+  allowedMimeTypes: 100,
+  mimeTypeCharacters: 255,
+  /** JSON bodies of all storage routes; 1000 names of the longest kind fit. */
+  jsonBodyBytes: 2 * 1024 * 1024,
+  /** An uploader's own `metadata`, as JSON. */
+  userMetadataBytes: 64 * 1024,
+  /** `cache-control` of an object. */
+  cacheControlCharacters: 256,
+
+  /** What a client may go on sending after its upload was refused, before the connection is cut. */
+  discardedBytes: 100 * 1024 * 1024,
+
+  /** Fields beside the file in a multipart upload, bytes of one field, and of one part's headers. */
+  formFields: 10,
+  formFieldBytes: 128 * 1024,
+  formHeaderBytes: 16 * 1024,
+
+  /** Names in one remove request. */
+  removedObjects: 1000,
+  /** Paths in one request for signed URLs. */
+  signedUrls: 1000,
+  /** Lifetime of a signed URL. */
+  signedUrlSeconds: 10 * 365 * 24 * 3600,
+  /** Lifetime of a signed upload URL, as in Supabase. */
+  signedUploadUrlSeconds: 2 * 3600,
+  /** Rows of one page of a listing, and how far into a folder a page may begin. */
+  listedObjects: 1000,
+  listOffset: 1_000_000,
+  /** Objects that one `empty` call removes; call again for more. */
+  emptiedObjects: 100_000,
+  /** Rows of one page of buckets. */
+  listedBuckets: 1000,
+
+  /** Sides of a rendered picture in pixels. */
+  pictureSide: 2000,
+  /** Pixels of a picture before rendering, over all its frames: 50 megapixels decode into 200 MB at most. */
+  picturePixels: 50_000_000,
+  /** Bytes of a picture before rendering. */
+  pictureBytes: 25 * 1024 * 1024,
+  /** One rendering may take this long. */
+  renderSeconds: 20,
+  /**
+   * Renderings at once in this process. Each holds one of libuv's four threads, which file reads need too, and
+   * more than the processor has cores would only add memory.
+   */
+  rendersAtOnce: Math.min(3, availableParallelism()),
+  /** Renderings of one project that may wait for their turn. */
+  rendersWaiting: 200,
+
+  /** How often a read looks again for an object that was replaced between its row and its bytes. */
+  readAttempts: 3,
+  /** Bytes without a row are kept this long before the sweep takes them: far longer than any commit lasts. */
+  orphanAgeMs: 3600_000,
+  /** Versions that the sweep checks against the rows in one statement. */
+  sweepBatch: 1000,
+} as const;

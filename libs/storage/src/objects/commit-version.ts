@@ -1,0 +1,63 @@
+import { AppError, type Logger, type RequestContext } from '#libs/platform';
+import { asked, type Operation } from '../asked.js';
+import { isVersion, objectKey } from '../bytes/object-key.js';
+import type { ObjectBytes } from '../bytes/object-bytes.js';
+import { appendObjectEvent } from './object-events.js';
+import { findObject, lockObjectName, objectRecord, writeObject, type NewObject } from './objects.sql.js';
+
+/**
+ * Makes stored bytes an object: its row, written as the caller so that the policies decide, and `object.created`
+ * are committed together. Two commits of one name wait for each other; the last one wins and takes the bytes of
+ * the one before away.
+ *
+ * @returns the object's id
+ * @throws what PostgreSQL answers; the bytes are removed unless the commit may have happened all the same
+ */
+export async function commitVersion(
+  context: RequestContext,
+  bytes: ObjectBytes,
+  logger: Logger,
+  commit: { operation: Operation; object: NewObject; upsert: boolean },
+): Promise<string> {
+  const { object, operation, upsert } = commit;
+  const { project, caller } = context;
+  try {
+    const { id, replaced } = await project.database.asSystem(async (tx) => {
+      await lockObjectName(tx, object.bucket, object.name);
+      const before = await findObject(tx, object.bucket, object.name);
+      await tx.asCaller(caller, asked(context, operation), (own) => writeObject(own, object, upsert));
+      const written = (await objectRecord(tx, object.bucket, object.name))!;
+      await appendObjectEvent(tx, context, 'object.created', written.record);
+      return { id: written.id, replaced: before?.version ?? null };
+    });
+    if (isVersion(replaced)) await removeVersions(context, bytes, logger, [replaced]);
+    return id;
+  } catch (error) {
+    if (isRolledBack(error)) await removeVersions(context, bytes, logger, [object.version]);
+    throw error;
+  }
+}
+
+/** Removes the bytes of versions that no row names any more. What fails here the sweep does later. */
+export async function removeVersions(
+  context: RequestContext,
+  bytes: ObjectBytes,
+  logger: Logger,
+  versions: readonly string[],
+): Promise<void> {
+  try {
+    await bytes.remove(versions.map((version) => objectKey(context.project.ref, version)));
+  } catch (err) {
+    logger.warn({ err, requestId: context.requestId, versions }, 'bytes left for the sweep');
+  }
+}
+
+/**
+ * Whether PostgreSQL surely did not commit. When the connection broke (08…) or the server went down (57P…) it may
+ * have, and a row must never be without its bytes: then they stay, and the sweep finds out.
+ */
+function isRolledBack(error: unknown): boolean {
+  if (error instanceof AppError) return true;
+  const code = (error as { code?: unknown }).code;
+  return typeof code === 'string' && /^(?!08|57P)[0-9A-Z]{5}$/.test(code);
+}

@@ -1,0 +1,35 @@
+import { Module } from '@nestjs/common';
+import { join } from 'node:path';
+import { CONFIG, type Config } from '#libs/platform';
+import { BucketsController } from './buckets/buckets.controller.js';
+import { FileObjectBytes } from './bytes/file-bytes.js';
+import { ObjectBytes } from './bytes/object-bytes.js';
+import { S3ObjectBytes } from './bytes/s3-bytes.js';
+import { ObjectsController } from './objects/objects.controller.js';
+import { ReadsController } from './objects/reads.controller.js';
+import { UploadsController } from './objects/uploads.controller.js';
+import { PicturesController } from './pictures/pictures.controller.js';
+import { SendPicture } from './pictures/send-picture.js';
+import { SigningController } from './signing/signing.controller.js';
+import { UnsupportedController } from './unsupported.controller.js';
+
+/** Buckets, objects and pictures: `/storage/v1`. */
+@Module({
+  controllers: [
+    BucketsController,
+    SigningController,
+    ObjectsController,
+    UploadsController,
+    ReadsController,
+    PicturesController,
+    UnsupportedController,
+  ],
+  providers: [{ provide: ObjectBytes, useFactory: openObjectBytes, inject: [CONFIG] }, SendPicture],
+  exports: [ObjectBytes],
+})
+export class StorageModule {}
+
+/** Only configuration chooses: S3 where it is set, else files under the data directory. */
+export function openObjectBytes(config: Pick<Config, 's3' | 'dataDir'>): ObjectBytes {
+  return config.s3 ? new S3ObjectBytes(config.s3) : new FileObjectBytes(join(config.dataDir, 'objects'));
+}

@@ -1,0 +1,215 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundleFunction } from '../../libs/functions/src/bundle/bundle-function.js';
+import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
+import { call, scratchDataDir, specFor } from './runtime-support.js';
+
+const dataDir = scratchDataDir();
+const outside = join(dataDir.path, 'outside');
+let runtime: DenoRuntime;
+
+beforeAll(async () => {
+  runtime = await DenoRuntime.open({ dataDir: dataDir.path });
+  mkdirSync(outside);
+  writeFileSync(join(outside, 'secret.txt'), 'the-secret');
+  writeFileSync(join(outside, 'secret.json'), '{"key":"the-secret"}');
+  writeFileSync(join(outside, 'secret.cjs'), 'module.exports = "the-secret"');
+  writeFileSync(join(outside, 'secret.css'), 'a{content:"the-secret"}');
+});
+
+afterAll(async () => {
+  await runtime.close();
+  dataDir.remove();
+});
+
+function bundle(
+  files: Record<string, string>,
+  options: { entrypoint?: string; importMap?: string; check?: boolean } = {},
+) {
+  return bundleFunction({
+    files: new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])),
+    entrypoint: options.entrypoint ?? 'hello/index.ts',
+    importMap: options.importMap,
+    check: options.check ?? false,
+    dataDir: dataDir.path,
+  });
+}
+
+/** What the bundle answers when it runs. */
+async function answerOf(bundled: { code: Uint8Array }): Promise<string> {
+  const instance = await runtime.start(specFor(Buffer.from(bundled.code).toString()));
+  const { text } = await call(instance);
+  instance.kill('removed');
+  return text;
+}
+
+describe('a bundle', () => {
+  it('holds relative imports, shared modules, JSON and text, and runs', async () => {
+    const bundled = await bundle({
+      'hello/index.ts': `import { greet } from '../_shared/greet.ts';
+        import data from './data.json' with { type: 'json' };
+        import text from './text.txt' with { type: 'text' };
+        const later = await import('./later.ts');
+        Deno.serve(() => new Response([greet(data.name), text, later.default].join(' ')));`,
+      'hello/data.json': '{"name":"Ada"}',
+      'hello/text.txt': 'from text',
+      'hello/later.ts': `export default 'and later' as string;`,
+      '_shared/greet.ts': `export const greet = (name: string): string => 'hello ' + name;`,
+    });
+    expect(await answerOf(bundled)).toBe('hello Ada from text and later');
+    expect(bundled).toMatchObject({
+      sizeBytes: bundled.code.byteLength,
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    });
+  });
+
+  it('holds npm packages found through the import map of the nearest deno.json', async () => {
+    const bundled = await bundle({
+      'hello/deno.json': `{ // with comments
+        "imports": { "supabase": "npm:@supabase/supabase-js@2", "shared/": "../_shared/", }, "lock": "../../x" }`,
+      'hello/index.ts': `import { createClient } from 'supabase'; import { url } from 'shared/url.ts';
+        const client = createClient(url, 'key');
+        export default () => new Response(typeof client.from);`,
+      '_shared/url.ts': `export const url = 'http://127.0.0.1:1';`,
+    });
+    expect(await answerOf(bundled)).toBe('function');
+  });
+
+  it('uses the import map that is named', async () => {
+    const bundled = await bundle(
+      {
+        'hello/index.ts': `import { word } from 'word'; export default () => new Response(word);`,
+        'maps/import_map.json': `{ "imports": { "word": "../_shared/word.ts" } }`,
+        '_shared/word.ts': `export const word = 'mapped';`,
+      },
+      { importMap: 'maps/import_map.json' },
+    );
+    expect(await answerOf(bundled)).toBe('mapped');
+  });
+
+  it('is the same for the same sources, and quick the second time', async () => {
+    const files = { 'hello/index.ts': `export default () => new Response('same' as string);` };
+    const first = await bundle(files, { check: true });
+    const second = await bundle(files, { check: true });
+    expect(second.sha256).toBe(first.sha256);
+    expect(second.durationMs).toBeLessThan(50);
+  });
+});
+
+describe('a mistake is told with its place:', () => {
+  it.each([
+    [
+      'a type error',
+      { 'hello/index.ts': `\nconst n: number = 'text';\nexport default () => new Response(String(n));` },
+      `hello/index.ts:2:7: Type 'string' is not assignable to type 'number'. (TS2322)`,
+    ],
+    [
+      'a syntax error',
+      { 'hello/index.ts': `export default ((` },
+      'hello/index.ts:1:18: SyntaxError: Expression expected',
+    ],
+    [
+      'a missing file',
+      { 'hello/index.ts': `import './a.ts';`, 'hello/a.ts': `\nimport '../_shared/gone.ts';` },
+      'hello/a.ts:2:8: Module not found "_shared/gone.ts".',
+    ],
+    [
+      'a package that does not exist',
+      { 'hello/index.ts': `import 'npm:@galley/no-such-package@1';` },
+      `hello/index.ts:1:8: npm package '@galley/no-such-package' does not exist.`,
+    ],
+    [
+      'an unmapped name',
+      { 'hello/index.ts': `import 'zod';` },
+      'hello/index.ts:1:8: Import "zod" not a dependency',
+    ],
+    [
+      'a host that nobody declared as a source of code',
+      { 'hello/index.ts': `import 'https://169.254.169.254/x.js';` },
+      'hello/index.ts:1:8: Requires import access to "169.254.169.254:443"',
+    ],
+    ['a broken deno.json', { 'hello/index.ts': '', 'hello/deno.json': '{ "imports": ' }, 'hello/deno.json: '],
+  ] as [string, Record<string, string>, string][])('%s', async (_name, files, message) => {
+    await expect(bundle(files, { check: true })).rejects.toMatchObject({
+      code: 'BUNDLE_ERROR',
+      status: 400,
+      message: expect.stringContaining(message),
+    });
+  });
+
+  it('all type errors are in the details', async () => {
+    const files = { 'hello/index.ts': `const a: number = '';\nconst b: string = 1;\nexport default [a, b];` };
+    await expect(bundle(files, { check: true })).rejects.toMatchObject({
+      message: expect.stringContaining('(and 1 more)'),
+      details: expect.stringContaining('hello/index.ts:2:7: '),
+    });
+  });
+});
+
+describe('a file outside of the sources stays out when it is named by', () => {
+  const up = '../'.repeat(12);
+  it.each([
+    [
+      'an import of text',
+      (path: string) => `import x from '${path}/secret.txt' with { type: 'text' }; export default x;`,
+    ],
+    [
+      'an import of JSON',
+      (path: string) => `import x from '${path}/secret.json' with { type: 'json' }; export default x;`,
+    ],
+    ['a relative import', (path: string) => `import x from '${up}${path}/secret.cjs'; export default x;`],
+    [
+      'a file URL',
+      (path: string) => `import x from 'file://${path}/secret.json' with { type: 'json' }; export default x;`,
+    ],
+    [
+      'a literal dynamic import',
+      (path: string) => `export default await import('${path}/secret.txt', { with: { type: 'text' } });`,
+    ],
+    [
+      'a dynamic import that only the bundler works out',
+      (path: string) => `export default await import('${path}/sec' + 'ret.txt', { with: { type: 'text' } });`,
+    ],
+    [
+      'require',
+      (path: string) => `export default [require('${path}/secret.cjs'), require('${path}/secret.json')];`,
+    ],
+    ['require with an expression', (path: string) => `export default require('${path}/sec' + 'ret.json');`],
+    ['a style sheet', (path: string) => `import x from '${path}/secret.css'; export default x;`],
+    ['a type reference', (path: string) => `/// <reference path="${path}/secret.txt" />\nexport default 1;`],
+  ])('%s', async (_name, code) => {
+    await expect(bundle({ 'hello/index.ts': code(outside) })).rejects.toMatchObject({ code: 'BUNDLE_ERROR' });
+  });
+
+  it('an import map', async () => {
+    const files = {
+      'hello/deno.json': `{ "imports": { "x": "${outside}/secret.json" } }`,
+      'hello/index.ts': `import x from 'x' with { type: 'json' }; export default x;`,
+    };
+    await expect(bundle(files)).rejects.toMatchObject({
+      code: 'BUNDLE_ERROR',
+      message: expect.stringContaining('lies outside of the function'),
+    });
+  });
+
+  it.each(['../x.ts', '/etc/x.ts', 'a/../../x.ts', 'a\\b.ts', '', 'a//b.ts', '-x.ts', 'a/./b.ts', 'c:x.ts'])(
+    'the path %j of a source',
+    async (path) => {
+      await expect(bundle({ 'hello/index.ts': '', [path]: '' })).rejects.toMatchObject({
+        code: 'BUNDLE_ERROR',
+        message: expect.stringContaining('is not a plain relative path'),
+      });
+    },
+  );
+});
+
+it('refuses an entry point that is not among the files, and too many files', async () => {
+  await expect(bundle({ 'a.ts': '' }, { entrypoint: 'b.ts' })).rejects.toMatchObject({
+    message: 'b.ts is not among the files.',
+  });
+  const many = Object.fromEntries(Array.from({ length: 1001 }, (_, i) => [`f${i}.ts`, '']));
+  await expect(bundle(many, { entrypoint: 'f0.ts' })).rejects.toMatchObject({
+    message: 'There are 1001 files; the limit is 1000.',
+  });
+});

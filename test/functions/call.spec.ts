@@ -1,0 +1,247 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { FunctionsFetchError, FunctionsHttpError, FunctionsRelayError } from '@supabase/supabase-js';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
+
+const echo = `Deno.serve(async (request) => Response.json({
+  method: request.method,
+  url: new URL(request.url).pathname + new URL(request.url).search,
+  body: await request.text(),
+  headers: Object.fromEntries(request.headers),
+}, { headers: { 'access-control-allow-origin': 'https://app.example' } }));`;
+
+describe('calling a function', () => {
+  let server: FunctionsServer;
+  beforeAll(async () => {
+    server = await startFunctionsServer();
+    await server.deploy('echo', echo);
+  });
+  afterAll(() => server.close());
+
+  it('works with functions.invoke of supabase-js', async () => {
+    const { data, error } = await server.client().functions.invoke('echo', { body: { name: 'Ada' } });
+    expect(error).toBeNull();
+    expect(data).toMatchObject({ method: 'POST', url: '/echo', body: '{"name":"Ada"}' });
+  });
+
+  it.each(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])(
+    'passes %s, the path and the query on',
+    async (method) => {
+      const response = await server.call('echo/a/b%20c?x=1&y=2', { method });
+      expect(response.status).toBe(200);
+      expect(await response.json()).toMatchObject({ method, url: '/echo/a/b%20c?x=1&y=2' });
+    },
+  );
+
+  it("gives the function the token that an opaque key stands for, and keeps the platform's own headers its own", async () => {
+    const response = await server.call('echo', {
+      headers: {
+        'x-galley-token': 'forged',
+        'x-galley-attempt': '9',
+        'x-mine': 'kept',
+        'x-request-id': 'trace-7',
+      },
+    });
+    const { headers } = (await response.json()) as { headers: Record<string, string> };
+    expect(headers['authorization']).toBe(`Bearer ${server.keys.anonKey}`);
+    expect(headers['x-galley-token']).toMatch(/^eyJ/);
+    expect(headers).not.toHaveProperty('x-galley-attempt');
+    expect(headers).toMatchObject({ 'x-mine': 'kept', 'x-request-id': 'trace-7' });
+  });
+
+  it('leaves a preflight to the function, without asking for a token', async () => {
+    const response = await fetch(`${server.url}/functions/v1/echo`, {
+      method: 'OPTIONS',
+      headers: { origin: 'https://app.example', 'access-control-request-method': 'POST' },
+    });
+    expect(response.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    expect(await response.json()).toMatchObject({ method: 'OPTIONS' });
+  });
+
+  it('streams the answer while the request still streams', async () => {
+    await server.deploy(
+      'upper',
+      `Deno.serve((request) => new Response(
+      request.body!.pipeThrough(new TextDecoderStream())
+        .pipeThrough(new TransformStream({ transform: (text, to) => to.enqueue(text.toUpperCase()) }))
+        .pipeThrough(new TextEncoderStream()),
+      { headers: { 'content-type': 'text/event-stream' } }));`,
+    );
+    let send!: ReadableStreamDefaultController<Uint8Array>;
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (send = controller) });
+    const encoded = (text: string) => new TextEncoder().encode(text);
+    send.enqueue(encoded('one'));
+    const response = await server.call('upper', { method: 'POST', body, duplex: 'half' } as RequestInit);
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    expect(await reader.read()).toMatchObject({ value: 'ONE' });
+    send.enqueue(encoded('two'));
+    expect(await reader.read()).toMatchObject({ value: 'TWO' });
+    send.close();
+    expect(await reader.read()).toMatchObject({ done: true });
+  });
+
+  it("aborts the function's request when the client goes away", async () => {
+    const heard = await listener();
+    await server.deploy(
+      'patient',
+      `Deno.serve((request) => {
+        request.signal.addEventListener('abort', () => fetch('http://${heard.host}/aborted'));
+        return new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode('first')) }));
+      });`,
+      { permissions: { hosts: [heard.host] } },
+    );
+    const controller = new AbortController();
+    const response = await server.call('patient', { signal: controller.signal });
+    await response.body!.getReader().read();
+    controller.abort();
+    expect(await heard.nextPath()).toBe('/aborted');
+    heard.close();
+  });
+
+  it('answers 400 without a name and 404 for an unknown one', async () => {
+    for (const path of ['', '?x=1']) {
+      const missing = await server.call(path);
+      expect(missing.status).toBe(400);
+      expect(await missing.json()).toEqual({ msg: 'missing function name in request' });
+    }
+    const unknown = await server.call('nobody');
+    expect(unknown.status).toBe(404);
+    expect(unknown.headers.get('sb-error-code')).toBe('NOT_FOUND');
+    expect(await unknown.json()).toEqual({ code: 'NOT_FOUND', message: 'Requested function was not found' });
+    const { error } = await server.client().functions.invoke('nobody');
+    expect(error).toBeInstanceOf(FunctionsHttpError);
+  });
+
+  it('tells faults of the platform from answers of the function', async () => {
+    await server.deploy('broken', 'throw new Error("no");');
+    const response = await server.call('broken', { method: 'POST' });
+    expect(response.status).toBe(503);
+    expect(response.headers.get('x-relay-error')).toBe('true');
+    expect(response.headers.get('x-relay-header')).toBe('true');
+    expect(response.headers.get('sb-error-code')).toBe('BOOT_ERROR');
+    const { error } = await server.client().functions.invoke('broken');
+    expect(error).toBeInstanceOf(FunctionsRelayError);
+    await server.deploy('failing', 'Deno.serve(() => new Response("sorry", { status: 500 }));');
+    const own = await server.client().functions.invoke('failing');
+    expect(own.error).toBeInstanceOf(FunctionsHttpError);
+    expect(own.error).not.toBeInstanceOf(FunctionsFetchError);
+  });
+
+  it('ends a function that runs longer than it may with 504', async () => {
+    await server.deploy('endless', 'Deno.serve(() => { for (;;); });', { timeout_ms: 300 });
+    const response = await server.call('endless');
+    expect(response.status).toBe(504);
+    expect(await response.json()).toMatchObject({ code: 'IDLE_TIMEOUT' });
+  });
+
+  it('ends a function that takes more memory than it may with 546', async () => {
+    await server.deploy(
+      'hungry',
+      'Deno.serve(() => { const held = []; for (;;) held.push(new Array(1e6).fill(1)); });',
+      {
+        memory_mb: 64,
+      },
+    );
+    const response = await server.call('hungry');
+    expect([response.status, ((await response.json()) as { code: string }).code]).toEqual([
+      546,
+      'WORKER_LIMIT',
+    ]);
+  });
+
+  it('refuses a body that announces to be too large', async () => {
+    const response = await fetch(`${server.url}/functions/v1/echo`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${server.keys.publishableKey}` },
+      body: Buffer.alloc(101 * 1024 * 1024),
+    }).catch(() => undefined);
+    // The server may close the connection before the client has sent everything.
+    expect([undefined, 413]).toContain(response?.status);
+  });
+});
+
+describe('verify_jwt', () => {
+  let server: FunctionsServer;
+  const open = 'Deno.serve((request) => new Response(request.headers.get("authorization") ?? "none"));';
+  beforeAll(async () => {
+    server = await startFunctionsServer();
+    await server.deploy('closed', open);
+    await server.deploy('open', open, { verify_jwt: false });
+  });
+  afterAll(() => server.close());
+
+  async function refusal(headers: Record<string, string>) {
+    const response = await fetch(`${server.url}/functions/v1/closed`, { method: 'POST', headers });
+    const body = (await response.json()) as { code: string; message: string; msg: string };
+    expect(response.status).toBe(401);
+    expect(response.headers.get('sb-error-code')).toBe(body.code);
+    expect(body.msg).toBe(body.message);
+    return body.code;
+  }
+  const unsigned = (header: object) =>
+    [header, { role: 'anon' }]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.') + '.AAAA';
+
+  it("refuses calls without a good token in the words of Supabase's gateway", async () => {
+    expect(await refusal({})).toBe('UNAUTHORIZED_NO_AUTH_HEADER');
+    expect(await refusal({ apikey: server.keys.anonKey })).toBe('UNAUTHORIZED_NO_AUTH_HEADER');
+    expect(await refusal({ authorization: 'Basic eA==' })).toBe('UNAUTHORIZED_INVALID_JWT_FORMAT');
+    expect(await refusal({ authorization: 'Bearer nonsense' })).toBe('UNAUTHORIZED_INVALID_JWT_FORMAT');
+    expect(await refusal({ authorization: 'Bearer sb_publishable_other' })).toBe(
+      'UNAUTHORIZED_INVALID_JWT_FORMAT',
+    );
+    expect(await refusal({ authorization: `Bearer ${unsigned({ alg: 'HS256' })}` })).toBe(
+      'UNAUTHORIZED_LEGACY_JWT',
+    );
+    expect(await refusal({ authorization: `Bearer ${unsigned({ alg: 'ES256' })}` })).toBe(
+      'UNAUTHORIZED_ASYMMETRIC_JWT',
+    );
+    expect(await refusal({ authorization: `Bearer ${unsigned({ alg: 'HS512' })}` })).toBe(
+      'UNAUTHORIZED_UNSUPPORTED_TOKEN_ALGORITHM',
+    );
+    const expired = await server.project.tokens.sign({ role: 'anon' }, -10);
+    expect(await refusal({ authorization: `Bearer ${expired}` })).toBe('UNAUTHORIZED_LEGACY_JWT');
+  });
+
+  it("admits people's tokens, legacy keys and opaque keys", async () => {
+    const token = await server.project.tokens.sign({ role: 'authenticated', sub: 'u' }, 60);
+    const admitted = async (headers: Record<string, string>) =>
+      (await fetch(`${server.url}/functions/v1/closed`, { headers })).text();
+    expect(await admitted({ authorization: `Bearer ${token}` })).toBe(`Bearer ${token}`);
+    expect(await admitted({ authorization: `Bearer ${server.keys.anonKey}` })).toBe(
+      `Bearer ${server.keys.anonKey}`,
+    );
+    expect(await admitted({ apikey: server.keys.publishableKey })).toBe(`Bearer ${server.keys.anonKey}`);
+  });
+
+  it('set to false lets any Authorization through, as webhooks of others need', async () => {
+    const response = await fetch(`${server.url}/functions/v1/open`, {
+      method: 'POST',
+      headers: { authorization: 'Bearer somebody-elses-token' },
+    });
+    expect(await response.text()).toBe('Bearer somebody-elses-token');
+    expect(await (await fetch(`${server.url}/functions/v1/open`)).text()).toBe('none');
+  });
+});
+
+/** An HTTP server that a function may call; tells the paths it was asked for. */
+async function listener() {
+  const paths: string[] = [];
+  let arrived: (() => void) | undefined;
+  const http: Server = createServer((request, response) => {
+    paths.push(request.url!);
+    arrived?.();
+    response.end();
+  });
+  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
+  return {
+    host: `127.0.0.1:${(http.address() as AddressInfo).port}`,
+    async nextPath(): Promise<string> {
+      if (paths.length === 0) await new Promise<void>((resolve) => (arrived = resolve));
+      return paths.shift()!;
+    },
+    close: () => http.close(),
+  };
+}

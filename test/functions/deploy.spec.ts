@@ -1,0 +1,161 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
+
+const answering = (text: string) => `Deno.serve(() => new Response(${JSON.stringify(text)}));`;
+
+describe('deploying a function', () => {
+  let server: FunctionsServer;
+  beforeAll(async () => {
+    server = await startFunctionsServer();
+  });
+  afterAll(() => server.close());
+
+  const answerOf = async (slug: string) => (await server.call(slug)).text();
+
+  it('makes a numbered deployment that answers at once', async () => {
+    const deployed = await server.deploy('greet', answering('one'), { verify_jwt: false, memory_mb: 128 });
+    expect(deployed).toMatchObject({
+      slug: 'greet',
+      name: 'greet',
+      status: 'ACTIVE',
+      version: 1,
+      verify_jwt: false,
+      entrypoint_path: 'index.ts',
+      import_map: false,
+      ezbr_sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+      galley: { memory_mb: 128, permissions: { service_role: false } },
+      created: true,
+    });
+    expect(await answerOf('greet')).toBe('one');
+    expect((await server.manage('GET', '/functions/greet')).body).toMatchObject({ version: 1 });
+    expect((await server.manage('GET', '/functions')).body).toHaveLength(1);
+  });
+
+  it('does nothing when what is deployed is the same', async () => {
+    const again = await server.deploy('greet', answering('one'), { verify_jwt: false, memory_mb: 128 });
+    expect(again).toMatchObject({ version: 1, created: false });
+    expect((await server.manage('GET', '/functions/greet/deployments')).body).toHaveLength(1);
+  });
+
+  it('replaces the deployment, and an earlier one can be made to answer again', async () => {
+    expect(await server.deploy('greet', answering('two'))).toMatchObject({ version: 2, created: true });
+    expect(await answerOf('greet')).toBe('two');
+    const back = await server.manage('POST', '/functions/greet/deployments/1/activate');
+    expect(back).toMatchObject({ status: 200, body: { version: 1 } });
+    expect(await answerOf('greet')).toBe('one');
+    const { body } = await server.manage('GET', '/functions/greet/deployments');
+    expect(body).toMatchObject([
+      { version: 2, active: false },
+      { version: 1, active: true },
+    ]);
+    const missing = await server.manage('POST', '/functions/greet/deployments/9/activate');
+    expect(missing).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  it('lets requests in flight finish on the deployment they began on', async () => {
+    const slow = (text: string) => `Deno.serve((request) => new Response(
+      request.body!.pipeThrough(new TransformStream({ flush: (to) => to.enqueue(new TextEncoder().encode('${text}')) }))));`;
+    await server.deploy('slow', slow('old'));
+    let end!: () => void;
+    const body = new ReadableStream<Uint8Array>({
+      start: (controller) => void (end = () => controller.close()),
+    });
+    const inFlight = await server.call('slow', { method: 'POST', body, duplex: 'half' } as RequestInit);
+    await server.deploy('slow', slow('new'));
+    expect(await (await server.call('slow', { method: 'POST', body: '' })).text()).toBe('new');
+    end();
+    expect(await inFlight.text()).toBe('old');
+  });
+
+  it('is seen by another process within a second', async () => {
+    await server.deploy('moving', answering('first'));
+    expect(await answerOf('moving')).toBe('first');
+    const [other] = await server.platform.database.query<{ id: string }>(
+      `insert into deployments (id, project_ref, function_slug, number, manifest, source, code, sha256)
+       select gen_random_uuid(), project_ref, function_slug, 2, manifest, source, $1, 'x'
+       from deployments where function_slug = 'moving' returning id`,
+      [Buffer.from(answering('second'))],
+    );
+    // As another server's activation would.
+    await server.platform.database.query(
+      `update functions set active_deployment_id = $1 where slug = 'moving'`,
+      [other!.id],
+    );
+    const changedAt = performance.now();
+    while ((await answerOf('moving')) === 'first') expect(performance.now() - changedAt).toBeLessThan(1000);
+  });
+
+  it('refuses sources that do not bundle, and keeps what answers', async () => {
+    const refused = await server.tryDeploy('greet', 'Deno.serve(() => new Response(missing));');
+    expect(refused).toMatchObject({
+      status: 400,
+      body: { code: 'BUNDLE_ERROR', message: expect.stringMatching(/index\.ts/) },
+    });
+    expect(await answerOf('greet')).toBe('one');
+  });
+
+  it.each([
+    [{ memory: 1 }, /functions\.greet: unknown key "memory"/],
+    [{ permissions: { secrets: ['NOT_SET'] } }, /permissions\.secrets: the secret NOT_SET is not set/],
+    [
+      { permissions: { tables: { 'public.nowhere': ['select'] } } },
+      /there is no table or view public\.nowhere/,
+    ],
+    [{ permissions: { rpc: ['public.nowhere'] } }, /there is no database function public\.nowhere/],
+    [{ on: [{ event: 'row.updated', table: 'public.nowhere' }] }, /there is no table public\.nowhere/],
+  ])('refuses the manifest %j and keeps what answers', async (manifest, message) => {
+    const refused = await server.tryDeploy('greet', answering('other'), manifest);
+    expect(refused).toMatchObject({ status: 400, body: { code: 'invalid_manifest' } });
+    expect(refused.body['message']).toMatch(message);
+    expect(await answerOf('greet')).toBe('one');
+  });
+
+  it('needs a secret key', async () => {
+    const response = await fetch(`${server.url}/v1/projects/local/functions`, {
+      headers: { apikey: server.keys.publishableKey },
+    });
+    expect(response.status).toBe(403);
+    const elsewhere = await fetch(`${server.url}/v1/projects/other/functions`, {
+      headers: { authorization: `Bearer ${server.keys.secretKey}` },
+    });
+    expect(elsewhere.status).toBe(404);
+  });
+
+  it('can be undone: a deleted function is gone with its role and subscriptions', async () => {
+    await server.deploy('gone', answering('here'), { on: [{ event: 'user.created' }] });
+    expect(await answerOf('gone')).toBe('here');
+    expect(await server.manage('DELETE', '/functions/gone')).toMatchObject({ status: 200 });
+    expect((await server.call('gone')).status).toBe(404);
+    expect(await server.manage('DELETE', '/functions/gone')).toMatchObject({ status: 404 });
+    const { rows } = await server.project.database.query(
+      `select from pg_roles where rolname like 'galley_fn_gone_%' and pg_has_role('authenticator', oid, 'member')`,
+    );
+    expect(rows).toEqual([]);
+    expect(
+      await server.platform.database.query(`select from subscriptions where function_slug = 'gone'`),
+    ).toEqual([]);
+  });
+
+  it('finishes an activation whose process died before its last step', async () => {
+    await server.project.database.query('create table public.interrupted (id int)');
+    const manifest = { permissions: { tables: { 'public.interrupted': ['select'] } } };
+    await server.deploy('interrupted', answering('one'), manifest);
+    await server.deploy('interrupted', answering('two'));
+    // What a crash before settling leaves: the new deployment active, the old one's rights still there.
+    const { rows } = await server.project.database.query<{ role: string }>(
+      `select rolname as role from pg_roles where rolname like 'galley_fn_interrupted_%'
+         and shobj_description(oid, 'pg_authid') is not null`,
+    );
+    const { role } = rows.at(-1)!;
+    await server.project.database.query(
+      `grant select on public.interrupted to ${role}; comment on role ${role} is null`,
+    );
+    // No process of this server has run deployment 2 yet.
+    expect(await answerOf('interrupted')).toBe('two');
+    const { rows: after } = await server.project.database.query(
+      `select has_table_privilege($1, 'public.interrupted', 'select') as may`,
+      [role],
+    );
+    expect(after).toEqual([{ may: false }]);
+  });
+});
