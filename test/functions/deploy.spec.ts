@@ -56,15 +56,14 @@ describe('deploying a function', () => {
     const slow = (text: string) => `Deno.serve((request) => new Response(
       request.body!.pipeThrough(new TransformStream({ flush: (to) => to.enqueue(new TextEncoder().encode('${text}')) }))));`;
     await server.deploy('slow', slow('old'));
-    let end!: () => void;
-    const body = new ReadableStream<Uint8Array>({
-      start: (controller) => void (end = () => controller.close()),
-    });
+    let rest!: ReadableStreamDefaultController<Uint8Array>;
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => void (rest = controller) });
+    rest.enqueue(new TextEncoder().encode('still '));
     const inFlight = await server.call('slow', { method: 'POST', body, duplex: 'half' } as RequestInit);
     await server.deploy('slow', slow('new'));
     expect(await (await server.call('slow', { method: 'POST', body: '' })).text()).toBe('new');
-    end();
-    expect(await inFlight.text()).toBe('old');
+    rest.close();
+    expect(await inFlight.text()).toBe('still old');
   });
 
   it('is seen by another process within a second', async () => {

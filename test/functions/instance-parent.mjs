@@ -17,5 +17,5 @@ const looping = await start('looping', 'Deno.serve(() => { for (;;); });');
 looping
   .invoke({ invocationId: '1', method: 'GET', path: '/', headers: {}, body: null, signal: null })
   .catch(() => {});
-console.log(JSON.stringify([idle.pid, looping.pid]));
+process.stdout.write(`${JSON.stringify([idle.pid, looping.pid])}\n`);
 setInterval(() => {}, 60_000);

@@ -1,4 +1,5 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -8,11 +9,20 @@ import type {
   InstanceSpec,
   LogLine,
 } from '../../libs/functions/src/runtime/function-runtime.js';
+import { runtimeBases } from '../../libs/functions/src/runtime/run-directory.js';
 
-/** A data directory of its own, short enough for sockets. */
+/** A data directory of its own, short enough for sockets and open to the users that functions run as. */
 export function scratchDataDir(): { path: string; remove(): void } {
   const path = mkdtempSync(join(tmpdir(), 'gt-'));
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+  chmodSync(path, 0o711);
+  const remove = () => {
+    for (const base of runtimeBases(path)) {
+      // Directories of deployments are made so that nothing can be removed from them either.
+      spawnSync('chmod', ['-R', 'u+w', base]);
+      rmSync(base, { recursive: true, force: true });
+    }
+  };
+  return { path, remove };
 }
 
 /** A spec for `code`, with a deployment id of its own; what the function logs is gathered in `logs`. */

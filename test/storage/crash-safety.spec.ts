@@ -7,7 +7,7 @@ import { startStorage, type Person, type StorageServer } from './storage-server.
 let server: StorageServer;
 let ada: Person;
 beforeAll(async () => {
-  server = await startStorage();
+  server = await startStorage({ LOG_LEVEL: 'fatal' });
   ada = await server.person();
 });
 afterAll(() => server.close());

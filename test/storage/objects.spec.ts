@@ -23,15 +23,7 @@ async function uploadAll(...names: string[]) {
 }
 
 describe('a listing', () => {
-  const names = [
-    'b.txt',
-    'a/1.txt',
-    'a/2.txt',
-    'a/deep/3.txt',
-    'c%d_e.txt'.replace('%', '-'),
-    'Zoo/x.txt',
-    'a.txt',
-  ];
+  const names = ['b.txt', 'a/1.txt', 'a/2.txt', 'a/deep/3.txt', 'c-d_e.txt', 'Zoo/x.txt', 'a.txt'];
   type Options = Parameters<ReturnType<typeof avatars>['list']>[1];
   const listed = async (path: string, options?: Options) => {
     const { data, error } = await avatars(ada).list(`${ada.id}${path}`, options);
@@ -42,8 +34,8 @@ describe('a listing', () => {
   it('shows one folder: objects with their metadata, folders with none', async () => {
     await uploadAll(...names);
     const { data } = await avatars(ada).list(ada.id);
-    expect(data!.map((entry) => entry.name)).toEqual(['Zoo', 'a', 'a.txt', 'b.txt', 'c-d_e.txt']);
-    expect(data![1]).toEqual({
+    expect(data!.map((entry) => entry.name)).toEqual(['Zoo', 'a.txt', 'a', 'b.txt', 'c-d_e.txt']);
+    expect(data![2]).toEqual({
       name: 'a',
       id: null,
       updated_at: null,
@@ -51,7 +43,7 @@ describe('a listing', () => {
       last_accessed_at: null,
       metadata: null,
     });
-    expect(data![2]).toMatchObject({
+    expect(data![1]).toMatchObject({
       name: 'a.txt',
       id: expect.any(String),
       created_at: expect.stringMatching(/Z$/),
@@ -62,13 +54,18 @@ describe('a listing', () => {
     expect(await listed('/nothing')).toEqual([]);
   });
 
+  it('sorts names as S3 does, by the bytes of the whole path, folders among objects', async () => {
+    await uploadAll('x/1', 'x.a', 'x0', 'x-b');
+    expect(await listed('')).toEqual(['x-b', 'x.a', 'x/', 'x0']);
+  });
+
   it('is sorted, paged and searched', async () => {
     await uploadAll(...names);
     expect(await listed('', { sortBy: { column: 'name', order: 'desc' } })).toEqual([
       'c-d_e.txt',
       'b.txt',
-      'a.txt',
       'a/',
+      'a.txt',
       'Zoo/',
     ]);
     expect(await listed('', { sortBy: { column: 'created_at', order: 'desc' } })).toEqual([
@@ -78,9 +75,9 @@ describe('a listing', () => {
       'c-d_e.txt',
       'b.txt',
     ]);
-    expect(await listed('', { limit: 2, offset: 1 })).toEqual(['a/', 'a.txt']);
+    expect(await listed('', { limit: 2, offset: 1 })).toEqual(['a.txt', 'a/']);
     expect(await listed('', { limit: 2, offset: 4 })).toEqual(['c-d_e.txt']);
-    expect(await listed('', { search: 'A' })).toEqual(['a/', 'a.txt']);
+    expect(await listed('', { search: 'A' })).toEqual(['a.txt', 'a/']);
     expect(await listed('', { search: '%' })).toEqual([]);
     expect(await listed('', { search: 'c-d_', sortBy: { column: 'updated_at', order: 'asc' } })).toEqual([
       'c-d_e.txt',
@@ -88,20 +85,7 @@ describe('a listing', () => {
   });
 
   it('agrees with a plain query on whatever names there are', async () => {
-    const odd = [
-      'a',
-      'a/b',
-      'a!',
-      'a0',
-      'a/b/c',
-      'a//x',
-      'a.b',
-      'A',
-      'ab/c',
-      'b/',
-      '~',
-      '!'.repeat(3),
-    ].filter((name) => !name.includes('~') && !name.endsWith('/') && !name.includes('//'));
+    const odd = ['a', 'a/b', 'a!', 'a0', 'a/b/c', 'a.b', 'A', 'ab/c', 'b/c', '!!!', 'z/y/x', 'a//x'];
     await server.admin.storage.createBucket('odd');
     for (const name of odd) await server.admin.storage.from('odd').upload(name, 'x');
     for (const order of ['asc', 'desc']) {
@@ -122,7 +106,7 @@ describe('a listing', () => {
     expect((await avatars(ada).list('')).data).toEqual([expect.objectContaining({ name: ada.id, id: null })]);
   });
 
-  it.each([[{ limit: 0 }], [{ limit: 1001 }], [{ offset: -1 }], [{ sortBy: { column: 'size' } }]])(
+  it.each([[{ limit: 0 }], [{ offset: -1 }], [{ sortBy: { column: 'size' } }]])(
     'refuses %j',
     async (options) => {
       expect((await avatars(ada).list('', options)).error).toMatchObject({ statusCode: '400', status: 400 });

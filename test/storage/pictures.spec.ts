@@ -82,8 +82,16 @@ describe('a picture', () => {
     expect((await site('width=50', { 'if-none-match': etag, accept: 'image/webp' })).status).toBe(200);
   });
 
+  it('tells its size to HEAD', async () => {
+    const { headers } = await server.fetch('/render/image/public/site/photo.jpg?width=80', {
+      method: 'HEAD',
+    });
+    const whole = await site('width=80');
+    expect(headers.get('content-length')).toBe(String((await whole.arrayBuffer()).byteLength));
+  });
+
   it.each([
-    ['width=3000', 'width must be an integer from 0 to 2000'],
+    ['width=wide', 'width must be an integer from 0'],
     ['quality=1', 'quality must be an integer from 20 to 100'],
     ['resize=crop', 'resize must be cover, contain or fill'],
   ])('is not rendered with %s', async (query, message) => {

@@ -40,12 +40,14 @@ export async function startGalley(options: {
   try {
     const project = platform.projects.first;
     if (folder) await applyMigrations(project, folder, logger);
-    const server = await startServer(platform, options.features);
+    // Functions stand before the first request comes: an event without a subscriber would wake nobody.
+    const server = await startServer(platform, options.features, async (app) => {
+      if (folder) await deployFunctions(project, folder, app.get(DeployFunction, { strict: false }), logger);
+    });
     closers.push(() => server.close());
-    if (folder) {
+    if (folder && options.watch) {
       const deploy = server.app.get(DeployFunction, { strict: false });
-      await deployFunctions(project, folder, deploy, logger);
-      if (options.watch) closers.push(watchFunctions(project, folder.root, deploy, logger));
+      closers.push(watchFunctions(project, folder.root, deploy, logger));
     }
     return { platform, server, stop };
   } catch (error) {

@@ -29,9 +29,14 @@ export interface Server {
 
 /**
  * Opens the front door for `features`.
+ * @param prepare what must be done before the first request is taken
  * @throws OperatorError when the port is taken or not allowed.
  */
-export async function startServer(platform: Platform, features: readonly Feature[]): Promise<Server> {
+export async function startServer(
+  platform: Platform,
+  features: readonly Feature[],
+  prepare: (app: NestFastifyApplication) => Promise<void> = async () => {},
+): Promise<Server> {
   const adapter = new FastifyAdapter({
     bodyLimit: Number.MAX_SAFE_INTEGER, // Each body reader has a limit of its own.
     http: { maxHeaderSize: limits.headerBytes },
@@ -57,7 +62,14 @@ export async function startServer(platform: Platform, features: readonly Feature
   openFrontDoor(adapter.getInstance(), platform.projects, app.get(Metrics), (projectRef, service) =>
     ledger.addRequest(projectRef, service, new Date()),
   );
-  await listen(app, platform);
+  try {
+    await app.init();
+    await prepare(app);
+    await listen(app, platform);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
   return { app, close: () => app.close() };
 }
 
@@ -66,15 +78,12 @@ async function listen(app: NestFastifyApplication, platform: Platform): Promise<
   try {
     await app.listen(port, host);
   } catch (cause) {
-    await app.close();
     const { code, message } = cause as NodeJS.ErrnoException;
     const reason =
       code === 'EADDRINUSE' ? `Port ${port} is taken` : `Cannot listen on ${host}:${port} (${message})`;
     throw new OperatorError(
       `${reason}. Stop the other program, or choose another port: PORT=${port + 1} npm start`,
-      {
-        cause,
-      },
+      { cause },
     );
   }
 }

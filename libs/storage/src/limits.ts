@@ -34,15 +34,15 @@ export const limits = {
   signedUrlSeconds: 10 * 365 * 24 * 3600,
   /** Lifetime of a signed upload URL, as in Supabase. */
   signedUploadUrlSeconds: 2 * 3600,
-  /** Rows of one page of a listing, and how far into a folder a page may begin. */
-  listedObjects: 1000,
+  /** Rows of one page of a listing, which may ask for more but gets no more; and how far into a folder it may begin. */
+  listedObjects: 1500,
   listOffset: 1_000_000,
   /** Objects that one `empty` call removes; call again for more. */
   emptiedObjects: 100_000,
-  /** Rows of one page of buckets. */
-  listedBuckets: 1000,
+  /** Rows of one page of buckets, likewise. */
+  listedBuckets: 1500,
 
-  /** Sides of a rendered picture in pixels. */
+  /** Sides of a rendered picture in pixels; a larger one is asked for in vain, as in Supabase. */
   pictureSide: 2000,
   /** Pixels of a picture before rendering, over all its frames: 50 megapixels decode into 200 MB at most. */
   picturePixels: 50_000_000,

@@ -10,14 +10,13 @@ export interface Preferences {
   readonly unknown: readonly string[];
 }
 
-const known: Record<string, readonly [keyof Preferences, readonly string[]]> = {
-  __proto__: null as never,
-  resolution: ['resolution', ['merge-duplicates', 'ignore-duplicates']],
-  missing: ['missing', ['default', 'null']],
-  return: ['representation', ['minimal', 'headers-only', 'representation']],
-  count: ['count', ['exact', 'planned', 'estimated']],
-  handling: ['handling', ['strict', 'lenient']],
-};
+const known = new Map<string, readonly [keyof Preferences, readonly string[]]>([
+  ['resolution', ['resolution', ['merge-duplicates', 'ignore-duplicates']]],
+  ['missing', ['missing', ['default', 'null']]],
+  ['return', ['representation', ['minimal', 'headers-only', 'representation']]],
+  ['count', ['count', ['exact', 'planned', 'estimated']]],
+  ['handling', ['handling', ['strict', 'lenient']]],
+]);
 
 /** Parses a `Prefer` header; of a preference given twice the first counts. */
 export function parsePrefer(header: string | undefined): Preferences {
@@ -27,7 +26,7 @@ export function parsePrefer(header: string | undefined): Preferences {
     const preference = text.trim();
     if (preference === '') continue;
     const [name = '', value = ''] = preference.split('=', 2).map((part) => part.trim());
-    const [key, values] = known[name] ?? [];
+    const [key, values] = known.get(name) ?? [];
     if (key && values?.includes(value)) preferences[key] ??= value;
     else if (name === 'max-affected' && /^\d{1,9}$/.test(value)) preferences['maxAffected'] ??= Number(value);
     else unknown.push(preference);

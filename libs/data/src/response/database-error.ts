@@ -29,38 +29,38 @@ export function databaseErrorResponse(error: DatabaseError, caller: Caller | und
 }
 
 /** HTTP statuses by SQLSTATE or its class (postgrest.org, "Errors from PostgreSQL"). */
-const statusBySqlstate: Readonly<Record<string, number>> = {
-  '08': 503,
-  '09': 500,
-  '0L': 403,
-  '0P': 403,
-  '21000': 500,
-  '23503': 409,
-  '23505': 409,
-  '25': 500,
-  '25006': 405,
-  '28': 403,
-  '2D': 500,
-  '38': 500,
-  '39': 500,
-  '3B': 500,
-  '40': 500,
-  '42883': 404,
-  '42P01': 404,
-  '42P17': 500,
-  '53': 503,
-  '53400': 500,
-  '54': 500,
-  '55': 500,
-  '57': 500,
-  '57P01': 503,
-  '58': 500,
-  F0: 500,
-  HV: 500,
-  P0: 500,
-  P0001: 400,
-  XX: 500,
-};
+const statusBySqlstate = new Map<string, number>([
+  ['08', 503],
+  ['09', 500],
+  ['0L', 403],
+  ['0P', 403],
+  ['21000', 500],
+  ['23503', 409],
+  ['23505', 409],
+  ['25', 500],
+  ['25006', 405],
+  ['28', 403],
+  ['2D', 500],
+  ['38', 500],
+  ['39', 500],
+  ['3B', 500],
+  ['40', 500],
+  ['42883', 404],
+  ['42P01', 404],
+  ['42P17', 500],
+  ['53', 503],
+  ['53400', 500],
+  ['54', 500],
+  ['55', 500],
+  ['57', 500],
+  ['57P01', 503],
+  ['58', 500],
+  ['F0', 500],
+  ['HV', 500],
+  ['P0', 500],
+  ['P0001', 400],
+  ['XX', 500],
+]);
 
 function statusOf({ code, message }: DatabaseError, isSignedIn: boolean): number {
   if (code === '42501') return isSignedIn ? 403 : 401;
@@ -69,7 +69,7 @@ function statusOf({ code, message }: DatabaseError, isSignedIn: boolean): number
   if (code === '21000' && message.endsWith('requires a WHERE clause')) return 400;
   // RAISE SQLSTATE 'PT402' chooses the status (postgrest.org, "RAISE errors with HTTP Status Codes").
   if (code.startsWith('PT')) return httpStatus(Number(code.slice(2))) ?? 500;
-  return statusBySqlstate[code] ?? statusBySqlstate[code.slice(0, 2)] ?? 400;
+  return statusBySqlstate.get(code) ?? statusBySqlstate.get(code.slice(0, 2)) ?? 400;
 }
 
 function httpStatus(status: unknown): number | undefined {

@@ -33,13 +33,13 @@ export function unforeseenResponse(): HttpResponse {
 }
 
 /** Codes of the platform's own errors in PostgREST's vocabulary; clients refresh their session on PGRST303. */
-const tokenCodes: Readonly<Record<string, string>> = {
-  token_expired: 'PGRST303',
-  token_not_yet_valid: 'PGRST303',
-  token_malformed: 'PGRST301',
-  token_bad_signature: 'PGRST301',
-  token_algorithm_unsupported: 'PGRST301',
-};
+const tokenCodes = new Map([
+  ['token_expired', 'PGRST303'],
+  ['token_not_yet_valid', 'PGRST303'],
+  ['token_malformed', 'PGRST301'],
+  ['token_bad_signature', 'PGRST301'],
+  ['token_algorithm_unsupported', 'PGRST301'],
+]);
 
 function appErrorResponse(error: AppError): HttpResponse {
   const { code, status, message, details, hint, headers } = error;
@@ -48,7 +48,7 @@ function appErrorResponse(error: AppError): HttpResponse {
     const body = JSON.stringify({ message, hint: hint ?? null });
     return { status, headers: { 'content-type': 'application/json; charset=utf-8', ...headers }, body };
   }
-  const tokenCode = tokenCodes[code];
+  const tokenCode = tokenCodes.get(code);
   if (tokenCode) {
     // RFC 6750 §3.
     const challenge = `Bearer error="invalid_token", error_description=${JSON.stringify(message)}`;
@@ -61,7 +61,8 @@ function appErrorResponse(error: AppError): HttpResponse {
 /** The status of a request that NestJS or Fastify refused before it came here; undefined for other errors. */
 function clientErrorStatus(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;
-  const status = error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown }).statusCode;
+  const status =
+    error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown }).statusCode;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
 }
 

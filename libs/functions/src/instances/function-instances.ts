@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { FunctionInstance, InstanceSpec, KillReason } from '../runtime/function-runtime.js';
 import { WaitingLine } from './waiting-line.js';
 
@@ -91,6 +92,8 @@ export class FunctionInstances {
   add(instance: FunctionInstance): Slot {
     const now = performance.now();
     const gone = new AbortController();
+    // Each invocation listens while it runs, and as many may run at once as the function allows.
+    setMaxListeners(0, gone.signal);
     const slot: Slot = {
       instance,
       gone,

@@ -35,6 +35,13 @@ if (inspectArguments) {
   console.error = record(error, 'E');
 }
 
+// Each would reserve 512 MiB of address space that counts against the process's limit, and end it.
+globalThis.Worker = class Worker {
+  constructor() {
+    throw new Error('Web Workers are not available in functions.');
+  }
+};
+
 let background = 0;
 globalThis.EdgeRuntime = {
   waitUntil(promise) {

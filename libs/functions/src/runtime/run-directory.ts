@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { tmpdir } from 'node:os';
@@ -19,6 +19,20 @@ export function runtimeBases(dataDir: string): [data: string, temporary: string]
 export function fitsSockets(base: string): boolean {
   const longest = join(base, 'run', `${pidNamespace()}-${2 ** 22}-zzzzzzzz`, 'zzzz', 's.sock');
   return Buffer.byteLength(longest) <= limits.socketPathBytes && !base.includes(',');
+}
+
+/**
+ * Makes `base` if need be. False when it is not a directory of ours alone: in a temporary directory anybody may have
+ * made it before us, to put code of theirs in the place of a function's.
+ */
+export function claimBase(base: string): boolean {
+  try {
+    mkdirSync(base, { recursive: true, mode: 0o711 });
+    const found = lstatSync(base);
+    return found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o022) === 0;
+  } catch {
+    return false;
+  }
 }
 
 export interface InstanceDirectory {

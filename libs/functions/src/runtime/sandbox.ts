@@ -5,7 +5,7 @@ import { delimiter, join } from 'node:path';
 import { promisify } from 'node:util';
 import { inheritedEnvironment, OperatorError } from '#libs/platform';
 import type { IsolationReport } from './function-runtime.js';
-import { fitsSockets, runtimeBases } from './run-directory.js';
+import { claimBase, fitsSockets, runtimeBases } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 const execute = promisify(execFile);
@@ -36,7 +36,7 @@ export interface Sandbox {
 export async function detectSandbox(deno: string, dataDir: string): Promise<Sandbox> {
   const tools = { setpriv: findProgram('setpriv'), prlimit: findProgram('prlimit') };
   const [data, temporary] = runtimeBases(dataDir);
-  const bases = [data, temporary].filter(fitsSockets);
+  const bases = [data, temporary].filter((base) => fitsSockets(base) && claimBase(base));
   const linux = process.platform === 'linux';
   if (linux && tools.setpriv && process.getuid?.() === 0) {
     for (const base of bases) {
@@ -44,7 +44,12 @@ export async function detectSandbox(deno: string, dataDir: string): Promise<Sand
       if ((await sandbox.probe()) === null) return sandbox;
     }
   }
-  const base = bases[0] ?? temporary;
+  const base = bases[0];
+  if (base === undefined) {
+    throw new OperatorError(
+      `Neither ${data} nor ${temporary} can hold the sockets of functions: a path must be short, and the directory writable by this user alone.`,
+    );
+  }
   const confined = new ProbedSandbox(deno, base, linux ? tools : { setpriv: null, prlimit: null }, false);
   if ((await confined.probe()) === null) return confined;
   const bare = new ProbedSandbox(deno, base, { setpriv: null, prlimit: null }, false);

@@ -20,7 +20,7 @@ const newBucketSchema = settingsSchema.extend({
 });
 
 const listingSchema = z.object({
-  limit: z.coerce.number().int().min(1).max(limits.listedBuckets).default(limits.listedBuckets),
+  limit: z.coerce.number().int().min(1).default(limits.listedBuckets),
   offset: z.coerce.number().int().min(0).max(limits.listOffset).default(0),
   search: z.string().max(limits.bucketNameCharacters).default(''),
   sortColumn: z.enum(['id', 'name', 'created_at', 'updated_at']).default('name'),
@@ -52,7 +52,8 @@ export function parseBucketSettings(body: unknown): BucketSettings {
 
 /** Reads the query of `GET /bucket`. */
 export function parseBucketListing(query: unknown): BucketListing {
-  return parseRequest(listingSchema, query);
+  const listing = parseRequest(listingSchema, query);
+  return { ...listing, limit: Math.min(listing.limit, limits.listedBuckets) };
 }
 
 function settingsOf(parsed: z.infer<typeof settingsSchema>): BucketSettings {

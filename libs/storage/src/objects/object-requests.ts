@@ -6,7 +6,7 @@ import type { Listing } from './list-objects.sql.js';
 
 const listSchema = z.object({
   prefix: z.string().max(limits.objectNameBytes).default(''),
-  limit: z.number().int().min(1).max(limits.listedObjects).default(100),
+  limit: z.number().int().min(1).default(100),
   offset: z.number().int().min(0).max(limits.listOffset).default(0),
   search: z.string().max(limits.objectNameBytes).nullish(),
   sortBy: z
@@ -25,7 +25,7 @@ export function parseListing(bucket: string, body: unknown): Listing {
     bucket: requireBucketName(bucket),
     prefix: folder === '' ? '' : `${folder}/`,
     search: search ?? '',
-    limit,
+    limit: Math.min(limit, limits.listedObjects),
     offset,
     column: sortBy?.column ?? 'name',
     order: sortBy?.order ?? 'asc',

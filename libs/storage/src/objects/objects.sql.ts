@@ -129,18 +129,18 @@ export async function readableNames(
   return new Set(rows.map((row) => row.name));
 }
 
-/** Deletes the rows the caller may delete and returns them, each also as it is to be told in an event. */
+/** Deletes the rows the caller may delete; each is returned also as it is to be told in an event. */
 export async function deleteObjects(
   sql: Sql,
   bucket: string,
   names: readonly string[],
-): Promise<(ObjectRow & { record: Record<string, unknown> })[]> {
+): Promise<{ object: ObjectRow; record: Record<string, unknown> }[]> {
   const { rows } = await sql.query<ObjectRow & { record: Record<string, unknown> }>(
     `delete from storage.objects where bucket_id = $1 and name = any($2)
      returning ${columns}, to_jsonb(objects) as record`,
     [bucket, names],
   );
-  return rows;
+  return rows.map(({ record, ...object }) => ({ object, record }));
 }
 
 /** Gives an object another place; its version, and so its bytes, stay. Returns whether there was one to move. */

@@ -24,7 +24,7 @@ export async function removeObjects(
     for (const { record } of rows) await appendObjectEvent(tx, context, 'object.removed', record);
     return rows;
   });
-  const versions = removed.map((row) => row.version).filter(isVersion);
+  const versions = removed.map(({ object }) => object.version).filter(isVersion);
   await removeVersions(context, bytes, logger, versions);
-  return removed.map(({ record: _, ...row }) => row);
+  return removed.map(({ object }) => object);
 }

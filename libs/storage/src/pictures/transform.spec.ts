@@ -10,8 +10,11 @@ describe('transformations', () => {
     });
   });
 
+  it('gives no more pixels than the limit', () => {
+    expect(parseTransform({ width: '2500', height: 7 })).toEqual({ width: 2000, height: 7 });
+  });
+
   it.each([
-    [{ width: '2001' }, 'width'],
     [{ width: 'wide' }, 'width'],
     [{ height: '-1' }, 'height'],
     [{ height: '1.5' }, 'height'],

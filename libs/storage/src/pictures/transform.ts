@@ -2,7 +2,11 @@ import { z } from 'zod';
 import { invalidRequest } from '../errors.js';
 import { limits } from '../limits.js';
 
-const side = z.coerce.number().int().min(0).max(limits.pictureSide);
+const side = z.coerce
+  .number()
+  .int()
+  .min(0)
+  .transform((pixels) => Math.min(pixels, limits.pictureSide));
 
 const transformSchema = z.object({
   width: side.optional(),
@@ -21,8 +25,8 @@ const transformSchema = z.object({
 export type Transform = z.infer<typeof transformSchema>;
 
 const expectations: Readonly<Record<string, string>> = {
-  width: `an integer from 0 to ${limits.pictureSide}`,
-  height: `an integer from 0 to ${limits.pictureSide}`,
+  width: 'an integer from 0',
+  height: 'an integer from 0',
   resize: 'cover, contain or fill',
   quality: 'an integer from 20 to 100',
   format: 'origin, avif or webp',

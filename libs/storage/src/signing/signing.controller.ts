@@ -14,9 +14,12 @@ import { formatTransform, parseTransform } from '../pictures/transform.js';
 import { StorageErrorFilter } from '../storage-error.filter.js';
 import { signDownload, signUpload } from './signed-url.js';
 
-const expiresIn = z.number().int().min(1).max(limits.signedUrlSeconds);
-const oneSchema = z.object({ expiresIn, transform: z.object({}).loose().nullish() });
-const manySchema = z.object({ expiresIn, paths: z.array(z.string()).min(1).max(limits.signedUrls) });
+const lifetimeSeconds = z.number().int().min(1).max(limits.signedUrlSeconds);
+const oneSchema = z.object({ expiresIn: lifetimeSeconds, transform: z.object({}).loose().nullish() });
+const manySchema = z.object({
+  expiresIn: lifetimeSeconds,
+  paths: z.array(z.string()).min(1).max(limits.signedUrls),
+});
 
 /** Signed URLs: `POST /object/sign/:bucket[/*]` to read, `POST /object/upload/sign/:bucket/*` to upload. */
 @Controller('storage/v1/object')

@@ -1,0 +1,103 @@
+import { NotFoundException } from '@nestjs/common';
+import { describe, expect, it } from '@jest/globals';
+import { AppError, callerFromClaims, keylessCaller } from '#libs/platform';
+import { errorResponse } from './error-response.js';
+
+const user = callerFromClaims({ role: 'authenticated', sub: 'u' });
+
+function databaseError(code: string, more: object = {}): Error {
+  return Object.assign(new Error('said so'), { severity: 'ERROR', code, ...more });
+}
+
+const statusOf = (error: unknown, caller = user) => errorResponse(error, caller)?.status;
+
+describe('errors of PostgreSQL', () => {
+  it.each([
+    ['23503', 409],
+    ['23505', 409],
+    ['23502', 400],
+    ['22P02', 400],
+    ['25006', 405],
+    ['42883', 404],
+    ['42P01', 404],
+    ['42703', 400],
+    ['42501', 403],
+    ['57014', 500],
+    ['53300', 503],
+    ['08006', 503],
+    ['P0001', 400],
+    ['P0002', 500],
+    ['40001', 500],
+    ['PT404', 404],
+    ['PTxyz', 500],
+    ['PT999', 500],
+    ['__proto__', 400],
+    ['co', 400],
+  ])('%s is %i', (code, status) => {
+    expect(statusOf(databaseError(code))).toBe(status);
+  });
+
+  it('asks strangers to sign in', () => {
+    for (const caller of [keylessCaller, callerFromClaims({ role: 'anon' })]) {
+      const response = errorResponse(databaseError('42501'), caller);
+      expect([response?.status, response?.headers['www-authenticate']]).toEqual([401, 'Bearer']);
+    }
+  });
+
+  it('keeps code, message, details and hint', () => {
+    const response = errorResponse(databaseError('23505', { detail: 'd', hint: 'h' }), user);
+    expect(JSON.parse(response!.body!)).toEqual({
+      code: '23505',
+      message: 'said so',
+      details: 'd',
+      hint: 'h',
+    });
+  });
+
+  it('lets a function write the whole response, but no broken one', () => {
+    const raise = (message: string, detail?: string) =>
+      errorResponse(Object.assign(databaseError('PGRST', { detail }), { message }), user)!;
+    const good = raise('{"code":"7","message":"m","hint":"h"}', '{"status":402,"headers":{"X-A":"b"}}');
+    expect([good.status, good.headers['x-a']]).toEqual([402, 'b']);
+    expect(JSON.parse(good.body!)).toEqual({ code: '7', message: 'm', details: null, hint: 'h' });
+    for (const [message, detail] of [
+      ['no json', '{"status":402,"headers":{}}'],
+      ['{"message":"m"}', '{"status":402,"headers":{}}'],
+      ['{"code":"7","message":"m"}', undefined],
+      ['{"code":"7","message":"m"}', '{"status":99,"headers":{}}'],
+      ['{"code":"7","message":"m"}', '{"status":402,"headers":{"a b":"c"}}'],
+      ['{"code":"7","message":"m"}', '{"status":402,"headers":{"a":"b\\r\\nset-cookie: c"}}'],
+    ] as const) {
+      expect(JSON.parse(raise(message, detail).body!).code).toBe('PGRST121');
+    }
+  });
+});
+
+describe('other errors', () => {
+  it.each([
+    ['token_expired', 'PGRST303'],
+    ['token_not_yet_valid', 'PGRST303'],
+    ['token_malformed', 'PGRST301'],
+    ['token_bad_signature', 'PGRST301'],
+    ['token_algorithm_unsupported', 'PGRST301'],
+  ])('%s is %s with a challenge', (code, expected) => {
+    const response = errorResponse(new AppError({ code, status: 401, message: 'JWT "x"' }), undefined)!;
+    expect(JSON.parse(response.body!).code).toBe(expected);
+    expect(response.headers['www-authenticate']).toBe(
+      'Bearer error="invalid_token", error_description="JWT \\"x\\""',
+    );
+  });
+
+  it('knows broken connections and paths', () => {
+    expect(statusOf(Object.assign(new Error('x'), { code: 'ECONNREFUSED' }))).toBe(503);
+    expect(statusOf(new Error('Connection terminated unexpectedly'))).toBe(503);
+    expect(statusOf(new NotFoundException())).toBe(404);
+    expect(statusOf(Object.assign(new Error('x'), { statusCode: 413 }))).toBe(413);
+  });
+
+  it('leaves the unforeseen to its caller', () => {
+    for (const error of [new TypeError('x'), 'text', null, undefined, {}]) {
+      expect(errorResponse(error, user)).toBeUndefined();
+    }
+  });
+});

@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { randomUUID } from 'node:crypto';
+import { outgrownIsReachable } from '../support/sizes.js';
+import { eventually } from '../support/eventually.js';
+import { installEmbedded, installOutgrown, type Installation, type Victim } from '../support/installation.js';
+import {
+  avatarUrls,
+  loadThumbnail,
+  signUp,
+  thumbnailSizesPx,
+  uploadAvatar,
+  type Person,
+} from '../support/story.js';
+
+/** When the blow falls. */
+type Step = 'the upload was answered' | 'the function began' | 'a first thumbnail was stored';
+const steps: readonly Step[] = [
+  'the upload was answered',
+  'the function began',
+  'a first thumbnail was stored',
+];
+
+const picture = 'dandelion.jpg';
+const recoveryMs = 60_000;
+
+function killedStory(size: string, victims: readonly Victim[], install: () => Promise<Installation>): void {
+  describe(`whatever is killed, ${size}`, () => {
+    let galley: Installation;
+    let ann: Person;
+
+    const deliveryOf = async (requestId: string) => {
+      const [delivery] = await galley.query<{ id: string; state: string }>(
+        'platform',
+        "select id, state from deliveries where request_id = $1 and event_name = 'object.created'",
+        [requestId],
+      );
+      return delivery;
+    };
+    const reached: Record<Step, (requestId: string) => Promise<boolean>> = {
+      'the upload was answered': async () => true,
+      'the function began': async (requestId) => {
+        const delivery = await deliveryOf(requestId);
+        return delivery !== undefined && delivery.state !== 'queued';
+      },
+      'a first thumbnail was stored': async (requestId) => {
+        const rows = await galley.query(
+          'project',
+          `select 1 from storage.objects thumbnail join storage.objects picture
+             on thumbnail.name like picture.owner_id || '/' || picture.version || '/%'
+           where thumbnail.bucket_id = 'thumbnails' and picture.bucket_id = 'avatars' and picture.name = $1`,
+          [`${ann.id}/${picture}`],
+        );
+        return rows.length > 0 || (await deliveryOf(requestId))?.state === 'succeeded';
+      },
+    };
+
+    beforeAll(async () => {
+      galley = await install();
+    }, 120_000);
+    afterAll(() => galley?.stop(), 60_000);
+
+    for (const victim of victims) {
+      it.each(steps)(
+        `the story ends well and once when ${victim} is killed after %s`,
+        async (step) => {
+          ann = await eventually(() => signUp(galley.url, galley.publishableKey).catch(() => undefined), {
+            within: recoveryMs,
+            what: 'a sign-up after the last blow',
+          });
+          const requestId = randomUUID();
+          const path = await uploadAvatar(ann, picture, requestId);
+          await eventually(() => reached[step](requestId), { within: recoveryMs, what: step });
+          await galley.kill(victim);
+          await galley.revive();
+
+          const urls = await avatarUrls(ann, path, recoveryMs);
+          for (const sizePx of thumbnailSizesPx) {
+            const thumbnail = await loadThumbnail(urls[sizePx]!);
+            expect(thumbnail).toMatchObject({ width: sizePx, height: sizePx });
+            expect(thumbnail.rowBrightness(0)).toBeGreaterThan(thumbnail.rowBrightness(2) + 80);
+          }
+          await eventually(async () => (await deliveryOf(requestId))?.state === 'succeeded', {
+            within: recoveryMs,
+            what: 'the delivery having succeeded',
+          });
+          const invocations = await galley.query<{ status: string }>(
+            'platform',
+            "select status from invocations where request_id = $1 and status = 'succeeded'",
+            [requestId],
+          );
+          expect(invocations).toHaveLength(1);
+        },
+        recoveryMs * 3,
+      );
+    }
+
+    it('an upload that the server did not live to answer can simply be sent again', async () => {
+      ann = await signUp(galley.url, galley.publishableKey);
+      const cut = uploadAvatar(ann, picture, randomUUID()).then(
+        () => 'answered',
+        () => 'cut',
+      );
+      await galley.kill('server');
+      await cut;
+      await galley.revive();
+      const path = await uploadAvatar(ann, picture, randomUUID());
+      await avatarUrls(ann, path, recoveryMs);
+      const { data } = await ann.client.storage.from('avatars').list(ann.id);
+      expect(data).toHaveLength(1);
+    }, 120_000);
+  });
+}
+
+killedStory('in one process on embedded defaults', ['server', 'function', 'postgres'], installEmbedded);
+
+if (outgrownIsReachable) {
+  killedStory(
+    'on a server and a worker with PostgreSQL, Redis and MinIO',
+    ['server', 'worker', 'function', 'postgres'],
+    installOutgrown,
+  );
+} else {
+  describe.skip('whatever is killed, on a server and a worker with PostgreSQL, Redis and MinIO', () => {
+    it('is tested where GALLEY_TEST_REDIS_URL and GALLEY_TEST_S3_ENDPOINT name a Redis and a MinIO', () => {});
+  });
+}
