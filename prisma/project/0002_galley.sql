@@ -31,7 +31,7 @@ $$;
 create trigger outbox_appended after insert on galley.outbox
   for each statement execute function galley.notify_outbox();
 
--- Row changes of subscribed tables; libs/events installs this trigger on them. It runs as its owner, so that a
+-- Row changes of subscribed tables; libs/functions installs this trigger on them. It runs as its owner, so that a
 -- caller without rights on the outbox can cause an event but not forge one.
 create function galley.append_row_change() returns trigger language plpgsql security definer
   set search_path = pg_catalog, galley as $$

@@ -255,6 +255,22 @@ describe('an event', () => {
     });
   });
 
+  it('that its worker no longer waits for is not begun, and one under way is stopped', async () => {
+    await server.deploy('hanging', `Deno.serve(() => { console.log('begun'); for (;;); });`);
+    const stop = new AbortController();
+    const event = delivery('hanging');
+    const outcome = invokeFunction.invokeForEvent(server.project, event, stop.signal);
+    await eventually(async () => {
+      const { body } = await server.manage('GET', '/functions/hanging/logs');
+      return body.length > 0;
+    });
+    stop.abort();
+    expect(await outcome).toMatchObject({ status: 'failed', record: { id: event.invocationId } });
+    const never = await invokeFunction.invokeForEvent(server.project, delivery('hanging'), stop.signal);
+    expect(never).toMatchObject({ status: 'busy' });
+    expect(never.record).toBeUndefined();
+  });
+
   it('may act through another server while its delivery runs, and not after', async () => {
     await server.project.database.query(
       'create table if not exists public.seen (id int); grant all on public.seen to anon',

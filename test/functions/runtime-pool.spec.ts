@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.js';
 import { call, scratchDataDir, specFor } from './runtime-support.js';
 
 const dataDir = scratchDataDir();
-const neverAborts = new AbortController().signal;
+const neverAborts = () => new AbortController().signal;
 let runtime: DenoRuntime;
 let pool: InstancePool;
 
@@ -47,7 +47,7 @@ function on<T>(
   key: string,
   work: (instance: FunctionInstance, start: 'cold' | 'warm') => Promise<T>,
   changed: Partial<PoolOptions> = {},
-  signal = neverAborts,
+  signal = neverAborts(),
 ) {
   return pool.withInstance(
     key,
@@ -220,7 +220,7 @@ it('fails only the calls that wait for it when an instance does not start', asyn
     'broken',
     () => specFor('throw new Error("no")'),
     options,
-    neverAborts,
+    neverAborts(),
     async () => {},
   );
   const fine = on('a', async () => 'fine');

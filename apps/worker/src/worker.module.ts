@@ -2,21 +2,25 @@ import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } fro
 import { EventsModule, JobQueue, Relay } from '#libs/events';
 import { FunctionsModule, InvokeFunction } from '#libs/functions';
 import { LOGGER, Metrics, PlatformDatabase, ProjectRegistry, type Logger } from '#libs/platform';
+import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
 import { UsageModule } from '#libs/usage';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
+import { Housekeeping } from './housekeeping.js';
 
 /** Carries events to functions: a relay for each project, and consumers for the functions that have work. */
-@Module({ imports: [EventsModule, FunctionsModule, UsageModule] })
+@Module({ imports: [EventsModule, FunctionsModule, ObjectBytesModule, UsageModule] })
 export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
+  readonly #housekeeping: Housekeeping;
 
   constructor(
     queue: JobQueue,
     database: PlatformDatabase,
     projects: ProjectRegistry,
     invokeFunction: InvokeFunction,
+    bytes: ObjectBytes,
     metrics: Metrics,
     @Inject(LOGGER) logger: Logger,
   ) {
@@ -28,6 +32,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       (job) => deliver({ database, projects, invokeFunction, logger }, job),
       logger,
     );
+    this.#housekeeping = new Housekeeping(projects, bytes, logger);
     metrics.gauge('galley_open_consumers', 'Functions whose queues this worker serves now.', [], (gauge) =>
       gauge.set(this.#consumers.openCount),
     );
@@ -35,10 +40,12 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
 
   async onApplicationBootstrap(): Promise<void> {
     await Promise.all([...this.#relays.map((relay) => relay.start()), this.#consumers.start()]);
+    this.#housekeeping.start();
   }
 
   /** Before the features close: events stop coming first, then the jobs under way end. */
   async onModuleDestroy(): Promise<void> {
+    await this.#housekeeping.stop();
     await Promise.all(this.#relays.map((relay) => relay.stop()));
     await this.#consumers.stop();
   }

@@ -1,4 +1,11 @@
-import { Global, Module, type BeforeApplicationShutdown, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  Global,
+  Inject,
+  Module,
+  type BeforeApplicationShutdown,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import { CONFIG, InvocationLiveness, Metrics, type Config } from '#libs/platform';
 import { UsageModule } from '#libs/usage';
 import { DeployFunction } from './deploy/deploy-function.js';
@@ -12,6 +19,8 @@ import { LiveInvocations } from './invoke/live-invocations.js';
 import { RunInvocation } from './invoke/run-invocation.js';
 import { limits } from './limits.js';
 import { FunctionLogs } from './logs/function-logs.js';
+import { sweepDeploymentDirectories } from './runtime/deployment-directory.js';
+import { sweepRunDirectory } from './runtime/run-directory.js';
 import { Secrets } from './secrets/secrets.js';
 
 const pool = {
@@ -50,11 +59,12 @@ const pool = {
     Secrets,
   ],
 })
-export class FunctionsModule implements BeforeApplicationShutdown, OnApplicationShutdown {
+export class FunctionsModule implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
   constructor(
     private readonly instances: InstancePool,
     private readonly functionRuntime: FunctionRuntime,
     private readonly logs: FunctionLogs,
+    @Inject(CONFIG) private readonly config: Config,
     metrics: Metrics,
   ) {
     metrics.gauge(
@@ -70,6 +80,12 @@ export class FunctionsModule implements BeforeApplicationShutdown, OnApplication
     metrics.gauge('galley_function_calls_waiting', 'Calls that wait for an instance.', [], (gauge) =>
       gauge.set(instances.statistics().waiting),
     );
+  }
+
+  /** What processes left that were killed: their functions' processes, sockets and deployments. */
+  async onModuleInit(): Promise<void> {
+    await sweepRunDirectory(this.config.dataDir);
+    await sweepDeploymentDirectories(this.config.dataDir);
   }
 
   /** While the front door still lets requests in flight finish. */

@@ -1,4 +1,4 @@
-export { StorageModule, openObjectBytes } from './storage.module.js';
+export { ObjectBytesModule, StorageModule, openObjectBytes } from './storage.module.js';
 export { sweepOrphanVersions } from './sweep-orphan-versions.js';
 export { ObjectBytes, BytesMissing, type StoredVersion } from './bytes/object-bytes.js';
 export { FileObjectBytes } from './bytes/file-bytes.js';

@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 import { join } from 'node:path';
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, Sealer, type Config } from '#libs/platform';
 import { BucketsController } from './buckets/buckets.controller.js';
 import { FileObjectBytes } from './bytes/file-bytes.js';
 import { ObjectBytes } from './bytes/object-bytes.js';
@@ -13,6 +13,13 @@ import { SendPicture } from './pictures/send-picture.js';
 import { SigningController } from './signing/signing.controller.js';
 import { UnsupportedController } from './unsupported.controller.js';
 
+/** Where bytes are kept, for every program; {@link StorageModule} adds what a server answers. */
+@Module({
+  providers: [{ provide: ObjectBytes, useFactory: openObjectBytes, inject: [CONFIG, Sealer] }],
+  exports: [ObjectBytes],
+})
+export class ObjectBytesModule {}
+
 /** Buckets, objects and pictures: `/storage/v1`. */
 @Module({
   controllers: [
@@ -24,12 +31,14 @@ import { UnsupportedController } from './unsupported.controller.js';
     PicturesController,
     UnsupportedController,
   ],
-  providers: [{ provide: ObjectBytes, useFactory: openObjectBytes, inject: [CONFIG] }, SendPicture],
-  exports: [ObjectBytes],
+  imports: [ObjectBytesModule],
+  providers: [SendPicture],
 })
 export class StorageModule {}
 
 /** Only configuration chooses: S3 where it is set, else files under the data directory. */
-export function openObjectBytes(config: Pick<Config, 's3' | 'dataDir'>): ObjectBytes {
-  return config.s3 ? new S3ObjectBytes(config.s3) : new FileObjectBytes(join(config.dataDir, 'objects'));
+export function openObjectBytes(config: Pick<Config, 's3' | 'dataDir'>, sealer: Sealer): ObjectBytes {
+  if (!config.s3) return new FileObjectBytes(join(config.dataDir, 'objects'));
+  // Servers of one installation share the master key, and no other installation has it.
+  return new S3ObjectBytes(config.s3, `${sealer.derive('prefix of object bytes', 6).toString('hex')}/`);
 }

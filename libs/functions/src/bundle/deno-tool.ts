@@ -28,18 +28,7 @@ export async function runDenoTool(options: {
   dataDir: string;
   onLine: (line: string) => void;
 }): Promise<ToolResult> {
-  const registry = await npmRegistry();
-  const env = {
-    ...inheritedEnvironment(),
-    ...(registry && { NPM_CONFIG_REGISTRY: registry }),
-    DENO_DIR: denoCacheDirectory(options.dataDir),
-    DENO_NO_UPDATE_CHECK: '1',
-    // A function's package.json would bring node_modules, and with it packages' install scripts.
-    DENO_NO_PACKAGE_JSON: '1',
-    // Registries behind a company's own certificate authority.
-    DENO_TLS_CA_STORE: 'mozilla,system',
-    NO_COLOR: '1',
-  };
+  const env = await toolEnvironment(options.dataDir);
   return new Promise((resolve, reject) => {
     // A group of its own, because the bundler has a child that must end with it.
     const child = spawn(denoBinary(), options.args, {
@@ -78,4 +67,19 @@ export async function runDenoTool(options: {
       else resolve({ exitCode, stdout: Buffer.concat(output), stderr });
     });
   });
+}
+
+async function toolEnvironment(dataDir: string): Promise<Record<string, string>> {
+  const registry = await npmRegistry();
+  return {
+    ...inheritedEnvironment(),
+    ...(registry && { NPM_CONFIG_REGISTRY: registry }),
+    DENO_DIR: denoCacheDirectory(dataDir),
+    DENO_NO_UPDATE_CHECK: '1',
+    // A function's package.json would bring node_modules, and with it packages' install scripts.
+    DENO_NO_PACKAGE_JSON: '1',
+    // Registries behind a company's own certificate authority.
+    DENO_TLS_CA_STORE: 'mozilla,system',
+    NO_COLOR: '1',
+  };
 }

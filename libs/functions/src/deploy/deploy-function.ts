@@ -76,7 +76,7 @@ export class DeployFunction {
     const { code } = await bundleFunction({
       ...request,
       dataDir: this.config.dataDir,
-      log: (line) => this.logger.info({ function: slug }, line),
+      log: (line) => this.logger.debug({ function: slug }, line),
     });
     const sha256 = createHash('sha256').update(code).update(JSON.stringify(manifest)).digest('hex');
     const source = {

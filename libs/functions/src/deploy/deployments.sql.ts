@@ -77,7 +77,7 @@ export async function findDeployment(
 ): Promise<DeploymentSummary | undefined> {
   const { rows } = await sql.query<DeploymentSummary>(
     `select ${summaryColumns} from deployments d
-     where d.project_ref = $1 and d.function_slug = $2 and d.number = $3`,
+     where d.project_ref = $1 and d.function_slug = $2 and d.number = $3::numeric`,
     [projectRef, slug, number],
   );
   return rows[0];

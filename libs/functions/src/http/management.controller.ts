@@ -21,10 +21,13 @@ import {
   type FunctionSummary,
 } from '../deploy/deployments.sql.js';
 import { limits } from '../limits.js';
+import { checkSlug } from '../manifest/slug.js';
 import { FunctionLogs } from '../logs/function-logs.js';
 import { readDeployForm } from './deploy-form.js';
 import { invalidRequest, requireProject } from './require-project.js';
 
+/** Strict: `bundleOnly`, say, would deploy nothing, and here it is not to be had. */
+const deployQuery = z.strictObject({ slug: z.string().optional() });
 const logQuery = z.object({
   invocation_id: z.uuid().optional(),
   level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
@@ -46,10 +49,13 @@ export class ManagementController {
   async deploy(
     @CurrentProject() project: Project,
     @Param('ref') ref: string,
-    @Query('slug') slug: string | undefined,
+    @Query() query: unknown,
     @Req() request: FastifyRequest,
   ) {
     requireProject(project, ref);
+    const parsed = deployQuery.safeParse(query);
+    if (!parsed.success) throw invalidRequest(z.prettifyError(parsed.error));
+    const { slug } = parsed.data;
     const deployRequest = await readDeployForm(request.body, request.headers['content-type'], slug);
     const deployed = await this.deployFunction.deploy(project, deployRequest);
     return { ...functionJson(deployed.function), created: deployed.created };
@@ -70,7 +76,7 @@ export class ManagementController {
   @Delete(':slug')
   async remove(@CurrentProject() project: Project, @Param('ref') ref: string, @Param('slug') slug: string) {
     requireProject(project, ref);
-    await this.deployFunction.remove(project, slug);
+    await this.deployFunction.remove(project, checkSlug(slug));
     return {};
   }
 
@@ -102,7 +108,7 @@ export class ManagementController {
     @Param('number', ParseIntPipe) number: number,
   ) {
     requireProject(project, ref);
-    return functionJson(await this.deployFunction.activate(project, slug, number));
+    return functionJson(await this.deployFunction.activate(project, checkSlug(slug), number));
   }
 
   /** What the function wrote, the newest first. */
@@ -117,12 +123,12 @@ export class ManagementController {
     const parsed = logQuery.safeParse(query);
     if (!parsed.success) throw invalidRequest(z.prettifyError(parsed.error));
     const { invocation_id: invocationId, level, limit } = parsed.data;
-    return this.logs.list(ref, slug, { invocationId, level, limit });
+    return this.logs.list(ref, checkSlug(slug), { invocationId, level, limit });
   }
 
   async #existing(project: Project, ref: string, slug: string): Promise<FunctionSummary> {
     requireProject(project, ref);
-    const [found] = await this.database.transaction((tx) => listFunctions(tx, ref, slug));
+    const [found] = await this.database.transaction((tx) => listFunctions(tx, ref, checkSlug(slug)));
     if (found) return found;
     throw new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
   }

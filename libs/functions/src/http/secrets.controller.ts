@@ -9,7 +9,7 @@ const newSecrets = z
   .array(z.strictObject({ name: z.string(), value: z.string() }))
   .min(1)
   .max(limits.secretsPerProject);
-const secretNames = z.array(z.string()).min(1).max(limits.secretsPerProject);
+const secretNames = z.array(z.string().regex(/^\w+$/)).min(1).max(limits.secretsPerProject);
 
 /** A project's secrets: written, never read back. */
 @Controller('v1/projects/:ref/secrets')

@@ -35,19 +35,19 @@ export interface Sandbox {
 /** Tries the strongest arrangement first: another user below the data directory, then below the temporary one, then the same user. */
 export async function detectSandbox(deno: string, dataDir: string): Promise<Sandbox> {
   const tools = { setpriv: findProgram('setpriv'), prlimit: findProgram('prlimit') };
-  const [data, temporary] = runtimeBases(dataDir);
-  const bases = [data, temporary].filter((base) => fitsSockets(base) && claimBase(base));
   const linux = process.platform === 'linux';
+  const usable = (base: string) => fitsSockets(base) && claimBase(base);
   if (linux && tools.setpriv && process.getuid?.() === 0) {
-    for (const base of bases) {
+    for (const base of runtimeBases(dataDir)) {
+      if (!usable(base)) continue;
       const sandbox = new ProbedSandbox(deno, base, tools, true);
       if ((await sandbox.probe()) === null) return sandbox;
     }
   }
-  const base = bases[0];
+  const base = runtimeBases(dataDir).find(usable);
   if (base === undefined) {
     throw new OperatorError(
-      `Neither ${data} nor ${temporary} can hold the sockets of functions: a path must be short, and the directory writable by this user alone.`,
+      `Neither ${runtimeBases(dataDir).join(' nor ')} can hold the sockets of functions: the path must be short, and the directory writable by this user alone.`,
     );
   }
   const confined = new ProbedSandbox(deno, base, linux ? tools : { setpriv: null, prlimit: null }, false);

@@ -46,12 +46,18 @@ function describeError(error: Error & { code?: string; cause?: unknown }): Recor
   };
 }
 
+/** NestJS logs a failed start before it throws it on; whoever started it says it once. */
+const rethrownContexts: readonly unknown[] = ['ExceptionHandler', 'NestApplication'];
+
 /** Lets NestJS write through pino. Its start-up chatter is `debug` here. */
 export function nestLogger(logger: Logger): LoggerService {
   const context = (params: unknown[]) => ({ context: params.at(-1) });
   return {
     log: (message: unknown, ...params: unknown[]) => logger.debug(context(params), String(message)),
-    error: (message: unknown, ...params: unknown[]) => logger.error({ params }, String(message)),
+    error: (message: unknown, ...params: unknown[]) => {
+      const level = rethrownContexts.includes(params.at(-1)) ? 'debug' : 'error';
+      logger[level]({ params }, String(message));
+    },
     warn: (message: unknown, ...params: unknown[]) => logger.warn(context(params), String(message)),
     debug: (message: unknown, ...params: unknown[]) => logger.debug(context(params), String(message)),
     verbose: (message: unknown, ...params: unknown[]) => logger.trace(context(params), String(message)),

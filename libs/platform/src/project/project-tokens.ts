@@ -1,15 +1,17 @@
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { errors, jwtVerify, SignJWT, type JWTPayload } from 'jose';
 import { AppError } from '../errors/app-error.js';
 import { limits } from '../limits.js';
 
 /** Signs and verifies a project's tokens. HS256 today; the algorithm is looked up per token so that ES256 can join. */
 export class ProjectTokens {
-  readonly #secret: Uint8Array;
+  /** A key object: its import into WebCrypto is remembered, and not done again for each token. */
+  readonly #secret: KeyObject;
   /** token → claims of tokens whose signature was good; the oldest goes first. */
   readonly #verified = new Map<string, Record<string, unknown>>();
 
   constructor(jwtSecret: string) {
-    this.#secret = Buffer.from(jwtSecret);
+    this.#secret = createSecretKey(jwtSecret, 'utf8');
   }
 
   /** Signs `claims`, adding `iat` and `exp`. */

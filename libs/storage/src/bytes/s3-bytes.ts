@@ -10,14 +10,21 @@ const partBytes = 8 * 1024 * 1024;
 /** S3's own bound on one multi-object deletion. */
 const keysPerRemoval = 1000;
 
-/** Object bytes in one bucket of S3 or MinIO, made at first use. */
+/**
+ * Object bytes in one bucket of S3 or MinIO, made at first use. All keys begin with the installation's own prefix: two
+ * installations may share a bucket, and neither sweeps away what the other stored.
+ */
 export class S3ObjectBytes extends ObjectBytes {
   readonly #client: Client;
   readonly #bucket: string;
   readonly #region: string;
   #ready: Promise<void> | undefined;
 
-  constructor(settings: NonNullable<Config['s3']>) {
+  /** @param prefix of one installation; ends with a slash */
+  constructor(
+    settings: NonNullable<Config['s3']>,
+    private readonly prefix: string,
+  ) {
     super();
     const endpoint = new URL(settings.endpoint);
     const useSSL = endpoint.protocol === 'https:';
@@ -43,8 +50,8 @@ export class S3ObjectBytes extends ObjectBytes {
     const parts = inParts(measured.chunks);
     const first = await parts.next();
     const second = first.done ? first : await parts.next();
-    if (second.done) await client.putObject(this.#bucket, key, first.value ?? Buffer.alloc(0));
-    else await this.#writeInParts(key, [first.value!, second.value], parts);
+    if (second.done) await client.putObject(this.#bucket, this.prefix + key, first.value ?? Buffer.alloc(0));
+    else await this.#writeInParts(this.prefix + key, [first.value!, second.value], parts);
     return measured.stored();
   }
 
@@ -74,8 +81,13 @@ export class S3ObjectBytes extends ObjectBytes {
     const client = await this.#ensured();
     try {
       return range
-        ? await client.getPartialObject(this.#bucket, key, range.start, range.end - range.start + 1)
-        : await client.getObject(this.#bucket, key);
+        ? await client.getPartialObject(
+            this.#bucket,
+            this.prefix + key,
+            range.start,
+            range.end - range.start + 1,
+          )
+        : await client.getObject(this.#bucket, this.prefix + key);
     } catch (error) {
       throw isNotFound(error) ? new BytesMissing(key, { cause: error }) : error;
     }
@@ -84,7 +96,7 @@ export class S3ObjectBytes extends ObjectBytes {
   override async copy(from: string, to: string): Promise<void> {
     const client = await this.#ensured();
     try {
-      await client.copyObject(this.#bucket, to, `/${this.#bucket}/${from}`);
+      await client.copyObject(this.#bucket, this.prefix + to, `/${this.#bucket}/${this.prefix}${from}`);
     } catch (error) {
       throw isNotFound(error) ? new BytesMissing(from, { cause: error }) : error;
     }
@@ -93,7 +105,8 @@ export class S3ObjectBytes extends ObjectBytes {
   override async remove(keys: readonly string[]): Promise<void> {
     const client = await this.#ensured();
     for (let i = 0; i < keys.length; i += keysPerRemoval) {
-      const failed = await client.removeObjects(this.#bucket, keys.slice(i, i + keysPerRemoval));
+      const some = keys.slice(i, i + keysPerRemoval).map((key) => this.prefix + key);
+      const failed = await client.removeObjects(this.#bucket, some);
       const errors = failed.filter((result) => result?.Error);
       if (errors.length > 0) throw new Error(`S3 did not remove ${errors.length} objects`, { cause: errors });
     }
@@ -101,14 +114,14 @@ export class S3ObjectBytes extends ObjectBytes {
 
   override async *list(prefix: string): AsyncGenerator<{ key: string; storedAt: Date }> {
     const client = await this.#ensured();
-    for await (const item of client.listObjectsV2(this.#bucket, prefix, true)) {
-      yield { key: item.name, storedAt: item.lastModified };
+    for await (const item of client.listObjectsV2(this.#bucket, this.prefix + prefix, true)) {
+      yield { key: item.name.slice(this.prefix.length), storedAt: item.lastModified };
     }
   }
 
   override async removeUnfinished(before: Date): Promise<void> {
     const client = await this.#ensured();
-    for await (const upload of client.listIncompleteUploads(this.#bucket, '', true)) {
+    for await (const upload of client.listIncompleteUploads(this.#bucket, this.prefix, true)) {
       if (upload.initiated < before) await client.removeIncompleteUpload(this.#bucket, upload.key);
     }
   }
