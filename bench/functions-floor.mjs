@@ -20,11 +20,14 @@ export async function startBareDeno(code) {
   const socketPath = join(directory, 's');
   writeFileSync(script, code);
   const startedAt = performance.now();
-  const child = spawn(deno, ['run', '--no-prompt', '--no-config', '--no-lock', '--allow-net', script], {
+  const child = spawn(deno, ['run', '--no-prompt', '--no-config', '--no-lock', '--allow-all', script], {
     env: { DENO_SERVE_ADDRESS: `unix:${socketPath}`, DENO_DIR: directory, NO_COLOR: '1' },
     stdio: 'ignore',
   });
-  while (!(await answers(socketPath))) await new Promise((resolve) => setTimeout(resolve, 1));
+  while (!(await answers(socketPath))) {
+    if (child.exitCode !== null) throw new Error(`Bare Deno ended with status ${child.exitCode}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
   const firstMs = performance.now() - startedAt;
   return {
     socketPath,

@@ -59,7 +59,7 @@ describe('the auth protocol', () => {
 
   it('refuses an expired token as a bad one', async () => {
     const { id } = await signUpPerson(server);
-    const token = await server.project.tokens.sign({ sub: id, role: 'authenticated' }, -10);
+    const token = server.project.tokens.sign({ sub: id, role: 'authenticated' }, -10);
     const answer = await call(server, 'GET', 'user', { token });
     expect(answer).toMatchObject({ status: 403, body: { error_code: 'bad_jwt' } });
     expect(answer.body['msg']).toMatch(/expired/);
@@ -67,7 +67,7 @@ describe('the auth protocol', () => {
 
   it('answers a token that another issuer signed for a person, without a session', async () => {
     const { id } = await signUpPerson(server);
-    const token = await server.project.tokens.sign({ sub: id, role: 'authenticated' }, 60);
+    const token = server.project.tokens.sign({ sub: id, role: 'authenticated' }, 60);
     expect(await call(server, 'GET', 'user', { token })).toMatchObject({ status: 200, body: { id } });
   });
 

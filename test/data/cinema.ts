@@ -74,7 +74,7 @@ export async function startCinema(): Promise<TestServer> {
 }
 
 /** A token of the signed-in person `userId`. */
-export function tokenOf(server: TestServer, userId: string): Promise<string> {
+export function tokenOf(server: TestServer, userId: string): string {
   return server.project.tokens.sign({ role: 'authenticated', sub: userId }, 60);
 }
 

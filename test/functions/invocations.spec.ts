@@ -282,7 +282,7 @@ describe('an event', () => {
        values ($1, 'local', $2, 'listening', $3, 'row.updated', '{}', 'r', 0, 'running', $4, now())`,
       [id, rest.subscriptionId, rest.eventId, invocationId],
     );
-    const token = await server.project.tokens.sign(
+    const token = server.project.tokens.sign(
       {
         role: 'anon',
         galley_function: { invocation_id: invocationId, function: 'listening', depth: 1, rpc: [] },

@@ -61,7 +61,7 @@ describe('the storage schema', () => {
         with check (bucket_id = 'avatars' and name like 'thumbs/%');
     `);
     await server.admin.storage.from('avatars').upload('me.png', 'x');
-    const token = await server.project.tokens.sign({ role: 'fn_thumbs' }, 60);
+    const token = server.project.tokens.sign({ role: 'fn_thumbs' }, 60);
     const fn = server.client(token).storage.from('avatars');
     expect((await fn.download('me.png')).error).toBeNull();
     expect((await fn.list()).data).toHaveLength(1);

@@ -55,12 +55,12 @@ describe('a signed URL', () => {
     const read = async (token: string) =>
       (await server.fetch(`/object/sign/avatars/${encodeURI(mine)}?token=${token}`)).json();
     const url = `avatars/${mine}`;
-    const ended = await server.project.tokens.sign({ scope: 'download', url }, -10);
+    const ended = server.project.tokens.sign({ scope: 'download', url }, -10);
     expect(await read(ended)).toMatchObject({ code: 'InvalidJWT', statusCode: '400' });
     expect(await read('nonsense')).toMatchObject({ code: 'InvalidJWT' });
     expect(await read('')).toMatchObject({ code: 'InvalidSignature' });
     expect(await read(ada.token)).toMatchObject({ code: 'InvalidSignature' });
-    expect(await read(await server.project.tokens.sign({ scope: 'upload', url }, 60))).toMatchObject({
+    expect(await read(server.project.tokens.sign({ scope: 'upload', url }, 60))).toMatchObject({
       message: 'Token is not scoped for download',
     });
   });

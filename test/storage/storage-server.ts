@@ -48,7 +48,7 @@ export async function startStorage(environment: Record<string, string> = {}): Pr
     admin: server.client(keys.secretKey),
     async person() {
       const id = randomUUID();
-      const token = await project.tokens.sign({ sub: id, role: 'authenticated' }, 3600);
+      const token = project.tokens.sign({ sub: id, role: 'authenticated' }, 3600);
       return { id, token, client: server.client(token) };
     },
     async events() {

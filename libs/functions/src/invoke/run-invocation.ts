@@ -126,7 +126,7 @@ async function requestOf(project: Project, deployment: ActiveDeployment, call: I
     depth: call.depth + 1,
     rpc: manifest.permissions.rpc,
   };
-  const token = await project.tokens.sign(
+  const token = project.tokens.sign(
     { role, galley_function: claims },
     Math.ceil(manifest.timeout_ms / 1000) + 1,
   );

@@ -35,7 +35,7 @@ export async function signDownload(
 ): Promise<string> {
   const url = urlOf(address);
   const { transformations } = options;
-  const token = await project.tokens.sign(
+  const token = project.tokens.sign(
     { scope: 'download', url, ...(transformations && { transformations }) } satisfies SignedClaims,
     options.expiresIn,
   );
@@ -49,7 +49,7 @@ export async function signUpload(
   upload: { upsert: boolean; owner: string | null; depth: number },
 ): Promise<{ url: string; token: string }> {
   const url = urlOf(address);
-  const token = await project.tokens.sign(
+  const token = project.tokens.sign(
     { scope: 'upload', url, ...upload } satisfies SignedClaims,
     limits.signedUploadUrlSeconds,
   );
