@@ -40,11 +40,15 @@ describe('the relay', () => {
     server.project.database.asSystem((tx) =>
       appendEvent(tx, { name: 'object.created', payload: upload(bucket), requestId: 'trace-1', depth }),
     );
-  const deliveries = () =>
-    server.platform.database.query<{ id: string; state: string; last_error: string; request_id: string }>(
-      'select * from deliveries where function_slug = $1',
-      [slug],
-    );
+  const deliveries = async () => {
+    const { rows } = await server.platform.database.query<{
+      id: string;
+      state: string;
+      last_error: string;
+      request_id: string;
+    }>('select * from deliveries where function_slug = $1', [slug]);
+    return rows;
+  };
   const outboxSize = async () => (await server.project.database.query('select from galley.outbox')).rowCount;
 
   beforeAll(async () => {

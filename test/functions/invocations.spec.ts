@@ -317,7 +317,9 @@ describe('a subscription to row changes', () => {
     const manifest = { on: [{ event: 'row.updated', table: 'public.watched' }] };
     await server.deploy('watcher', 'Deno.serve(() => new Response());', manifest);
     await server.deploy('second', 'Deno.serve(() => new Response());', manifest);
-    const [subscription] = await server.platform.database.query(
+    const {
+      rows: [subscription],
+    } = await server.platform.database.query(
       `select event, filter from subscriptions where function_slug = 'watcher'`,
     );
     expect(subscription).toEqual({ event: 'row.updated', filter: { table: 'public.watched' } });

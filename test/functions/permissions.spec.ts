@@ -169,9 +169,9 @@ describe('secrets', () => {
         updated_at: expect.any(String),
       },
     ]);
-    const [row] = await server.platform.database.query<{ sealed_value: Buffer }>(
-      'select sealed_value from secrets',
-    );
+    const {
+      rows: [row],
+    } = await server.platform.database.query<{ sealed_value: Buffer }>('select sealed_value from secrets');
     expect(row!.sealed_value.toString('latin1')).not.toContain('hunter2');
   });
 

@@ -109,7 +109,7 @@ export class Consumers {
   }
 
   async #sweepOnce(): Promise<void> {
-    const busy = await this.database.transaction((tx) => functionsWithWork(tx));
+    const busy = await functionsWithWork(this.database);
     for (const { projectRef, functionSlug } of busy) this.#want(projectRef, functionSlug);
     const now = Date.now();
     const open = [...this.#open].filter(([, consumer]) => !consumer.closing);

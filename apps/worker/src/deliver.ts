@@ -26,7 +26,7 @@ export interface DeliverContext {
 export async function deliver(context: DeliverContext, job: Job): Promise<void> {
   const { deliveryId } = jobData.parse(job.data);
   const invocationId = newId();
-  const started = await context.database.transaction((tx) => startDelivery(tx, deliveryId, invocationId));
+  const started = await startDelivery(context.database, deliveryId, invocationId);
   if (!started) return;
   const outcome = await invoke(context, started, job.signal);
   const attemptsLeft = job.failures + 1 < outcome.maxAttempts && started.attempt < maxStarts;

@@ -31,7 +31,7 @@ export class DeliveriesController {
       throw new AppError({ code: 'invalid_query', status: 400, message: z.prettifyError(parsed.error) });
     }
     const { state, function: slug, request_id: requestId, limit } = parsed.data;
-    return this.database.query(
+    const { rows } = await this.database.query(
       `select id, function_slug as function, event_id, event_name as event, payload, request_id, depth, state,
               attempts, last_error, occurred_at, created_at, finished_at
        from deliveries
@@ -40,6 +40,7 @@ export class DeliveriesController {
        order by created_at desc, id desc limit $5`,
       [ref, state ?? null, slug ?? null, requestId ?? null, limit],
     );
+    return rows;
   }
 
   /** Tries a dead letter again, from its first attempt. */
@@ -47,9 +48,7 @@ export class DeliveriesController {
   @HttpCode(202)
   async redrive(@CurrentProject() project: Project, @Param('ref') ref: string, @Param('id') id: string) {
     requireProject(project, ref);
-    const slug = z.uuid().safeParse(id).success
-      ? await this.database.transaction((tx) => redriveDelivery(tx, ref, id))
-      : undefined;
+    const slug = z.uuid().safeParse(id).success ? await redriveDelivery(this.database, ref, id) : undefined;
     if (slug === undefined) {
       throw new AppError({ code: 'not_found', status: 404, message: `There is no dead delivery ${id}` });
     }

@@ -24,7 +24,7 @@ export class UsageController {
   async usage(@CurrentProject() project: Project, @Param('ref') ref: string) {
     requireProject(project, ref);
     await this.ledger.flush();
-    const functions = await this.database.query(
+    const { rows: functions } = await this.database.query(
       `select function_slug as function, count(*)::integer as invocations,
               count(*) filter (where status = 'failed')::integer as failed,
               count(*) filter (where start = 'cold')::integer as cold_starts,
@@ -33,7 +33,7 @@ export class UsageController {
        from invocations where project_ref = $1 group by function_slug order by function_slug`,
       [ref],
     );
-    const requests = await this.database.query(
+    const { rows: requests } = await this.database.query(
       `select service, sum(count)::float8 as requests from request_counts
        where project_ref = $1 group by service order by service`,
       [ref],
@@ -51,7 +51,7 @@ export class UsageController {
     }
     await this.ledger.flush();
     const { limit, function: slug, request_id: requestId } = parsed.data;
-    return this.database.query(
+    const { rows } = await this.database.query(
       `select id, function_slug as function, deployment_id, trigger, delivery_id, attempt, request_id, start, status,
               http_status, error, started_at, wall_ms, cpu_ms, peak_memory_bytes::float8 as peak_memory_bytes, gb_ms
        from invocations
@@ -59,6 +59,7 @@ export class UsageController {
        order by started_at desc, id desc limit $4`,
       [ref, slug ?? null, requestId ?? null, limit],
     );
+    return rows;
   }
 }
 

@@ -86,7 +86,7 @@ export class Relay {
   async #carry(events: readonly CommittedEvent[]): Promise<void> {
     const { ref } = this.project;
     const names = [...new Set(events.map((event) => event.name))];
-    const subscriptions = await this.platform.transaction((tx) => subscriptionsTo(tx, ref, names));
+    const subscriptions = await subscriptionsTo(this.platform, ref, names);
     const deliveries = events.flatMap((event) =>
       subscriptions
         .filter((subscription) => matches(subscription, event))
@@ -100,7 +100,7 @@ export class Relay {
   }
 
   async #deliver(deliveries: readonly (Delivery & { refusal: string | null })[]): Promise<void> {
-    await this.platform.transaction((tx) => insertDeliveries(tx, deliveries));
+    await insertDeliveries(this.platform, deliveries);
     const accepted = deliveries.filter((delivery) => delivery.refusal === null);
     for (const slug of new Set(accepted.map((delivery) => delivery.functionSlug))) {
       const own = accepted.filter((delivery) => delivery.functionSlug === slug);

@@ -41,7 +41,9 @@ export class ActiveDeployments {
 
   /** The bundled module. */
   async code(deploymentId: string): Promise<Uint8Array> {
-    const [row] = await this.database.query<{ code: Buffer }>('select code from deployments where id = $1', [
+    const {
+      rows: [row],
+    } = await this.database.query<{ code: Buffer }>('select code from deployments where id = $1', [
       deploymentId,
     ]);
     if (row) return row.code;
@@ -63,7 +65,9 @@ export class ActiveDeployments {
     project: Project,
     slug: string,
   ): Promise<{ id: string; secretsVersion: string } | undefined> {
-    const [row] = await this.database.query<{ id: string; secretsVersion: string }>(
+    const {
+      rows: [row],
+    } = await this.database.query<{ id: string; secretsVersion: string }>(
       `select f.active_deployment_id as id, coalesce((
          select encode(sha256(string_agg(s.sealed_value, null order by s.name)), 'hex')
          from secrets s join deployments d on d.id = f.active_deployment_id
@@ -80,7 +84,9 @@ export class ActiveDeployments {
     slug: string,
     versions: { id: string; secretsVersion: string },
   ): Promise<ActiveDeployment | undefined> {
-    const [deployment] = await this.database.query<{ number: number; manifest: unknown }>(
+    const {
+      rows: [deployment],
+    } = await this.database.query<{ number: number; manifest: unknown }>(
       'select number, manifest from deployments where id = $1',
       [versions.id],
     );

@@ -25,7 +25,7 @@ export class LiveInvocations extends InvocationLiveness {
   /** Event runs of other processes are known by the delivery that they hold. */
   async isLive(project: Project, invocationId: string): Promise<boolean> {
     if (this.#own.has(keyOf(project, invocationId))) return true;
-    const rows = await this.database.query(
+    const { rows } = await this.database.query(
       `select 1 from deliveries where invocation_id = $1 and project_ref = $2 and state = 'running'`,
       [invocationId, project.ref],
     );

@@ -52,13 +52,14 @@ export class FunctionLogs {
 
   async list(projectRef: string, slug: string, query: LogQuery) {
     await this.flush();
-    return this.database.query<FunctionLogLine & { id: string }>(
+    const { rows } = await this.database.query<FunctionLogLine & { id: string }>(
       `select id, deployment_id, invocation_id, level, message, at from function_logs
        where project_ref = $1 and function_slug = $2
          and ($3::uuid is null or invocation_id = $3) and ($4::text is null or level = $4)
        order by at desc, id desc limit $5`,
       [projectRef, slug, query.invocationId ?? null, query.level ?? null, query.limit],
     );
+    return rows;
   }
 
   async #write(): Promise<void> {

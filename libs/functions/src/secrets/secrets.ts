@@ -21,7 +21,7 @@ export class Secrets {
   ) {}
 
   async list(projectRef: string): Promise<SecretDigest[]> {
-    const rows = await this.database.query<{ name: string; sealed_value: Buffer; updated_at: Date }>(
+    const { rows } = await this.database.query<{ name: string; sealed_value: Buffer; updated_at: Date }>(
       'select name, sealed_value, updated_at from secrets where project_ref = $1 order by name',
       [projectRef],
     );
@@ -66,7 +66,7 @@ export class Secrets {
   /** The values of those of `names` that are set. */
   async values(projectRef: string, names: readonly string[]): Promise<Map<string, string>> {
     if (names.length === 0) return new Map();
-    const rows = await this.database.query<{ name: string; sealed_value: Buffer }>(
+    const { rows } = await this.database.query<{ name: string; sealed_value: Buffer }>(
       'select name, sealed_value from secrets where project_ref = $1 and name = any($2::text[])',
       [projectRef, names],
     );

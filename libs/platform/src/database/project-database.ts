@@ -2,6 +2,7 @@ import pg from 'pg';
 import type { Caller } from '../caller.js';
 import { listen } from './listen.js';
 import type { Sql } from './sql.js';
+import { inTransaction, sentAhead, sqlOf, withClient, type Ahead } from './transaction.js';
 
 /** What a transaction knows of the request it serves; readable in SQL as `current_setting('galley.…')`. */
 export interface RequestSettings {
@@ -26,9 +27,9 @@ export class ProjectDatabase {
   readonly #system: pg.Pool;
 
   constructor(options: { callers: pg.PoolConfig; system: pg.PoolConfig }) {
-    // `pipeline` lets BEGIN, the role and the statement travel in one round trip.
+    // `pipeline` lets BEGIN, the role and the first statement travel in one round trip.
     this.#callers = new pg.Pool({ ...options.callers, pipeline: true } as pg.PoolConfig);
-    this.#system = new pg.Pool(options.system);
+    this.#system = new pg.Pool({ ...options.system, pipeline: true } as pg.PoolConfig);
     // An idle connection that PostgreSQL closed is replaced at the next checkout; nothing to do here.
     this.#callers.on('error', () => {});
     this.#system.on('error', () => {});
@@ -48,13 +49,12 @@ export class ProjectDatabase {
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
     return withClient(this.#callers, async (client) => {
-      const { settingsName, settingsText, settingsValues } = callerSettings(caller, request);
       const statement = { name: request.statementName, text, values: values as unknown[] };
       // Held back until all four are written, so that they leave in one system call.
       client.connection.stream.cork();
       const sent = Promise.allSettled([
         client.query(request.readOnly ? 'begin read only' : 'begin'),
-        client.query({ name: settingsName, text: settingsText, values: settingsValues }),
+        client.query(callerSettings(caller, request)),
         client.query<Row>(statement),
         client.query('commit'),
       ]);
@@ -73,19 +73,16 @@ export class ProjectDatabase {
     request: RequestSettings & { readOnly?: boolean },
     work: (tx: Sql) => Promise<T>,
   ): Promise<T> {
-    return withClient(this.#callers, async (client) => {
-      const { settingsName, settingsText, settingsValues } = callerSettings(caller, request);
-      return inTransaction(client, request.readOnly ?? false, async () => {
-        await client.query({ name: settingsName, text: settingsText, values: settingsValues });
-        return work(sqlOf(client));
-      });
-    });
+    const begin = request.readOnly ? 'begin read only' : 'begin';
+    return withClient(this.#callers, (client) =>
+      inTransaction(client, [callerSettings(caller, request)], () => work(sqlOf(client)), begin),
+    );
   }
 
   /** Runs `work` in one transaction as the platform itself, above row-level security. */
   async asSystem<T>(work: (tx: SystemTransaction) => Promise<T>): Promise<T> {
     return withClient(this.#system, (client) =>
-      inTransaction(client, false, () => work(systemTransactionOf(client))),
+      inTransaction(client, [], () => work(systemTransactionOf(client))),
     );
   }
 
@@ -118,7 +115,8 @@ export class ProjectDatabase {
   }
 }
 
-function callerSettings(caller: Caller, request: RequestSettings) {
+/** Takes the caller's role and tells the database who asks, for the rest of the transaction. */
+function callerSettings(caller: Caller, request: RequestSettings): Ahead {
   const settings: [string, string][] = [
     ['role', caller.role],
     ['request.jwt.claims', JSON.stringify(caller.claims)],
@@ -129,9 +127,9 @@ function callerSettings(caller: Caller, request: RequestSettings) {
   const calls = settings.map((_, i) => `set_config($${i * 2 + 1}, $${i * 2 + 2}, true)`);
   return {
     // Names of prepared statements end at 63 bytes (NAMEDATALEN); the text depends on the count alone.
-    settingsName: `caller_settings_${settings.length}`,
-    settingsText: `select ${calls.join(', ')}`,
-    settingsValues: settings.flat(),
+    name: `caller_settings_${settings.length}`,
+    text: `select ${calls.join(', ')}`,
+    values: settings.flat(),
   };
 }
 
@@ -140,52 +138,9 @@ function systemTransactionOf(client: pg.PoolClient): SystemTransaction {
   return {
     query: tx.query,
     async asCaller(caller, request, work) {
-      const { settingsText, settingsValues } = callerSettings(caller, request);
-      await client.query(settingsText, settingsValues);
-      const result = await work(tx);
-      await client.query(`reset role`);
+      const result = await sentAhead(client, [callerSettings(caller, request)], () => work(tx));
+      await client.query('reset role');
       return result;
     },
   };
-}
-
-function sqlOf(client: pg.PoolClient): Sql {
-  return {
-    async query<Row extends object>(text: string, values: readonly unknown[] = []) {
-      const result = await client.query<Row>(text, values as unknown[]);
-      return { rows: result.rows, rowCount: result.rowCount ?? 0 };
-    },
-  };
-}
-
-async function inTransaction<T>(
-  client: pg.PoolClient,
-  readOnly: boolean,
-  work: () => Promise<T>,
-): Promise<T> {
-  await client.query(readOnly ? 'begin read only' : 'begin');
-  try {
-    const result = await work();
-    await client.query('commit');
-    return result;
-  } catch (error) {
-    // When the connection itself broke, ROLLBACK fails too; the first error is the one that says why.
-    await client.query('rollback').catch(() => {});
-    throw error;
-  }
-}
-
-async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  const onError = (error: Error) => {
-    broken = error;
-  };
-  client.on('error', onError);
-  try {
-    return await work(client);
-  } finally {
-    client.off('error', onError);
-    client.release(broken);
-  }
 }

@@ -3,13 +3,14 @@ import pg from 'pg';
 import { listen } from '../database/listen.js';
 import { migrate } from '../database/migrate.js';
 import type { Sql } from '../database/sql.js';
+import { inTransaction, sqlOf, withClient } from '../database/transaction.js';
 import { PrismaClient } from './generated/client.js';
 import { platformMigrations, prismaLedger } from './platform-migrations.js';
 
 const poolSize = 8;
 
 /** Galley's own database: projects, deployments, deliveries, invocations, usage. */
-export class PlatformDatabase {
+export class PlatformDatabase implements Sql {
   /** Plain reads and writes of the platform's tables. */
   readonly prisma: PrismaClient;
   readonly #pool: pg.Pool;
@@ -28,32 +29,15 @@ export class PlatformDatabase {
     return database;
   }
 
-  /** For the statements Prisma cannot say: locks, claims, conditional updates. */
-  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    return (await this.#pool.query<Row>(text, values as unknown[])).rows;
+  /** One statement of its own, for what Prisma cannot say: claims, conditional updates. */
+  async query<Row extends object = Record<string, unknown>>(text: string, values: readonly unknown[] = []) {
+    const { rows, rowCount } = await this.#pool.query<Row>(text, values as unknown[]);
+    return { rows, rowCount: rowCount ?? 0 };
   }
 
+  /** Several statements that are committed together. */
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    const client = await this.#pool.connect();
-    const onError = () => {};
-    client.on('error', onError);
-    try {
-      await client.query('begin');
-      const result = await work({
-        query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
-          const { rows, rowCount } = await client.query<Row>(text, values as unknown[]);
-          return { rows, rowCount: rowCount ?? 0 };
-        },
-      });
-      await client.query('commit');
-      return result;
-    } catch (error) {
-      await client.query('rollback').catch(() => {});
-      throw error;
-    } finally {
-      client.off('error', onError);
-      client.release();
-    }
+    return withClient(this.#pool, (client) => inTransaction(client, [], () => work(sqlOf(client))));
   }
 
   /** See {@link ProjectDatabase.listen}. */

@@ -10,6 +10,9 @@ export interface RenderedPicture {
   readonly mimeType: string;
 }
 
+// Renderings run beside each other already; threads within one would only be in each other's way.
+sharp.concurrency(1);
+
 const defaultQuality = 80;
 
 const fits: Record<NonNullable<Transform['resize']>, keyof FitEnum> = {

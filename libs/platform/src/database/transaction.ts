@@ -1,0 +1,75 @@
+import type pg from 'pg';
+import type { Sql } from './sql.js';
+
+/** A statement that is sent ahead of the first one whose result is wanted. */
+export type Ahead = Pick<pg.QueryConfig, 'name' | 'text' | 'values'>;
+
+/** Runs `work` on a connection of the pool; one that broke is not used again. */
+export async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  const onError = (error: Error) => {
+    broken = error;
+  };
+  client.on('error', onError);
+  try {
+    return await work(client);
+  } finally {
+    client.off('error', onError);
+    client.release(broken);
+  }
+}
+
+/**
+ * Runs `work` between BEGIN and COMMIT. BEGIN and `ahead` are not waited for: on a pipelined connection they travel
+ * with the first statement of `work`, and if one of them fails PostgreSQL refuses all that follow.
+ *
+ * @throws what failed first, after ROLLBACK
+ */
+export async function inTransaction<T>(
+  client: pg.PoolClient,
+  ahead: readonly Ahead[],
+  work: () => Promise<T>,
+  begin = 'begin',
+): Promise<T> {
+  try {
+    const result = await sentAhead(client, [{ text: begin }, ...ahead], work);
+    await client.query('commit');
+    return result;
+  } catch (error) {
+    // When the connection itself broke, ROLLBACK fails too; the first error is the one that says why.
+    await client.query('rollback').catch(() => {});
+    throw error;
+  }
+}
+
+/** Sends `statements`, then runs `work` without waiting for them. @throws what failed first */
+export async function sentAhead<T>(
+  client: pg.PoolClient,
+  statements: readonly Ahead[],
+  work: () => Promise<T>,
+): Promise<T> {
+  const { stream } = client.connection;
+  // Held back until the first statement of `work` is written, so that all leave in one system call.
+  stream.cork();
+  process.nextTick(() => stream.uncork());
+  const sent = Promise.all(statements.map((statement) => client.query(statement)));
+  sent.catch(() => {}); // Told below.
+  try {
+    const result = await work();
+    await sent;
+    return result;
+  } catch (error) {
+    await sent;
+    throw error;
+  }
+}
+
+export function sqlOf(client: pg.PoolClient): Sql {
+  return {
+    async query<Row extends object>(text: string, values: readonly unknown[] = []) {
+      const result = await client.query<Row>(text, values as unknown[]);
+      return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+    },
+  };
+}
