@@ -51,7 +51,7 @@ export async function startEmbedded(environment: Record<string, string> = {}): P
 export const outgrownIsReachable = redisUrl !== undefined && s3 !== undefined;
 
 /** What servers and workers of one installation share. */
-export async function outgrownEnvironment(): Promise<{
+async function outgrownEnvironment(): Promise<{
   environment: Record<string, string>;
   drop(): Promise<void>;
 }> {

@@ -12,7 +12,7 @@ export const thumbnailSizesPx = [64, 256, 512];
 
 export type Picture = 'dandelion.jpg' | 'fig.png' | 'dogs.webp';
 
-export function readPicture(picture: Picture): Promise<Buffer> {
+function readPicture(picture: Picture): Promise<Buffer> {
   return readFile(join(avatarsProject, 'pictures', picture));
 }
 

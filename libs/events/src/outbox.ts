@@ -4,7 +4,7 @@ import { catalogue, type CommittedEvent, type EventName, type EventPayload } fro
 /** How many events one claim of the relay takes. */
 export const claimSize = 100;
 /** Past this, another relay may take a claimed event: far longer than handing over a claim takes. */
-export const leaseSeconds = 10;
+const leaseSeconds = 10;
 
 /**
  * Appends an event to the outbox in the transaction of the change it tells of: both are committed, or neither.

@@ -3,7 +3,7 @@ import { LOGGER, PlatformDatabase, type Logger } from '#libs/platform';
 import { insertInvocations, type InvocationRecord } from './invocation-record.js';
 
 /** A crash loses at most this much of what is counted here (event invocations are written with their delivery). */
-export const flushIntervalMs = 250;
+const flushIntervalMs = 250;
 /** Records held while the database does not answer; beyond it the oldest are dropped, and that is logged. */
 const maxHeldRecords = 50_000;
 

@@ -28,7 +28,7 @@ export function readName(reader: Reader): string {
   return name;
 }
 
-export function readQuoted(reader: Reader): string {
+function readQuoted(reader: Reader): string {
   reader.expect('"');
   let text = '';
   while (!reader.take('"')) {

@@ -21,7 +21,7 @@ export class RestController {
 }
 
 /** Sends `response` as it is: its body has been written by PostgreSQL already. */
-export function sendResponse(reply: FastifyReply, { status, headers, body }: HttpResponse): void {
+function sendResponse(reply: FastifyReply, { status, headers, body }: HttpResponse): void {
   void reply.status(status).headers(headers).send(body);
 }
 

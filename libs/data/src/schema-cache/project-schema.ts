@@ -4,7 +4,7 @@ import { loadSchemaCache, readSchemaVersion } from './load-schema-cache.js';
 import type { SchemaCache } from './schema-cache.js';
 
 /** Keeps the schema cache of one project. A request takes `current()` once and uses that snapshot to its end. */
-export class ProjectSchema {
+class ProjectSchema {
   readonly #project: Project;
   #snapshot: SchemaCache | undefined;
   #loading: Promise<SchemaCache> | undefined;

@@ -27,7 +27,7 @@ export async function checkTypes(
 }
 
 /** Turns `TS2322 [ERROR]: text … at file:1:2` into `file:1:2: text … (TS2322)`. */
-export function typeErrors(output: string): string[] {
+function typeErrors(output: string): string[] {
   const blocks = output.split(/^(?=TS\d+ \[ERROR\]: )/m).filter((block) => block.startsWith('TS'));
   return blocks.map((block) => {
     const code = /^TS\d+/.exec(block)![0];

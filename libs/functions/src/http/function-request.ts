@@ -4,7 +4,7 @@ import { Transform, type Readable } from 'node:stream';
 import { limits } from '../limits.js';
 import { opaqueApiKey } from './verify-jwt.js';
 
-export const functionsPath = '/functions/v1';
+const functionsPath = '/functions/v1';
 
 /** `/functions/v1/hello/world?x=1` → `hello`, and `/hello/world?x=1`, which is what Supabase's functions see. */
 export function functionTarget(url: string): { slug: string; path: string } {

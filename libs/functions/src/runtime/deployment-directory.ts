@@ -105,12 +105,6 @@ export class DeploymentDirectories {
   }
 }
 
-/** Removes the unpacked code of a deployment that will not run again. */
-export async function removeDeploymentDirectory(dataDir: string, deploymentId: string): Promise<void> {
-  for (const base of runtimeBases(dataDir))
-    await removeTree(join(base, 'deployments', directoryName(deploymentId)));
-}
-
 /** Keeps the `limits.deploymentDirectories` most recently used deployments and removes leftovers of broken starts. */
 export async function sweepDeploymentDirectories(dataDir: string): Promise<void> {
   for (const base of runtimeBases(dataDir)) {
