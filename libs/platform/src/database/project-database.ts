@@ -1,6 +1,7 @@
 import pg from 'pg';
 import type { Caller } from '../caller.js';
 import { listen } from './listen.js';
+import { prepared } from './prepared.js';
 import type { Sql } from './sql.js';
 import { inTransaction, sentAhead, sqlOf, withClient, type Ahead } from './transaction.js';
 
@@ -91,7 +92,7 @@ export class ProjectDatabase {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
-    const result = await this.#system.query<Row>(text, values as unknown[]);
+    const result = await this.#system.query<Row>(prepared(text, values));
     return { rows: result.rows, rowCount: result.rowCount ?? 0 };
   }
 
@@ -134,12 +135,13 @@ function callerSettings(caller: Caller, request: RequestSettings): Ahead {
 }
 
 function systemTransactionOf(client: pg.PoolClient): SystemTransaction {
-  const tx = sqlOf(client);
+  const tx = sqlOf(client, true);
   return {
     query: tx.query,
     async asCaller(caller, request, work) {
       const result = await sentAhead(client, [callerSettings(caller, request)], () => work(tx));
-      await client.query('reset role');
+      // Not waited for: should it fail, PostgreSQL refuses all that follows.
+      client.query('reset role').catch(() => {});
       return result;
     },
   };

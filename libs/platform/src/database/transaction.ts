@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import { prepared } from './prepared.js';
 import type { Sql } from './sql.js';
 
 /** A statement that is sent ahead of the first one whose result is wanted. */
@@ -65,10 +66,12 @@ export async function sentAhead<T>(
   }
 }
 
-export function sqlOf(client: pg.PoolClient): Sql {
+/** @param prepare keeps statements prepared on the connection: for texts that are constant */
+export function sqlOf(client: pg.PoolClient, prepare = false): Sql {
   return {
     async query<Row extends object>(text: string, values: readonly unknown[] = []) {
-      const result = await client.query<Row>(text, values as unknown[]);
+      const statement = prepare ? prepared(text, values) : { text, values: values as unknown[] };
+      const result = await client.query<Row>(statement);
       return { rows: result.rows, rowCount: result.rowCount ?? 0 };
     },
   };

@@ -2,6 +2,7 @@ import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { listen } from '../database/listen.js';
 import { migrate } from '../database/migrate.js';
+import { prepared } from '../database/prepared.js';
 import type { Sql } from '../database/sql.js';
 import { inTransaction, sqlOf, withClient } from '../database/transaction.js';
 import { PrismaClient } from './generated/client.js';
@@ -31,13 +32,13 @@ export class PlatformDatabase implements Sql {
 
   /** One statement of its own, for what Prisma cannot say: claims, conditional updates. */
   async query<Row extends object = Record<string, unknown>>(text: string, values: readonly unknown[] = []) {
-    const { rows, rowCount } = await this.#pool.query<Row>(text, values as unknown[]);
+    const { rows, rowCount } = await this.#pool.query<Row>(prepared(text, values));
     return { rows, rowCount: rowCount ?? 0 };
   }
 
   /** Several statements that are committed together. */
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    return withClient(this.#pool, (client) => inTransaction(client, [], () => work(sqlOf(client))));
+    return withClient(this.#pool, (client) => inTransaction(client, [], () => work(sqlOf(client, true))));
   }
 
   /** See {@link ProjectDatabase.listen}. */

@@ -23,9 +23,12 @@ export async function commitVersion(
   const { project, caller } = context;
   try {
     const { id, replaced } = await project.database.asSystem(async (tx) => {
-      await lockObjectName(tx, object.bucket, object.name);
-      const before = await findObject(tx, object.bucket, object.name);
-      await tx.asCaller(caller, asked(context, operation), (own) => writeObject(own, object, upsert));
+      // One after the other in the database, but sent together: none needs the result of the one before.
+      const [, before] = await Promise.all([
+        lockObjectName(tx, object.bucket, object.name),
+        findObject(tx, object.bucket, object.name),
+        tx.asCaller(caller, asked(context, operation), (own) => writeObject(own, object, upsert)),
+      ]);
       const written = (await objectRecord(tx, object.bucket, object.name))!;
       await appendObjectEvent(tx, context, 'object.created', written.record);
       return { id: written.id, replaced: before?.version ?? null };
