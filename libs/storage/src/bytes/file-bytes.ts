@@ -14,6 +14,8 @@ const unfinishedDirectory = '.unfinished';
 /** Object bytes as files under one directory: `<root>/<key>`. */
 export class FileObjectBytes extends ObjectBytes {
   readonly #root: string;
+  /** Directories that are there: they are never removed, so each is made sure of once. */
+  readonly #made = new Set<string>();
 
   constructor(root: string) {
     super();
@@ -86,18 +88,24 @@ export class FileObjectBytes extends ObjectBytes {
     return join(this.#root, key);
   }
 
+  async #ensureDirectory(path: string): Promise<void> {
+    if (this.#made.has(path)) return;
+    // A new directory is durable once the one that holds it is synced.
+    if (await mkdir(path, { recursive: true })) await syncDirectory(dirname(path));
+    this.#made.add(path);
+  }
+
   /** Lets `fill` make a file apart, then puts it in place: after a crash it is there whole or not at all. */
   async #place(target: string, fill: (unfinished: string) => Promise<void>): Promise<void> {
     const directory = join(this.#root, unfinishedDirectory);
     const unfinished = join(directory, randomUUID());
-    await mkdir(directory, { recursive: true });
+    await this.#ensureDirectory(directory);
     try {
       await fill(unfinished);
-      const made = await mkdir(dirname(target), { recursive: true });
+      await this.#ensureDirectory(dirname(target));
       await rename(unfinished, target);
-      // POSIX: a rename is durable once its directory is synced; so is a directory just made.
+      // POSIX: a rename is durable once its directory is synced.
       await syncDirectory(dirname(target));
-      if (made) await syncDirectory(dirname(dirname(target)));
     } catch (error) {
       await rm(unfinished, { force: true });
       throw error;
