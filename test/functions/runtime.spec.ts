@@ -80,6 +80,20 @@ describe('handlers', () => {
     expect(answers.map((answer) => answer.text)).toEqual(['hi', 'hi', 'hi', 'hi']);
     for (const instance of instances) instance.kill('removed');
   });
+
+  it('starts each of many instances that are started at the same moment', async () => {
+    const spec = specFor(`Deno.serve(() => new Response('here'));`);
+    const started: string[] = [];
+    const lane = async () => {
+      for (let i = 0; i < 12; i++) {
+        const instance = await runtime.start(spec);
+        started.push((await call(instance)).text);
+        instance.kill('idle');
+      }
+    };
+    await Promise.all(Array.from({ length: 10 }, lane));
+    expect(started).toEqual(Array.from({ length: 120 }, () => 'here'));
+  });
 });
 
 describe('a failed start', () => {

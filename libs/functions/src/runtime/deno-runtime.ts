@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { AppError } from '#libs/platform';
@@ -85,10 +85,20 @@ export class DenoRuntime implements FunctionRuntime {
 
   #instanceDirectory(uid: number | null): InstanceDirectory {
     const directory = this.runDirectory.createInstanceDirectory(uid);
-    // Written anew each time: a sweep or a cleaner of temporary files may have taken it.
-    writeFileSync(this.#loader, loaderSource);
-    chmodSync(this.#loader, 0o644);
+    this.#ensureLoader();
     return directory;
+  }
+
+  /**
+   * A sweep or a cleaner of temporary files may have taken the loader. It is put in place whole, because another
+   * instance may be reading it: an empty program ends well at once.
+   */
+  #ensureLoader(): void {
+    if (existsSync(this.#loader)) return;
+    const aside = `${this.#loader}.new`;
+    writeFileSync(aside, loaderSource);
+    chmodSync(aside, 0o644);
+    renameSync(aside, this.#loader);
   }
 
   #spawn(
