@@ -41,7 +41,8 @@ function build() {
   console.error('Building…');
   run(process.execPath, ['scripts/build.mjs'], 'The build failed; its words are above.');
   mkdirSync(dirname(stamp), { recursive: true });
-  writeFileSync(stamp, fingerprint(['apps', 'libs', 'prisma/schema', '.swcrc', 'package-lock.json']));
+  // Of the sources as they were before the build: what changed meanwhile is built next time.
+  writeFileSync(stamp, sources);
 }
 
 /** Names, sizes and times of the source files: cheap, and changes whenever one of them does. */

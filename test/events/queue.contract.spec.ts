@@ -144,6 +144,23 @@ function queueContract(
       expect(await queue.counts(name)).toEqual({ waiting: 0, active: 0, delayed: 0 });
     });
 
+    it('cuts off a job that outlasts the grace, and keeps it for the next consumer', async () => {
+      const name = uniqueName();
+      await queue.add(name, [{ id: 'endless', data: {} }]);
+      let started = false;
+      const consumer = await queue.consume(name, { concurrency: 1 }, async (job) => {
+        started = true;
+        await new Promise((resolve) => job.signal.addEventListener('abort', resolve));
+        throw new RetryLater('cut off', 0, true);
+      });
+      await eventually(() => started);
+      await consumer.close(20);
+      let again = false;
+      const next = await queue.consume(name, { concurrency: 1 }, async () => void (again = true));
+      await eventually(() => again);
+      await next.close();
+    });
+
     it('shares the jobs of one queue between two consumers without giving one job to both', async () => {
       const name = uniqueName();
       const seen: string[] = [];

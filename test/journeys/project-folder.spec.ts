@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { functionSourceFiles } from '../../apps/server/src/project-folder/deploy-functions.js';
 import { eventually } from '../support/eventually.js';
 import { startProcess, type GalleyProcess } from '../support/galley-process.js';
 
@@ -42,11 +43,12 @@ describe('a project folder', () => {
     dataDir = await mkdtemp(join(tmpdir(), 'galley-data-'));
     await write(
       'supabase/config.toml',
-      'project_id = "x"\n[functions.hello]\nverify_jwt = false\n[studio]\nenabled = true\n',
+      'project_id = "x"\n[db.seed]\nsql_paths = ["./seeds/*.sql"]\n[functions.hello]\nverify_jwt = false\n[studio]\nenabled = true\n',
     );
     await write('supabase/migrations/1_greetings.sql', 'create table public.greetings (word text);');
     await write('supabase/migrations/2_more.sql', 'alter table public.greetings add column language text;');
-    await write('supabase/seed.sql', "insert into public.greetings values ('hello', 'en');");
+    await write('supabase/functions/.env', 'LOCAL_SECRET=not for the database\n');
+    await write('supabase/seeds/words.sql', "insert into public.greetings values ('hello', 'en');");
     await write(
       'supabase/functions/_shared/excited.ts',
       'export const excited = (text: string) => `${text}!`;\n',
@@ -69,6 +71,19 @@ describe('a project folder', () => {
     // verify_jwt = false: no key is needed.
     expect((await fetch(`${galley.url}/functions/v1/hello`)).status).toBe(200);
     expect(galley.output()).toContain('studio.enabled');
+  });
+
+  it('keeps local secrets out of deployments, and says that they have no effect', async () => {
+    const deployments = await fetch(`${galley.url}/v1/projects/local/functions/hello/deployments`, {
+      headers: { authorization: `Bearer ${secretKey}` },
+    });
+    expect(deployments.status).toBe(200);
+    expect(galley.output()).toContain('functions/.env');
+    const stored = await functionSourceFiles(root, 'hello');
+    expect([...stored.keys()].toSorted()).toEqual([
+      'functions/_shared/excited.ts',
+      'functions/hello/index.ts',
+    ]);
   });
 
   it('has a function deployed again when its file changes, while the server runs', async () => {

@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '#libs/platform';
+import { eventually } from '../support/eventually.js';
 import { spawnProgram, startProcess, type GalleyProcess } from '../support/galley-process.js';
 import { freePort } from '../support/server.js';
 import { avatarsProject, newClient } from '../support/story.js';
@@ -81,6 +82,73 @@ describe('Galley as a newcomer starts it', () => {
 
     const second = await start();
     expect(/secret key\s+(\S+)/.exec(second.output())?.[1]).toBe(keys);
+  });
+
+  describe('while functions run', () => {
+    const endless = `Deno.serve(async (request) => {
+      if (request.method === 'GET') return new Response('ready');
+      await new Promise(() => setTimeout(() => {}, 600_000));
+    });`;
+    let galley: GalleyProcess;
+    let authorization: string;
+
+    /** Starts Galley with a function that an HTTP call and an event keep running. */
+    const startBusy = async () => {
+      galley = await start();
+      authorization = `Bearer ${/secret key\s+(\S+)/.exec(galley.output())![1]}`;
+      const form = new FormData();
+      const on = [{ event: 'row.inserted', table: 'public.jobs' }];
+      form.append(
+        'metadata',
+        JSON.stringify({ name: 'endless', entrypoint_path: 'index.ts', galley: { on } }),
+      );
+      form.append('file', new Blob([endless]), 'index.ts');
+      const manage = (path: string, body: BodyInit, headers = {}) =>
+        fetch(`${galley.url}/v1/projects/local${path}`, {
+          method: 'POST',
+          body,
+          headers: { authorization, ...headers },
+        });
+      const json = { 'content-type': 'application/json' };
+      const migration = JSON.stringify({ name: '1_jobs', query: 'create table public.jobs (id int)' });
+      expect((await manage('/database/migrations', migration, json)).status).toBe(201);
+      expect((await manage('/functions/deploy?slug=endless', form)).status).toBe(201);
+      const insert = { method: 'POST', body: '{"id":1}', headers: { authorization, ...json } };
+      expect((await fetch(`${galley.url}/rest/v1/jobs`, insert)).status).toBe(201);
+      const call = { method: 'POST', headers: { authorization } };
+      void fetch(`${galley.url}/functions/v1/endless`, call).catch(() => {});
+      await eventually(async () => {
+        const metrics = await (await fetch(`${galley.url}/metrics`, { headers: { authorization } })).text();
+        return metrics.includes('galley_function_instances{state="busy"} 2');
+      });
+    };
+
+    it('is down soon after Ctrl-C, and the event is tried anew at the next start', async () => {
+      await startBusy();
+      const stoppedAt = performance.now();
+      expect(await galley.end('SIGINT')).toBe(0);
+      // The promise is 2 s; a function would go on for ten minutes.
+      expect(performance.now() - stoppedAt).toBeLessThan(4_000);
+      expect(processesIn(dataDir)).toEqual([]);
+      const again = await start();
+      const delivery = await eventually(async () => {
+        const response = await fetch(`${again.url}/v1/projects/local/deliveries`, {
+          headers: { authorization },
+        });
+        const [first] = (await response.json()) as { state: string; attempts: number }[];
+        return first?.state === 'running' && first.attempts === 2 && first;
+      });
+      expect(delivery).toBeTruthy();
+    });
+
+    it('is down at once after a second Ctrl-C, with nothing left behind', async () => {
+      await startBusy();
+      const ended = galley.end('SIGINT');
+      await galley.end('SIGINT');
+      await ended;
+      await eventually(() => processesIn(dataDir).length === 0, { what: 'all processes being gone' });
+      await start();
+    });
   });
 
   it('leaves nothing that others may read, and no key in the log', async () => {

@@ -4,7 +4,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'undici';
-import { configFromEnvironment, OperatorError, repositoryRoot } from '#libs/platform';
+import { configFromEnvironment, OperatorError, repositoryRoot, runProgram } from '#libs/platform';
 import { costUsd, lambdaPrices } from '#libs/usage';
 import { serverFeatures } from '../../server/src/features.js';
 import { startGalley } from '../../server/src/galley.js';
@@ -41,19 +41,25 @@ export async function demo(say: Say): Promise<void> {
     return play(running, dataDir, say);
   }
   say('No server is running; starting one for the demo.\n');
-  const galley = await startGalley({
-    name: 'galley',
-    features: [...serverFeatures, WorkerModule],
-    projectPath: undefined,
-    watch: false,
+  await runProgram(async () => {
+    const galley = await startGalley({
+      name: 'galley',
+      features: [...serverFeatures, WorkerModule],
+      projectPath: undefined,
+      watch: false,
+    });
+    const { keys, apiUrl } = galley.platform.projects.first;
+    // Ctrl-C stops the server as it stops any other; the story ends with it.
+    void play({ url: apiUrl, ...keys }, dataDir, say).then(
+      () => process.kill(process.pid, 'SIGINT'),
+      (error: Error) => {
+        say(error.message);
+        process.exitCode = 1;
+        process.kill(process.pid, 'SIGINT');
+      },
+    );
+    return galley;
   });
-  const { keys, apiUrl } = galley.platform.projects.first;
-  try {
-    await play({ url: apiUrl, ...keys }, dataDir, say);
-  } finally {
-    await galley.stop();
-  }
-  process.exit(0);
 }
 
 async function play(connection: Connection, dataDir: string, say: Say): Promise<void> {
@@ -146,9 +152,11 @@ async function profileWith(supabase: SupabaseClient, userId: string, path: strin
 
 /** The record is committed just after the function answered, which may be after the profile shows the picture. */
 async function invocationOf(connection: Connection, requestId: string): Promise<Invocation> {
+  const deadline = Date.now() + thumbnailsTimeoutMs;
   for (;;) {
     const [invocation] = await manage<Invocation[]>(connection, `/invocations?request_id=${requestId}`);
     if (invocation) return invocation;
+    if (Date.now() > deadline) throw new OperatorError('The invocation was not recorded.');
     await delay(pollMs);
   }
 }

@@ -49,7 +49,7 @@ export async function startGalley(options: {
       const deploy = server.app.get(DeployFunction, { strict: false });
       closers.push(watchFunctions(project, folder.root, deploy, logger));
     }
-    return { platform, server, stop };
+    return { platform, server, stop, graceMs: config.shutdownGraceMs };
   } catch (error) {
     await stop();
     throw error;
@@ -64,6 +64,9 @@ function warnOfUnused(logger: Logger, variables: readonly string[], folder: Proj
     );
   }
   if (folder && folder.unused.length > 0) {
-    logger.warn({ keys: folder.unused }, 'Keys of config.toml without effect here');
+    logger.warn(
+      { unused: folder.unused },
+      'Without effect here: keys of config.toml, files of the project folder',
+    );
   }
 }

@@ -70,7 +70,14 @@ export async function startServer(
     await app.close();
     throw error;
   }
-  return { app, close: () => app.close() };
+  return { app, close: () => closeWithin(app, platform.config.shutdownGraceMs) };
+}
+
+/** Requests under way may end; past the grace their connections are cut. */
+async function closeWithin(app: NestFastifyApplication, graceMs: number): Promise<void> {
+  const timer = setTimeout(() => app.getHttpServer().closeAllConnections(), graceMs);
+  await app.close();
+  clearTimeout(timer);
 }
 
 async function listen(app: NestFastifyApplication, platform: Platform): Promise<void> {

@@ -60,13 +60,13 @@ export class Consumers {
     await this.#sweep();
   }
 
-  /** Lets the jobs under way end. */
-  async stop(): Promise<void> {
+  /** Lets the jobs under way end within `graceMs`, then cuts them off. */
+  async stop(graceMs: number): Promise<void> {
     this.#stopped = true;
     clearTimeout(this.#timer);
     await this.#stopListening?.();
     await this.#sweeping;
-    await Promise.all([...this.#open].map(([key, consumer]) => this.#close(key, consumer)));
+    await Promise.all([...this.#open].map(([key, consumer]) => this.#close(key, consumer, graceMs)));
   }
 
   /** Functions that are being served, for metrics. */
@@ -133,13 +133,15 @@ export class Consumers {
     }
   }
 
-  #close(key: string, consumer: OpenConsumer): Promise<void> {
-    consumer.closing ??= consumer.opening
-      .then((opened) => opened.close())
+  /** May be called again, with a grace, for a consumer that is closing already. */
+  #close(key: string, consumer: OpenConsumer, graceMs?: number): Promise<void> {
+    const closing = consumer.opening
+      .then((opened) => opened.close(graceMs))
       .catch((error: unknown) =>
         this.logger.warn({ err: error, queue: key }, 'A queue did not close cleanly'),
       )
       .finally(() => this.#open.delete(key));
-    return consumer.closing;
+    consumer.closing ??= closing;
+    return closing;
   }
 }

@@ -30,7 +30,9 @@ export async function deliver(context: DeliverContext, job: Job): Promise<void> 
   if (!started) return;
   const outcome = await invoke(context, started, job.signal);
   const attemptsLeft = job.failures + 1 < outcome.maxAttempts && started.attempt < maxStarts;
-  await end(context, started, outcome, attemptsLeft);
+  // What was cut off by our own stop was not tried: the next worker begins it anew.
+  const untried = outcome.status === 'busy' || (outcome.status === 'failed' && job.signal.aborted);
+  await end(context, started, outcome, untried ? 'untried' : attemptsLeft ? 'left' : 'none');
 }
 
 async function invoke(
@@ -50,11 +52,11 @@ async function end(
   context: DeliverContext,
   delivery: StartedDelivery,
   outcome: EventOutcome,
-  attemptsLeft: boolean,
+  attempts: 'untried' | 'left' | 'none',
 ): Promise<void> {
   const { database, logger } = context;
   const error = outcome.status === 'succeeded' ? null : outcome.error;
-  const again = outcome.status === 'busy' || (outcome.status === 'failed' && attemptsLeft);
+  const again = outcome.status !== 'succeeded' && attempts !== 'none';
   const state = outcome.status === 'succeeded' ? 'succeeded' : again ? 'queued' : 'dead';
   const ended = await database.transaction(async (tx) => {
     const own = await endAttempt(tx, {
@@ -79,5 +81,5 @@ async function end(
   if (state === 'succeeded') logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Delivery succeeded');
   else if (state === 'dead') logger.error({ ...log, error }, 'Delivery is dead: no attempts left');
   else logger.warn({ ...log, error }, 'Delivery will be tried again');
-  if (again) throw new RetryLater(error ?? 'busy', outcome.retryAfterMs, outcome.status === 'busy');
+  if (again) throw new RetryLater(error ?? 'busy', outcome.retryAfterMs, attempts === 'untried');
 }

@@ -1,7 +1,14 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { EventsModule, JobQueue, Relay } from '#libs/events';
 import { FunctionsModule, InvokeFunction } from '#libs/functions';
-import { LOGGER, Metrics, PlatformDatabase, ProjectRegistry, type Logger } from '#libs/platform';
+import {
+  LOGGER,
+  Metrics,
+  ShutdownGrace,
+  PlatformDatabase,
+  ProjectRegistry,
+  type Logger,
+} from '#libs/platform';
 import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
 import { UsageModule } from '#libs/usage';
 import { Consumers } from './consumers.js';
@@ -21,6 +28,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     projects: ProjectRegistry,
     invokeFunction: InvokeFunction,
     bytes: ObjectBytes,
+    private readonly grace: ShutdownGrace,
     metrics: Metrics,
     @Inject(LOGGER) logger: Logger,
   ) {
@@ -47,6 +55,6 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   async onModuleDestroy(): Promise<void> {
     await this.#housekeeping.stop();
     await Promise.all(this.#relays.map((relay) => relay.stop()));
-    await this.#consumers.stop();
+    await this.#consumers.stop(this.grace.leftMs());
   }
 }

@@ -6,7 +6,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { CONFIG, InvocationLiveness, Metrics, type Config } from '#libs/platform';
+import { CONFIG, InvocationLiveness, Metrics, ShutdownGrace, type Config } from '#libs/platform';
 import { UsageModule } from '#libs/usage';
 import { DeployFunction } from './deploy/deploy-function.js';
 import { FunctionRuntime, functionRuntimeProvider } from './function-runtime.provider.js';
@@ -17,7 +17,6 @@ import { InstanceSpecs } from './invoke/instance-specs.js';
 import { InvokeFunction } from './invoke/invoke-function.js';
 import { LiveInvocations } from './invoke/live-invocations.js';
 import { RunInvocation } from './invoke/run-invocation.js';
-import { limits } from './limits.js';
 import { FunctionLogs } from './logs/function-logs.js';
 import { sweepDeploymentDirectories } from './runtime/deployment-directory.js';
 import { sweepRunDirectory } from './runtime/run-directory.js';
@@ -64,6 +63,7 @@ export class FunctionsModule implements OnModuleInit, BeforeApplicationShutdown,
     private readonly instances: InstancePool,
     private readonly functionRuntime: FunctionRuntime,
     private readonly logs: FunctionLogs,
+    private readonly grace: ShutdownGrace,
     @Inject(CONFIG) private readonly config: Config,
     metrics: Metrics,
   ) {
@@ -90,7 +90,7 @@ export class FunctionsModule implements OnModuleInit, BeforeApplicationShutdown,
 
   /** While the front door still lets requests in flight finish. */
   async beforeApplicationShutdown(): Promise<void> {
-    await this.instances.drain(limits.shutdownMs);
+    await this.instances.drain(this.grace.leftMs());
     await this.instances.close();
     await this.functionRuntime.close();
   }

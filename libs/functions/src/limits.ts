@@ -24,8 +24,6 @@ export const limits = {
   waitingCalls: 1000,
   /** How long a call waits for an instance, its start included, before it is told to come again later. */
   instanceWaitMs: 15_000,
-  /** At shutdown, how long invocations under way may go on. */
-  shutdownMs: 10_000,
   /** How much of a failing function's answer goes into the delivery's error. */
   errorBodyBytes: 1024,
   /** The longest wait that a function may ask for with `Retry-After`. */

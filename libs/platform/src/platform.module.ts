@@ -1,6 +1,7 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
 import { PlatformDatabase } from './platform-database/platform-database.js';
 import { Platform } from './platform.js';
+import { ShutdownGrace } from './process/shutdown-grace.js';
 import { ProjectRegistry } from './project/project-registry.js';
 import { Sealer } from './sealing.js';
 import { CONFIG, LOGGER } from './tokens.js';
@@ -19,6 +20,7 @@ export class PlatformModule {
       { provide: ProjectRegistry, useValue: platform.projects },
       { provide: Sealer, useValue: platform.sealer },
       { provide: Metrics, useValue: new Metrics() },
+      { provide: ShutdownGrace, useValue: new ShutdownGrace(platform.config.shutdownGraceMs) },
     ];
     return { module: PlatformModule, providers, exports: providers };
   }

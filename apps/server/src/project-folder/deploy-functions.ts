@@ -47,7 +47,10 @@ async function deployOne(
   if (created) logger.info({ function: fn.slug, deployment: deployment.number, ms }, 'Function deployed');
 }
 
-/** The function's own files, and what all functions share (`_shared`, `deno.json`, import maps). */
+/** Settings that all functions may share; everything else beside their folders stays here, `.env` above all. */
+const sharedFiles = /^(deno\.jsonc?|import_map\.json|package\.json)$/;
+
+/** The function's own files and those that it may import: folders whose names begin with `_`, and shared settings. */
 export async function functionSourceFiles(root: string, slug: string): Promise<Map<string, Uint8Array>> {
   const functions = join(root, 'supabase', 'functions');
   const entries = await readdir(functions, { recursive: true, withFileTypes: true });
@@ -55,8 +58,9 @@ export async function functionSourceFiles(root: string, slug: string): Promise<M
   for (const entry of entries.filter((candidate) => candidate.isFile())) {
     const path = relative(functions, join(entry.parentPath, entry.name));
     const [first, ...rest] = path.split('/');
-    const shared = rest.length === 0 || first?.startsWith('_');
-    if (first === slug || shared) files.set(`functions/${path}`, await readFile(join(functions, path)));
+    const wanted = rest.length === 0 ? sharedFiles.test(path) : first === slug || first!.startsWith('_');
+    const hidden = path.split('/').some((name) => name.startsWith('.'));
+    if (wanted && !hidden) files.set(`functions/${path}`, await readFile(join(functions, path)));
   }
   return files;
 }

@@ -1,17 +1,15 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { OperatorError, type Migration } from '#libs/platform';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 
 /** The settings of `supabase/config.toml` that Galley follows; the others are named in `unused`. */
 const configToml = z.object({
-  project_id: z.string().optional(),
   api: z.object({ port: z.number().int().optional() }).optional(),
   auth: z
     .object({
-      site_url: z.string().optional(),
       jwt_expiry: z.number().int().optional(),
       enable_signup: z.boolean().optional(),
     })
@@ -55,7 +53,7 @@ export interface ProjectFolder {
   /** Seed files in their order. */
   readonly seeds: readonly Migration[];
   readonly functions: readonly FolderFunction[];
-  /** Keys of config.toml that have no effect here. */
+  /** Keys of config.toml, and files, that have no effect here. */
   readonly unused: readonly string[];
 }
 
@@ -72,7 +70,7 @@ export async function readProjectFolder(path: string): Promise<ProjectFolder> {
   const raw = await readToml(join(supabase, 'config.toml'));
   const parsed = configToml.safeParse(raw);
   if (!parsed.success) {
-    throw new OperatorError(`${join(supabase, 'config.toml')} is wrong: ${z.prettifyError(parsed.error)}`);
+    throw new OperatorError(`${join(supabase, 'config.toml')} is wrong: ${inOneLine(parsed.error)}`);
   }
   const config = parsed.data;
   const galley = await readGalleyToml(join(root, 'galley.toml'));
@@ -82,7 +80,7 @@ export async function readProjectFolder(path: string): Promise<ProjectFolder> {
     migrations: await readMigrations(join(supabase, 'migrations')),
     seeds: config.db?.seed?.enabled === false ? [] : await readSeeds(supabase, config.db?.seed?.sql_paths),
     functions: await findFunctions(supabase, config.functions ?? {}, galley),
-    unused: unusedKeys(raw, config),
+    unused: [...unusedKeys(raw, config).filter((key) => key !== 'project_id'), ...unusedFiles(supabase)],
   };
 }
 
@@ -101,14 +99,13 @@ async function readGalleyToml(path: string): Promise<Record<string, Record<strin
     functions: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
   });
   const parsed = schema.safeParse(await readToml(path));
-  if (!parsed.success) throw new OperatorError(`${path} is wrong: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new OperatorError(`${path} is wrong: ${inOneLine(parsed.error)}`);
   return parsed.data.functions;
 }
 
 function environmentOf(config: z.infer<typeof configToml>): Record<string, string> {
   const environment: Record<string, string> = {};
   if (config.api?.port !== undefined) environment['PORT'] = String(config.api.port);
-  if (config.auth?.site_url) environment['SITE_URL'] = config.auth.site_url;
   if (config.auth?.jwt_expiry !== undefined) environment['JWT_EXPIRY'] = String(config.auth.jwt_expiry);
   if (config.auth?.enable_signup !== undefined)
     environment['DISABLE_SIGNUP'] = String(!config.auth.enable_signup);
@@ -128,13 +125,43 @@ async function readMigrations(directory: string): Promise<Migration[]> {
   );
 }
 
-async function readSeeds(supabase: string, paths: readonly string[] = ['./seed.sql']): Promise<Migration[]> {
+/** Seed files in the order of their patterns, and by name within one, as the Supabase CLI takes them. */
+async function readSeeds(supabase: string, patterns: readonly string[] | undefined): Promise<Migration[]> {
   const seeds: Migration[] = [];
-  for (const path of paths) {
-    const sql = await readFile(join(supabase, path), 'utf8').catch(() => undefined);
-    if (sql !== undefined) seeds.push({ name: path.replace(/^\.\//, ''), sql });
+  for (const pattern of patterns ?? ['./seed.sql']) {
+    const paths = await matchingPaths(supabase, pattern.replace(/^\.\//, ''));
+    if (paths.length === 0 && patterns) {
+      throw new OperatorError(
+        `supabase/config.toml names the seed ${pattern}, but no file of that name is in ${supabase}.`,
+      );
+    }
+    for (const path of paths) {
+      if (seeds.some((seed) => seed.name === path)) continue;
+      seeds.push({ name: path, sql: await readFile(join(supabase, path), 'utf8') });
+    }
   }
   return seeds;
+}
+
+/** Files below `directory` that a pattern with `*` and `**` names. */
+async function matchingPaths(directory: string, pattern: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
+    .filter((path) => matchesGlob(path, pattern))
+    .toSorted();
+}
+
+/** `*` stands for anything within one folder's or file's name, `**` for any folders. */
+function matchesGlob(path: string, pattern: string): boolean {
+  const expression = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(
+      /\*\*\/|\*\*|\*|\?/g,
+      (sign) => ({ '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' })[sign]!,
+    );
+  return new RegExp(`^${expression}$`).test(path);
 }
 
 async function findFunctions(
@@ -164,6 +191,15 @@ async function findFunctions(
         manifest: { ...(verifyJwt !== undefined && { verify_jwt: verifyJwt }), ...galley[slug] },
       };
     });
+}
+
+/** The Supabase CLI's place for local secrets: here a function gets those that it declares, and from the vault. */
+function unusedFiles(supabase: string): string[] {
+  return existsSync(join(supabase, 'functions', '.env')) ? ['functions/.env'] : [];
+}
+
+function inOneLine(error: z.ZodError): string {
+  return `${error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}. Mend it and start again.`;
 }
 
 /** The paths of `raw` that the schema dropped, e.g. `studio.enabled`. */

@@ -75,9 +75,13 @@ export class BullMqQueue extends JobQueue {
     this.#workers.add(worker);
     await worker.waitUntilReady();
     return {
-      close: async () => {
+      close: async (graceMs) => {
+        const timer =
+          graceMs === undefined
+            ? undefined
+            : setTimeout(() => abort.abort(new Error('Shutting down')), graceMs);
         await worker.close();
-        abort.abort();
+        clearTimeout(timer);
         this.#workers.delete(worker);
       },
     };

@@ -5,7 +5,7 @@ export interface Job {
   readonly data: unknown;
   /** Tries that failed before this one. */
   readonly failures: number;
-  /** Aborted when the consumer closes without waiting, or loses the job to another worker. */
+  /** Aborted when the consumer is closed and its grace is over. */
   readonly signal: AbortSignal;
 }
 
@@ -24,8 +24,8 @@ export class RetryLater extends Error {
 }
 
 export interface Consumer {
-  /** Takes no more jobs; resolves when those under way have ended. */
-  close(): Promise<void>;
+  /** Takes no more jobs; those under way may go on for `graceMs`, then their signals abort. Resolves when all have ended. */
+  close(graceMs?: number): Promise<void>;
 }
 
 export interface QueueCounts {

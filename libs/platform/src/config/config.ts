@@ -22,8 +22,6 @@ const environmentSchema = z.object({
   API_EXTERNAL_URL: urlOf('https?').optional(),
   /** Where functions reach the server's front door from a `worker`; by default the server's own address. */
   GALLEY_INTERNAL_URL: urlOf('https?').optional(),
-  /** The web app that auth mails and redirects lead to. */
-  SITE_URL: urlOf('https?').default('http://localhost:3000'),
   /** All state of the embedded size. */
   GALLEY_DATA_DIR: z.string().min(1).default('.galley'),
   /** 32 random bytes, base64: seals the secrets in the platform database. Generated into the data directory. */
@@ -67,6 +65,8 @@ const environmentSchema = z.object({
   /** Refuse new accounts. */
   DISABLE_SIGNUP: flag.default(false),
 
+  /** At a stop, how long requests and functions under way may go on, in milliseconds. */
+  GALLEY_SHUTDOWN_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(1_200),
   /** Function processes that may run at once in this process. */
   GALLEY_MAX_INSTANCES: count.default(16),
   /** How long a function's process is kept after its last invocation, in milliseconds. */
@@ -82,7 +82,6 @@ export interface Config {
   readonly apiUrl: string;
   /** Where functions reach the server, without a trailing slash. */
   readonly internalUrl: string;
-  readonly siteUrl: string;
   readonly dataDir: string;
   readonly masterKey: string | undefined;
   readonly logLevel: string;
@@ -105,6 +104,7 @@ export interface Config {
   };
   readonly auth: { readonly jwtExpirySeconds: number; readonly disableSignup: boolean };
   readonly functions: { readonly maxInstances: number; readonly instanceIdleMs: number };
+  readonly shutdownGraceMs: number;
   /** Settings that were given but that this version does not use, each to be warned about at start. */
   readonly unused: readonly string[];
 }
@@ -130,7 +130,6 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     trustedProxies: env.TRUSTED_PROXIES.split(',').map((proxy) => proxy.trim()),
     apiUrl: (env.API_EXTERNAL_URL ?? ownUrl).replace(/\/+$/, ''),
     internalUrl: (env.GALLEY_INTERNAL_URL ?? ownUrl).replace(/\/+$/, ''),
-    siteUrl: env.SITE_URL,
     dataDir: resolve(env.GALLEY_DATA_DIR),
     masterKey: env.GALLEY_MASTER_KEY,
     logLevel: env.LOG_LEVEL,
@@ -146,7 +145,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     },
     auth: { jwtExpirySeconds: env.JWT_EXPIRY, disableSignup: env.DISABLE_SIGNUP },
     functions: { maxInstances: env.GALLEY_MAX_INSTANCES, instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS },
-    unused: Object.keys(given).filter((name) => name.startsWith('SMTP_')),
+    shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,
+    unused: Object.keys(given).filter((name) => isUnused(name, env)),
   };
 }
 
@@ -157,6 +157,14 @@ function reachableHost(host: string): string {
 }
 
 type Environment = z.infer<typeof environmentSchema>;
+
+/** Settings of self-hosted Supabase that do nothing here, alone or at all. */
+function isUnused(name: string, env: Environment): boolean {
+  // No mail is sent yet, and nothing leads back to the web app; accounts are confirmed at once.
+  if (name.startsWith('SMTP_') || name === 'SITE_URL') return true;
+  if (name.startsWith('POSTGRES_')) return env.DATABASE_URL !== undefined || env.POSTGRES_HOST === undefined;
+  return name.startsWith('S3_') && env.S3_ENDPOINT === undefined;
+}
 
 function databaseUrl(env: Environment): string | undefined {
   if (env.DATABASE_URL) return env.DATABASE_URL;

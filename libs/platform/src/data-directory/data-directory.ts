@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, open, readFile, rm, writeFile } from 'node:fs/promises';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorError } from '../errors/app-error.js';
 
@@ -14,10 +14,12 @@ export class DataDirectory {
    */
   static async acquire(path: string): Promise<DataDirectory> {
     const directory = new DataDirectory(path);
+    const onExit = () => rmSync(directory.#lockPath, { force: true });
     try {
       // Others may pass through (PostgreSQL runs as another user when we are root); every file in it is 0600.
       await mkdir(path, { recursive: true, mode: 0o711 });
       await directory.#lock();
+      process.once('exit', onExit);
     } catch (error) {
       if (error instanceof OperatorError) throw error;
       throw new OperatorError(

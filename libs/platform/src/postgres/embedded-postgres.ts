@@ -74,6 +74,10 @@ export class EmbeddedPostgres {
   async #launch(): Promise<void> {
     const child = await startPostmaster(this.options);
     this.#child = child;
+    // Should this process exit without having stopped it (a second Ctrl-C), the server is told to stop by itself.
+    const onExit = () => child.kill('SIGINT');
+    process.once('exit', onExit);
+    child.once('exit', () => process.off('exit', onExit));
     child.once('exit', () => {
       if (!this.#stopping) void this.#restart();
     });

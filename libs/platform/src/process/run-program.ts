@@ -1,10 +1,12 @@
 import { OperatorError } from '../errors/app-error.js';
 
-/** Past this a stop is no longer orderly: what still runs is left to the next start. */
-const stopTimeoutMs = 25_000;
+/** Beyond the grace (`GALLEY_SHUTDOWN_GRACE_MS`): past this the stop hangs, and is no longer waited for. */
+const hangingStopMs = 5_000;
 
 /** A program that runs until it is told to stop. */
 export interface RunningProgram {
+  /** How long what is under way may go on after that. */
+  readonly graceMs: number;
   stop(): Promise<void>;
 }
 
@@ -19,10 +21,10 @@ export async function runProgram(start: () => Promise<RunningProgram>): Promise<
 
   const stop = () => {
     stopping ??= (async () => {
-      const timer = setTimeout(() => process.exit(1), stopTimeoutMs).unref();
+      const timer = setTimeout(() => process.exit(1), (program?.graceMs ?? 0) + hangingStopMs).unref();
       await program?.stop();
       clearTimeout(timer);
-      process.exit(0);
+      process.exit();
     })().catch(fail);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

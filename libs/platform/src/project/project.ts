@@ -14,26 +14,17 @@ export class Project {
   readonly database: ProjectDatabase;
   /** Where clients reach this project, without a trailing slash. */
   readonly apiUrl: string;
-  /** Where the project's web app lives: the default target of links in mails (`SITE_URL`). */
-  readonly siteUrl: string;
   readonly #resources = new Map<
     symbol,
     { value: unknown; close: (() => Promise<void> | void) | undefined }
   >();
 
-  constructor(options: {
-    ref: string;
-    keys: ProjectKeys;
-    database: ProjectDatabase;
-    apiUrl: string;
-    siteUrl: string;
-  }) {
+  constructor(options: { ref: string; keys: ProjectKeys; database: ProjectDatabase; apiUrl: string }) {
     this.ref = options.ref;
     this.keys = options.keys;
     this.tokens = new ProjectTokens(options.keys.jwtSecret);
     this.database = options.database;
     this.apiUrl = options.apiUrl;
-    this.siteUrl = options.siteUrl;
   }
 
   /** @internal Use {@link projectResource}. */
