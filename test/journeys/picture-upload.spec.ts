@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import { eventually } from '../support/eventually.js';
+import { freePort } from '../support/server.js';
 import { outgrownIsReachable, startEmbedded, startOutgrown, type RunningGalley } from '../support/sizes.js';
+import { spyManifest, spySource } from '../support/spy-function.js';
 import {
   avatarUrls,
   loadThumbnail,
@@ -107,6 +109,48 @@ function story(size: string, start: () => Promise<RunningGalley>): void {
       const visitor = newClient(galley.urls[0]!, galley.publishableKey);
       expect((await visitor.from('profiles').select('id').eq('id', ann.id)).data).toHaveLength(1);
       expect((await visitor.from('profiles').insert({ id: randomUUID() })).error).not.toBeNull();
+    });
+
+    it('holds a function to what it declared', async () => {
+      const { path } = await change(ann, 'fig.png');
+      const send = (to: string, body: FormData | string) =>
+        fetch(`${galley.urls[0]}/v1/projects/local${to}`, {
+          method: 'POST',
+          body,
+          headers: {
+            authorization: `Bearer ${galley.secretKey}`,
+            ...(typeof body === 'string' && { 'content-type': 'application/json' }),
+          },
+        });
+      const secrets = [
+        { name: 'MINE', value: 'mine' },
+        { name: 'THEIRS', value: 'theirs' },
+      ];
+      expect((await send('/secrets', JSON.stringify(secrets))).ok).toBe(true);
+      const diaries = {
+        name: '20261102000000_diaries',
+        query: 'create table public.diaries as select 1 as page',
+      };
+      expect((await send('/database/migrations', JSON.stringify(diaries))).ok).toBe(true);
+      const form = new FormData();
+      form.append(
+        'metadata',
+        JSON.stringify({ name: 'spy', entrypoint_path: 'index.js', galley: spyManifest }),
+      );
+      form.append('file', new Blob([spySource]), 'index.js');
+      expect(await (await send('/functions/deploy?slug=spy', form)).json()).toMatchObject({ slug: 'spy' });
+
+      const { data, error } = await newClient(galley.urls.at(-1)!, galley.publishableKey).functions.invoke(
+        'spy',
+        {
+          body: { picture: path, userId: ann.id, otherHost: `http://127.0.0.1:${await freePort()}` },
+        },
+      );
+      expect(error).toBeNull();
+      const { allowed, forbidden } = data as Record<'allowed' | 'forbidden', Record<string, string>>;
+      expect(Object.values(allowed)).toEqual(['got it', 'got it']);
+      expect(Object.keys(forbidden)).toHaveLength(12);
+      expect(Object.entries(forbidden).filter(([, outcome]) => outcome === 'got it')).toEqual([]);
     });
 
     it('leaves no process of a function when nothing happens', async () => {

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -55,6 +55,22 @@ describe('the README', () => {
     `${name}-64.webp`,
   ]);
 
+  /** Runs the README's example as it stands there, but for the address and the key. */
+  const runExample = async (environment: { GALLEY_DATA_DIR: string }) => {
+    const { url, publishableKey } = JSON.parse(
+      readFileSync(join(environment.GALLEY_DATA_DIR, 'connection.json'), 'utf8'),
+    ) as Record<string, string>;
+    const example = /^```js\n([\s\S]*?)^```/m.exec(readme)![1]!;
+    const lines = example
+      .replace('http://127.0.0.1:54321', url!)
+      .replace('sb_publishable_…', publishableKey!);
+    const file = join(repositoryRoot, 'dist', 'readme-example.mjs');
+    await writeFile(file, `${lines}console.log(JSON.stringify(profile));`);
+    const run = type(`${process.execPath} ${file}`, {});
+    await new Promise((resolve) => run.child.once('exit', resolve));
+    return JSON.parse(run.output()) as { error: unknown; data: { avatar_urls: object } };
+  };
+
   it('names no command that is not tried here', () => {
     expect(commands).toEqual(['npm start', 'npm test', 'npm run demo', 'npm start -- examples/avatars']);
   });
@@ -72,6 +88,12 @@ describe('the README', () => {
         expect(demo.output()).toMatch(new RegExp(`${step} +\\d+`));
       }
       expect(await thumbnailsIn(environment)).toEqual(allThumbnails);
+      if (command.includes('examples')) {
+        expect(await runExample(environment)).toMatchObject({
+          error: null,
+          data: { avatar_urls: expect.any(Object) },
+        });
+      }
       const picture = sharp(join(environment.GALLEY_DATA_DIR, 'demo', 'dogs-256.webp'));
       expect(await picture.metadata()).toMatchObject({ width: 256, height: 256 });
     },

@@ -87,7 +87,7 @@ describe('Galley as a newcomer starts it', () => {
   describe('while functions run', () => {
     const endless = `Deno.serve(async (request) => {
       if (request.method === 'GET') return new Response('ready');
-      await new Promise(() => setTimeout(() => {}, 600_000));
+      return new Promise<Response>(() => setTimeout(() => {}, 600_000));
     });`;
     let galley: GalleyProcess;
     let authorization: string;
@@ -103,7 +103,7 @@ describe('Galley as a newcomer starts it', () => {
         JSON.stringify({ name: 'endless', entrypoint_path: 'index.ts', galley: { on } }),
       );
       form.append('file', new Blob([endless]), 'index.ts');
-      const manage = (path: string, body: BodyInit, headers = {}) =>
+      const manage = (path: string, body: string | FormData, headers = {}) =>
         fetch(`${galley.url}/v1/projects/local${path}`, {
           method: 'POST',
           body,
