@@ -1,5 +1,13 @@
 import { Controller, Get, HttpCode, Param, Post, Query, UseGuards } from '@nestjs/common';
-import { AppError, CurrentProject, PlatformDatabase, ServiceOnlyGuard, type Project } from '#libs/platform';
+import {
+  AppError,
+  CurrentProject,
+  parseInput,
+  PlatformDatabase,
+  ProjectRefGuard,
+  ServiceOnlyGuard,
+  type Project,
+} from '#libs/platform';
 import { z } from 'zod';
 import { redriveDelivery } from './delivery/deliveries.sql.js';
 import { queueNameOf, workChannel } from './delivery/queue-names.js';
@@ -15,7 +23,7 @@ const listQuery = z.object({
 
 /** Where events are on their way to functions; the dead ones are the dead letters. For holders of the secret key. */
 @Controller('v1/projects/:ref/deliveries')
-@UseGuards(ServiceOnlyGuard)
+@UseGuards(ServiceOnlyGuard, ProjectRefGuard)
 export class DeliveriesController {
   constructor(
     private readonly database: PlatformDatabase,
@@ -24,30 +32,39 @@ export class DeliveriesController {
 
   /** The newest first. */
   @Get()
-  async list(@CurrentProject() project: Project, @Param('ref') ref: string, @Query() query: unknown) {
-    requireProject(project, ref);
-    const parsed = listQuery.safeParse(query);
-    if (!parsed.success) {
-      throw new AppError({ code: 'invalid_query', status: 400, message: z.prettifyError(parsed.error) });
-    }
-    const { state, function: slug, request_id: requestId, limit } = parsed.data;
-    const { rows } = await this.database.query(
-      `select id, function_slug as function, event_id, event_name as event, payload, request_id, depth, state,
-              attempts, last_error, occurred_at, created_at, finished_at
-       from deliveries
-       where project_ref = $1 and ($2::text is null or state = $2) and ($3::text is null or function_slug = $3)
-         and ($4::text is null or request_id = $4)
-       order by created_at desc, id desc limit $5`,
-      [ref, state ?? null, slug ?? null, requestId ?? null, limit],
-    );
-    return rows;
+  async list(@CurrentProject() { ref }: Project, @Query() query: unknown) {
+    const { state, function: slug, request_id: requestId, limit } = parseInput(listQuery, query);
+    const deliveries = await this.database.prisma.delivery.findMany({
+      where: {
+        projectRef: ref,
+        ...(state && { state }),
+        ...(slug && { functionSlug: slug }),
+        ...(requestId && { requestId }),
+      },
+      orderBy: [{ createdAt: 'desc' }, { id: 'desc' }],
+      take: limit,
+    });
+    return deliveries.map((delivery) => ({
+      id: delivery.id,
+      function: delivery.functionSlug,
+      event_id: delivery.eventId,
+      event: delivery.eventName,
+      payload: delivery.payload,
+      request_id: delivery.requestId,
+      depth: delivery.depth,
+      state: delivery.state,
+      attempts: delivery.attempts,
+      last_error: delivery.lastError,
+      occurred_at: delivery.occurredAt,
+      created_at: delivery.createdAt,
+      finished_at: delivery.finishedAt,
+    }));
   }
 
   /** Tries a dead letter again, from its first attempt. */
   @Post(':id/redrive')
   @HttpCode(202)
-  async redrive(@CurrentProject() project: Project, @Param('ref') ref: string, @Param('id') id: string) {
-    requireProject(project, ref);
+  async redrive(@CurrentProject() { ref }: Project, @Param('id') id: string) {
     const slug = z.uuid().safeParse(id).success ? await redriveDelivery(this.database, ref, id) : undefined;
     if (slug === undefined) {
       throw new AppError({ code: 'not_found', status: 404, message: `There is no dead delivery ${id}` });
@@ -56,9 +73,4 @@ export class DeliveriesController {
     await this.database.query('select pg_notify($1, $2)', [workChannel, `${ref}/${slug}`]);
     return { id, state: 'queued' };
   }
-}
-
-function requireProject(project: Project, ref: string): void {
-  if (project.ref !== ref)
-    throw new AppError({ code: 'not_found', status: 404, message: `There is no project ${ref}` });
 }

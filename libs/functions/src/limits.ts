@@ -1,14 +1,9 @@
-/** Bounds of what may be deployed, declared and sent. Bounds of a function's process are in `runtime/runtime-limits.ts`. */
+/** Bounds of what may be deployed, declared and sent. Bounds of its sources are in `bundle/bundle-limits.ts`, of its process in `runtime/runtime-limits.ts`. */
 export const limits = {
   /** A function's name: the names of its policies must fit PostgreSQL's 63 bytes. */
   slugChars: 40,
   /** All parts of a deploy request together. Supabase bounds a bundle to 20 MB. */
   deployBodyBytes: 24 * 1024 * 1024,
-  /** One source file. */
-  sourceFileBytes: 10 * 1024 * 1024,
-  sourceFiles: 1000,
-  /** A source file's path. */
-  sourcePathChars: 512,
 
   memoryMb: { min: 32, max: 8192 },
   timeoutMs: { min: 100, max: 900_000 },

@@ -1,4 +1,5 @@
 export { AppError, OperatorError } from './errors/app-error.js';
+export { parseInput, problemsInOneLine } from './errors/parse-input.js';
 export { type Clock, systemClock } from './clock.js';
 export { newId, derivedId } from './ids.js';
 export { limits } from './limits.js';
@@ -31,13 +32,13 @@ export {
   ServiceOnlyGuard,
   sameSecret,
 } from './http/caller.guard.js';
+export { ProjectRefGuard } from './http/project-ref.guard.js';
 export { readBody, readJson } from './http/read-body.js';
 export { type Logger, createLogger, nestLogger } from './logging/logger.js';
 export { Metrics } from './metrics/metrics.js';
 export { EmbeddedPostgres } from './postgres/embedded-postgres.js';
 export { DataDirectory } from './data-directory/data-directory.js';
 export { PlatformDatabase } from './platform-database/platform-database.js';
-export { type Prisma } from './platform-database/generated/client.js';
 export { repositoryRoot } from './repository-root.js';
 export { Sealer } from './sealing.js';
 export { Platform } from './platform.js';

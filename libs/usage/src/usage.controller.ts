@@ -1,5 +1,12 @@
-import { Controller, Get, Param, Query, UseGuards } from '@nestjs/common';
-import { AppError, CurrentProject, PlatformDatabase, ServiceOnlyGuard, type Project } from '#libs/platform';
+import { Controller, Get, Query, UseGuards } from '@nestjs/common';
+import {
+  CurrentProject,
+  parseInput,
+  PlatformDatabase,
+  ProjectRefGuard,
+  ServiceOnlyGuard,
+  type Project,
+} from '#libs/platform';
 import { z } from 'zod';
 import { UsageLedger } from './usage-ledger.js';
 
@@ -12,7 +19,7 @@ const listQuery = z.object({
 
 /** What a project used, for holders of its secret key. */
 @Controller('v1/projects/:ref')
-@UseGuards(ServiceOnlyGuard)
+@UseGuards(ServiceOnlyGuard, ProjectRefGuard)
 export class UsageController {
   constructor(
     private readonly database: PlatformDatabase,
@@ -21,8 +28,7 @@ export class UsageController {
 
   /** Totals by function, and requests by service. */
   @Get('usage')
-  async usage(@CurrentProject() project: Project, @Param('ref') ref: string) {
-    requireProject(project, ref);
+  async usage(@CurrentProject() { ref }: Project) {
     await this.ledger.flush();
     const { rows: functions } = await this.database.query(
       `select function_slug as function, count(*)::integer as invocations,
@@ -43,27 +49,31 @@ export class UsageController {
 
   /** The newest invocations first. */
   @Get('invocations')
-  async invocations(@CurrentProject() project: Project, @Param('ref') ref: string, @Query() query: unknown) {
-    requireProject(project, ref);
-    const parsed = listQuery.safeParse(query);
-    if (!parsed.success) {
-      throw new AppError({ code: 'invalid_query', status: 400, message: z.prettifyError(parsed.error) });
-    }
+  async invocations(@CurrentProject() { ref }: Project, @Query() query: unknown) {
+    const { limit, function: slug, request_id: requestId } = parseInput(listQuery, query);
     await this.ledger.flush();
-    const { limit, function: slug, request_id: requestId } = parsed.data;
-    const { rows } = await this.database.query(
-      `select id, function_slug as function, deployment_id, trigger, delivery_id, attempt, request_id, start, status,
-              http_status, error, started_at, wall_ms, cpu_ms, peak_memory_bytes::float8 as peak_memory_bytes, gb_ms
-       from invocations
-       where project_ref = $1 and ($2::text is null or function_slug = $2) and ($3::text is null or request_id = $3)
-       order by started_at desc, id desc limit $4`,
-      [ref, slug ?? null, requestId ?? null, limit],
-    );
-    return rows;
+    const invocations = await this.database.prisma.invocation.findMany({
+      where: { projectRef: ref, ...(slug && { functionSlug: slug }), ...(requestId && { requestId }) },
+      orderBy: [{ startedAt: 'desc' }, { id: 'desc' }],
+      take: limit,
+    });
+    return invocations.map((invocation) => ({
+      id: invocation.id,
+      function: invocation.functionSlug,
+      deployment_id: invocation.deploymentId,
+      trigger: invocation.trigger,
+      delivery_id: invocation.deliveryId,
+      attempt: invocation.attempt,
+      request_id: invocation.requestId,
+      start: invocation.start,
+      status: invocation.status,
+      http_status: invocation.httpStatus,
+      error: invocation.error,
+      started_at: invocation.startedAt,
+      wall_ms: invocation.wallMs,
+      cpu_ms: invocation.cpuMs,
+      peak_memory_bytes: Number(invocation.peakMemoryBytes),
+      gb_ms: invocation.gbMs,
+    }));
   }
-}
-
-function requireProject(project: Project, ref: string): void {
-  if (project.ref !== ref)
-    throw new AppError({ code: 'not_found', status: 404, message: `There is no project ${ref}` });
 }

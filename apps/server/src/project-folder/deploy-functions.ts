@@ -25,6 +25,24 @@ export async function deployFunctions(
       });
     }
   }
+  await warnOfOthers(project, folder, deploy, logger);
+}
+
+/** A function that left the folder, or was disabled, is not deleted: its deployments could not be had back. */
+async function warnOfOthers(
+  project: Project,
+  folder: ProjectFolder,
+  deploy: DeployFunction,
+  logger: Logger,
+): Promise<void> {
+  const kept = new Set(folder.functions.map((fn) => fn.slug));
+  for (const { slug } of await deploy.list(project)) {
+    if (kept.has(slug)) continue;
+    logger.warn(
+      `The function ${slug} is not in the project folder, but it is deployed and answers. To delete it: ` +
+        `DELETE /v1/projects/${project.ref}/functions/${slug} with the secret key.`,
+    );
+  }
 }
 
 async function deployOne(

@@ -1,9 +1,11 @@
-import { Body, Controller, Inject, Param, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Inject, Post, UseGuards } from '@nestjs/common';
 import {
   AppError,
   CurrentProject,
   LOGGER,
   OperatorError,
+  parseInput,
+  ProjectRefGuard,
   ServiceOnlyGuard,
   type Logger,
   type Project,
@@ -19,21 +21,14 @@ const body = z.object({
 
 /** Applies a migration from afar. */
 @Controller('v1/projects/:ref/database/migrations')
-@UseGuards(ServiceOnlyGuard)
+@UseGuards(ServiceOnlyGuard, ProjectRefGuard)
 export class MigrationsController {
   constructor(@Inject(LOGGER) private readonly logger: Logger) {}
 
   /** Applies it once: a repeated call answers `applied: false`. A migration that fails leaves nothing behind. */
   @Post()
-  async apply(@CurrentProject() project: Project, @Param('ref') ref: string, @Body() input: unknown) {
-    if (project.ref !== ref) {
-      throw new AppError({ code: 'not_found', status: 404, message: `There is no project ${ref}` });
-    }
-    const parsed = body.safeParse(input);
-    if (!parsed.success) {
-      throw new AppError({ code: 'invalid_migration', status: 400, message: z.prettifyError(parsed.error) });
-    }
-    const { name, query } = parsed.data;
+  async apply(@CurrentProject() project: Project, @Body() input: unknown) {
+    const { name, query } = parseInput(body, input, 'invalid_migration');
     try {
       const applied = await applyMigrations(
         project,

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
-import { OperatorError, type Migration } from '#libs/platform';
+import { OperatorError, problemsInOneLine, type Migration } from '#libs/platform';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 
@@ -70,7 +70,9 @@ export async function readProjectFolder(path: string): Promise<ProjectFolder> {
   const raw = await readToml(join(supabase, 'config.toml'));
   const parsed = configToml.safeParse(raw);
   if (!parsed.success) {
-    throw new OperatorError(`${join(supabase, 'config.toml')} is wrong: ${inOneLine(parsed.error)}`);
+    throw new OperatorError(
+      `${join(supabase, 'config.toml')} is wrong: ${problemsInOneLine(parsed.error)}. Mend it and start again.`,
+    );
   }
   const config = parsed.data;
   const galley = await readGalleyToml(join(root, 'galley.toml'));
@@ -99,7 +101,8 @@ async function readGalleyToml(path: string): Promise<Record<string, Record<strin
     functions: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
   });
   const parsed = schema.safeParse(await readToml(path));
-  if (!parsed.success) throw new OperatorError(`${path} is wrong: ${inOneLine(parsed.error)}`);
+  if (!parsed.success)
+    throw new OperatorError(`${path} is wrong: ${problemsInOneLine(parsed.error)}. Mend it and start again.`);
   return parsed.data.functions;
 }
 
@@ -196,10 +199,6 @@ async function findFunctions(
 /** The Supabase CLI's place for local secrets: here a function gets those that it declares, and from the vault. */
 function unusedFiles(supabase: string): string[] {
   return existsSync(join(supabase, 'functions', '.env')) ? ['functions/.env'] : [];
-}
-
-function inOneLine(error: z.ZodError): string {
-  return `${error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')}. Mend it and start again.`;
 }
 
 /** The paths of `raw` that the schema dropped, e.g. `studio.enabled`. */

@@ -4,6 +4,7 @@ import { dirname, join, posix } from 'node:path';
 import { bundleError } from './bundle-error.js';
 import { bundleLimits as limits } from './bundle-limits.js';
 import { safeDenoConfig } from './deno-config.js';
+import { isPlainPath } from './plain-path.js';
 
 /** A function's sources, written to a private directory. */
 export interface SourceTree {
@@ -69,14 +70,6 @@ function checkSources(sources: {
   for (const path of [entrypoint, importMap]) {
     if (path !== undefined && !files.has(path)) throw bundleError([`${path} is not among the files.`]);
   }
-}
-
-/** Relative, with `/`, without `.` or `..` parts or characters that mean something in a command line or URL. */
-function isPlainPath(path: string): boolean {
-  if (path.length === 0 || path.length > limits.pathChars) return false;
-  // eslint-disable-next-line no-control-regex
-  if (/[\u0000-\u001f\u007f\\:*?"<>|%#]/.test(path) || path.startsWith('-')) return false;
-  return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
 }
 
 /** What was named, or the configuration nearest to the entry point. */

@@ -116,6 +116,11 @@ export class DeployFunction {
     return this.settle(project, slug);
   }
 
+  /** The project's functions by name. */
+  list(project: Project): Promise<FunctionSummary[]> {
+    return listFunctions(this.database, project.ref);
+  }
+
   /** @throws AppError `not_found` (404) */
   async remove(project: Project, slug: string): Promise<void> {
     await this.database.transaction(async (tx) => {

@@ -32,3 +32,7 @@ function isAsymmetric(authorization: string | undefined): boolean {
   const { alg } = decodeProtectedHeader(authorization?.replace(/^bearer +/i, '') ?? '');
   return /^(ES|RS|PS|Ed)/.test(alg ?? '');
 }
+
+export function invalidRequest(message: string, cause?: unknown): AppError {
+  return new AppError({ code: 'invalid_request', status: 400, message, cause });
+}

@@ -10,7 +10,15 @@ import {
   Req,
   UseGuards,
 } from '@nestjs/common';
-import { AppError, CurrentProject, PlatformDatabase, ServiceOnlyGuard, type Project } from '#libs/platform';
+import {
+  AppError,
+  CurrentProject,
+  parseInput,
+  PlatformDatabase,
+  ProjectRefGuard,
+  ServiceOnlyGuard,
+  type Project,
+} from '#libs/platform';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DeployFunction } from '../deploy/deploy-function.js';
@@ -24,7 +32,6 @@ import { limits } from '../limits.js';
 import { checkSlug } from '../manifest/slug.js';
 import { FunctionLogs } from '../logs/function-logs.js';
 import { readDeployForm } from './deploy-form.js';
-import { invalidRequest, requireProject } from './require-project.js';
 
 /** Strict: `bundleOnly`, say, would deploy nothing, and here it is not to be had. */
 const deployQuery = z.strictObject({ slug: z.string().optional() });
@@ -36,7 +43,7 @@ const logQuery = z.object({
 
 /** Functions of a project, for holders of its secret key; the shapes are those of Supabase's management API. */
 @Controller('v1/projects/:ref/functions')
-@UseGuards(ServiceOnlyGuard)
+@UseGuards(ServiceOnlyGuard, ProjectRefGuard)
 export class ManagementController {
   constructor(
     private readonly database: PlatformDatabase,
@@ -46,51 +53,34 @@ export class ManagementController {
 
   @Post('deploy')
   @HttpCode(201)
-  async deploy(
-    @CurrentProject() project: Project,
-    @Param('ref') ref: string,
-    @Query() query: unknown,
-    @Req() request: FastifyRequest,
-  ) {
-    requireProject(project, ref);
-    const parsed = deployQuery.safeParse(query);
-    if (!parsed.success) throw invalidRequest(z.prettifyError(parsed.error));
-    const { slug } = parsed.data;
+  async deploy(@CurrentProject() project: Project, @Query() query: unknown, @Req() request: FastifyRequest) {
+    const { slug } = parseInput(deployQuery, query);
     const deployRequest = await readDeployForm(request.body, request.headers['content-type'], slug);
     const deployed = await this.deployFunction.deploy(project, deployRequest);
     return { ...functionJson(deployed.function), created: deployed.created };
   }
 
   @Get()
-  async list(@CurrentProject() project: Project, @Param('ref') ref: string) {
-    requireProject(project, ref);
-    const functions = await this.database.transaction((tx) => listFunctions(tx, ref));
-    return functions.map(functionJson);
+  async list(@CurrentProject() project: Project) {
+    return (await this.deployFunction.list(project)).map(functionJson);
   }
 
   @Get(':slug')
-  async find(@CurrentProject() project: Project, @Param('ref') ref: string, @Param('slug') slug: string) {
-    return functionJson(await this.#existing(project, ref, slug));
+  async find(@CurrentProject() { ref }: Project, @Param('slug') slug: string) {
+    return functionJson(await this.#existing(ref, slug));
   }
 
   @Delete(':slug')
-  async remove(@CurrentProject() project: Project, @Param('ref') ref: string, @Param('slug') slug: string) {
-    requireProject(project, ref);
+  async remove(@CurrentProject() project: Project, @Param('slug') slug: string) {
     await this.deployFunction.remove(project, checkSlug(slug));
     return {};
   }
 
   /** The newest first. */
   @Get(':slug/deployments')
-  async deployments(
-    @CurrentProject() project: Project,
-    @Param('ref') ref: string,
-    @Param('slug') slug: string,
-  ) {
-    const { active } = await this.#existing(project, ref, slug);
-    const deployments = await this.database.transaction((tx) =>
-      listDeployments(tx, ref, slug, limits.listedDeployments),
-    );
+  async deployments(@CurrentProject() { ref }: Project, @Param('slug') slug: string) {
+    const { active } = await this.#existing(ref, slug);
+    const deployments = await listDeployments(this.database, ref, slug, limits.listedDeployments);
     return deployments.map((deployment) => ({
       ...deploymentJson(deployment),
       created_at: deployment.createdAt.getTime(),
@@ -103,32 +93,21 @@ export class ManagementController {
   @HttpCode(200)
   async activate(
     @CurrentProject() project: Project,
-    @Param('ref') ref: string,
     @Param('slug') slug: string,
     @Param('number', ParseIntPipe) number: number,
   ) {
-    requireProject(project, ref);
     return functionJson(await this.deployFunction.activate(project, checkSlug(slug), number));
   }
 
   /** What the function wrote, the newest first. */
   @Get(':slug/logs')
-  async readLogs(
-    @CurrentProject() project: Project,
-    @Param('ref') ref: string,
-    @Param('slug') slug: string,
-    @Query() query: unknown,
-  ) {
-    requireProject(project, ref);
-    const parsed = logQuery.safeParse(query);
-    if (!parsed.success) throw invalidRequest(z.prettifyError(parsed.error));
-    const { invocation_id: invocationId, level, limit } = parsed.data;
+  async readLogs(@CurrentProject() { ref }: Project, @Param('slug') slug: string, @Query() query: unknown) {
+    const { invocation_id: invocationId, level, limit } = parseInput(logQuery, query);
     return this.logs.list(ref, checkSlug(slug), { invocationId, level, limit });
   }
 
-  async #existing(project: Project, ref: string, slug: string): Promise<FunctionSummary> {
-    requireProject(project, ref);
-    const [found] = await this.database.transaction((tx) => listFunctions(tx, ref, checkSlug(slug)));
+  async #existing(ref: string, slug: string): Promise<FunctionSummary> {
+    const [found] = await listFunctions(this.database, ref, checkSlug(slug));
     if (found) return found;
     throw new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
   }

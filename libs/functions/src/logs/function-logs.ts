@@ -52,14 +52,25 @@ export class FunctionLogs {
 
   async list(projectRef: string, slug: string, query: LogQuery) {
     await this.flush();
-    const { rows } = await this.database.query<FunctionLogLine & { id: string }>(
-      `select id, deployment_id, invocation_id, level, message, at from function_logs
-       where project_ref = $1 and function_slug = $2
-         and ($3::uuid is null or invocation_id = $3) and ($4::text is null or level = $4)
-       order by at desc, id desc limit $5`,
-      [projectRef, slug, query.invocationId ?? null, query.level ?? null, query.limit],
-    );
-    return rows;
+    const { invocationId, level, limit } = query;
+    const lines = await this.database.prisma.functionLog.findMany({
+      where: {
+        projectRef,
+        functionSlug: slug,
+        ...(invocationId && { invocationId }),
+        ...(level && { level }),
+      },
+      orderBy: [{ at: 'desc' }, { id: 'desc' }],
+      take: limit,
+    });
+    return lines.map((line) => ({
+      id: line.id,
+      deployment_id: line.deploymentId,
+      invocation_id: line.invocationId,
+      level: line.level,
+      message: line.message,
+      at: line.at,
+    }));
   }
 
   async #write(): Promise<void> {

@@ -21,16 +21,16 @@ export class Secrets {
   ) {}
 
   async list(projectRef: string): Promise<SecretDigest[]> {
-    const { rows } = await this.database.query<{ name: string; sealed_value: Buffer; updated_at: Date }>(
-      'select name, sealed_value, updated_at from secrets where project_ref = $1 order by name',
-      [projectRef],
-    );
-    return rows.map(({ name, sealed_value, updated_at }) => ({
+    const secrets = await this.database.prisma.secret.findMany({
+      where: { projectRef },
+      orderBy: { name: 'asc' },
+    });
+    return secrets.map(({ name, sealedValue, updatedAt }) => ({
       name,
       sha256: createHash('sha256')
-        .update(this.#open(projectRef, name, sealed_value))
+        .update(this.#open(projectRef, name, sealedValue))
         .digest('hex'),
-      updatedAt: updated_at,
+      updatedAt,
     }));
   }
 
@@ -57,13 +57,10 @@ export class Secrets {
   }
 
   async remove(projectRef: string, names: readonly string[]): Promise<void> {
-    await this.database.query('delete from secrets where project_ref = $1 and name = any($2::text[])', [
-      projectRef,
-      names,
-    ]);
+    await this.database.prisma.secret.deleteMany({ where: { projectRef, name: { in: [...names] } } });
   }
 
-  /** The values of those of `names` that are set. */
+  /** The values of those of `names` that are set. A cold start waits for them. */
   async values(projectRef: string, names: readonly string[]): Promise<Map<string, string>> {
     if (names.length === 0) return new Map();
     const { rows } = await this.database.query<{ name: string; sealed_value: Buffer }>(
@@ -73,7 +70,7 @@ export class Secrets {
     return new Map(rows.map((row) => [row.name, this.#open(projectRef, row.name, row.sealed_value)]));
   }
 
-  #open(projectRef: string, name: string, sealed: Buffer): string {
+  #open(projectRef: string, name: string, sealed: Uint8Array): string {
     return this.sealer.open(sealed, sealingContext(projectRef, name));
   }
 }

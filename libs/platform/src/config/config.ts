@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { OperatorError } from '../errors/app-error.js';
+import { problemsInOneLine } from '../errors/parse-input.js';
 
 const flag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] });
 const port = z.coerce.number().int().min(1).max(65_535);
@@ -117,9 +118,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
   const parsed = environmentSchema.safeParse(given);
   if (!parsed.success) {
-    const problems = parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`);
     throw new OperatorError(
-      `The configuration is wrong. ${problems.join('; ')}. Mend the environment and start again.`,
+      `The configuration is wrong. ${problemsInOneLine(parsed.error)}. Mend the environment and start again.`,
     );
   }
   const env = parsed.data;

@@ -12,7 +12,7 @@ const poolSize = 8;
 
 /** Galley's own database: projects, deployments, deliveries, invocations, usage. */
 export class PlatformDatabase implements Sql {
-  /** Plain reads and writes of the platform's tables. */
+  /** Plain reads and writes of the platform's tables, where nobody waits for the millisecond. */
   readonly prisma: PrismaClient;
   readonly #pool: pg.Pool;
 
@@ -30,7 +30,7 @@ export class PlatformDatabase implements Sql {
     return database;
   }
 
-  /** One statement of its own, for what Prisma cannot say: claims, conditional updates. */
+  /** One statement of its own: claims, conditional updates, and what a function's call waits for. */
   async query<Row extends object = Record<string, unknown>>(text: string, values: readonly unknown[] = []) {
     const { rows, rowCount } = await this.#pool.query<Row>(prepared(text, values));
     return { rows, rowCount: rowCount ?? 0 };
