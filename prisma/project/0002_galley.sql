@@ -31,23 +31,46 @@ $$;
 create trigger outbox_appended after insert on galley.outbox
   for each statement execute function galley.notify_outbox();
 
+-- A change of rows must not fail because somebody listens. So a row too large for an event goes without its long
+-- values, which are null in it and named in `left_out`. A UUID stays, and so 1,600 columns, PostgreSQL's bound, fit.
+create function galley.without_long_values(row_change jsonb) returns jsonb language sql immutable
+  set search_path = pg_catalog as $$
+  with columns as (
+    select side, key, case when octet_length(value::text) <= 40 then value end as value,
+           octet_length(value::text) > 40 as is_long
+    from (values ('record'), ('old_record')) as sides (side),
+         lateral jsonb_each(nullif(row_change -> side, 'null'))
+  )
+  select row_change
+    || coalesce((select jsonb_object_agg(side, columns) from (
+         select side, jsonb_object_agg(key, value) as columns from columns group by side
+       ) as sides), '{}')
+    || jsonb_build_object('left_out', coalesce((select jsonb_agg(distinct key) from columns where is_long), '[]'))
+$$;
+
 -- Row changes of subscribed tables; libs/functions installs this trigger on them. It runs as its owner, so that a
 -- caller without rights on the outbox can cause an event but not forge one.
 create function galley.append_row_change() returns trigger language plpgsql security definer
   set search_path = pg_catalog, galley as $$
 declare
   change text := case tg_op when 'INSERT' then 'row.inserted' when 'UPDATE' then 'row.updated' else 'row.deleted' end;
+  -- `limits.eventPayloadBytes` of libs/platform.
+  max_payload_bytes constant integer := 512 * 1024;
+  row_change jsonb := jsonb_build_object(
+    'schema', tg_table_schema,
+    'table', tg_table_name,
+    'record', case when tg_op = 'DELETE' then null else to_jsonb(new) end,
+    'old_record', case when tg_op = 'INSERT' then null else to_jsonb(old) end
+  );
 begin
+  if octet_length(row_change::text) > max_payload_bytes then
+    row_change := galley.without_long_values(row_change);
+  end if;
   insert into galley.outbox (id, name, payload, request_id, depth)
   values (
     gen_random_uuid(),
     change,
-    jsonb_build_object(
-      'schema', tg_table_schema,
-      'table', tg_table_name,
-      'record', case when tg_op = 'DELETE' then null else to_jsonb(new) end,
-      'old_record', case when tg_op = 'INSERT' then null else to_jsonb(old) end
-    ),
+    row_change,
     coalesce(current_setting('galley.request_id', true), ''),
     coalesce(nullif(current_setting('galley.depth', true), '')::integer, 0)
   );

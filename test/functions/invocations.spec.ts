@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
 import type { StartedDelivery } from '#libs/events';
 import { FunctionsModule, InvokeFunction } from '#libs/functions';
-import { newId } from '#libs/platform';
+import { limits, newId } from '#libs/platform';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
@@ -336,6 +336,14 @@ describe('a subscription to row changes', () => {
         payload: { schema: 'public', table: 'watched', record: { title: 'b' }, old_record: { title: 'a' } },
       },
     ]);
+    await server.project.database.query(`update public.watched set title = repeat('x', 600000)`);
+    const { rows: large } = await server.project.database.query(
+      'select payload, octet_length(payload::text) as bytes from galley.outbox order by position desc limit 1',
+    );
+    expect(large).toMatchObject([
+      { payload: { record: { id: 1, title: null }, old_record: { title: 'b' }, left_out: ['title'] } },
+    ]);
+    expect(large[0]!.bytes).toBeLessThan(limits.eventPayloadBytes);
     await server.manage('DELETE', '/functions/second');
     expect(await triggers('public.watched')).toBe(1);
     await server.deploy('watcher', 'Deno.serve(() => new Response());');

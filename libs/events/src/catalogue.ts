@@ -19,6 +19,8 @@ const rowChange = z.object({
   table: z.string(),
   record: record.nullable(),
   old_record: record.nullable(),
+  /** Columns whose long values are null here, because the row is too large for an event: read it from its table. */
+  left_out: z.array(z.string()).optional(),
 });
 
 /** Everything that can happen, and the shape of what is told about it. `noun.pastVerb`. */

@@ -15,6 +15,11 @@ describe('the body of an event run', () => {
     expect([type, schema, table, record, old_record]).toEqual(expected);
   });
 
+  it('names the columns that a large row goes without', () => {
+    const payload = { ...row({ id: 1, text: null }, null), left_out: ['text'] };
+    expect(eventBody('row.inserted', payload)).toMatchObject({ record: { id: 1 }, left_out: ['text'] });
+  });
+
   it('exists for every event of the catalogue', () => {
     for (const name of eventNames) expect(() => eventBody(name, row({}, {}))).not.toThrow();
   });

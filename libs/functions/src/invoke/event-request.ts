@@ -9,10 +9,18 @@ export interface EventBody {
   readonly table: string;
   readonly record: unknown;
   readonly old_record: unknown;
+  /** Columns that are null here because the row is too large for an event. */
+  readonly left_out?: readonly string[];
 }
 
 export function eventBody(eventName: string, payload: unknown): EventBody {
-  const { schema, table, record, old_record } = payload as Record<string, string>;
+  const { schema, table, record, old_record, left_out } = payload as {
+    schema: string;
+    table: string;
+    record: unknown;
+    old_record: unknown;
+    left_out?: string[];
+  };
   switch (eventName) {
     case 'user.created':
       return { type: 'INSERT', schema: 'auth', table: 'users', record, old_record: null };
@@ -21,11 +29,11 @@ export function eventBody(eventName: string, payload: unknown): EventBody {
     case 'object.removed':
       return { type: 'DELETE', schema: 'storage', table: 'objects', record: null, old_record: record };
     case 'row.inserted':
-      return { type: 'INSERT', schema: schema!, table: table!, record, old_record: null };
+      return { type: 'INSERT', schema, table, record, old_record: null, ...(left_out && { left_out }) };
     case 'row.updated':
-      return { type: 'UPDATE', schema: schema!, table: table!, record, old_record };
+      return { type: 'UPDATE', schema, table, record, old_record, ...(left_out && { left_out }) };
     case 'row.deleted':
-      return { type: 'DELETE', schema: schema!, table: table!, record: null, old_record };
+      return { type: 'DELETE', schema, table, record: null, old_record, ...(left_out && { left_out }) };
     default:
       throw new Error(`The event ${eventName} is not in the catalogue.`);
   }
