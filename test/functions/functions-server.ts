@@ -5,7 +5,7 @@ import type { Feature } from '../../apps/server/src/server.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 /** An answer of the management API. */
-export interface ManagementAnswer {
+interface ManagementAnswer {
   status: number;
   // The tests say what they expect in it.
   body: Record<string, unknown> & unknown[];

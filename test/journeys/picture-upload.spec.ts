@@ -81,6 +81,14 @@ function story(size: string, start: () => Promise<RunningGalley>): void {
       }
       const [delivery] = await manage<Record<string, unknown>[]>(`/deliveries?request_id=${requestId}`);
       expect(delivery).toMatchObject({ state: 'succeeded', event: 'object.created' });
+      const logged = galley.processes
+        .flatMap((one) => one.output().split('\n'))
+        .filter((line) => line.startsWith('{'))
+        .map((line) => JSON.parse(line) as { msg: string; requestId?: string })
+        .filter((line) => line.requestId === requestId);
+      expect(logged.map((line) => line.msg)).toEqual(
+        expect.arrayContaining(['Answered', 'Delivery begins', 'Delivery succeeded']),
+      );
     });
 
     it('lets nobody but the owner read or change a picture', async () => {

@@ -43,7 +43,17 @@ describe('a project folder', () => {
     dataDir = await mkdtemp(join(tmpdir(), 'galley-data-'));
     await write(
       'supabase/config.toml',
-      'project_id = "x"\n[db.seed]\nsql_paths = ["./seeds/*.sql"]\n[functions.hello]\nverify_jwt = false\n[studio]\nenabled = true\n',
+      [
+        'project_id = "x"',
+        '[db.seed]',
+        'sql_paths = ["./seeds/*.sql"]',
+        '[auth]',
+        'enable_signup = false',
+        '[functions.hello]',
+        'verify_jwt = false',
+        '[studio]',
+        'enabled = true',
+      ].join('\n'),
     );
     await write('supabase/migrations/1_greetings.sql', 'create table public.greetings (word text);');
     await write('supabase/migrations/2_more.sql', 'alter table public.greetings add column language text;');
@@ -70,6 +80,11 @@ describe('a project folder', () => {
   it('follows config.toml in what it can, and says which keys have no effect', async () => {
     // verify_jwt = false: no key is needed.
     expect((await fetch(`${galley.url}/functions/v1/hello`)).status).toBe(200);
+    expect(
+      await (await fetch(`${galley.url}/auth/v1/settings`, { headers: { apikey: key } })).json(),
+    ).toMatchObject({
+      disable_signup: true,
+    });
     expect(galley.output()).toContain('studio.enabled');
   });
 
@@ -112,6 +127,18 @@ describe('a project folder', () => {
     await eventually(async () => (await call('/functions/v1/hello')).text === 'three!!', {
       what: 'the mended one',
     });
+  });
+
+  it('says that a function which left it is still deployed, and how to delete it', async () => {
+    await write('supabase/functions/old/index.ts', handler('old'));
+    await eventually(async () => (await call('/functions/v1/old')).text === 'old!!', {
+      what: 'the function',
+    });
+    await rm(join(root, 'supabase/functions/old'), { recursive: true });
+    await eventually(() => galley.output().includes('DELETE /v1/projects/local/functions/old'), {
+      what: 'the warning',
+    });
+    expect(await call('/functions/v1/old')).toEqual({ status: 200, text: 'old!!' });
   });
 
   it('has a new migration applied at the next start, and neither the old ones nor the seed again', async () => {

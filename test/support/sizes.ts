@@ -32,6 +32,7 @@ export async function startEmbedded(environment: Record<string, string> = {}): P
       GALLEY_DATA_DIR: dataDir,
       SUPABASE_PUBLISHABLE_KEY: publishableKey,
       SUPABASE_SECRET_KEY: secretKey,
+      LOG_LEVEL: 'debug',
       ...environment,
     },
   });
@@ -70,6 +71,7 @@ async function outgrownEnvironment(): Promise<{
     S3_ACCESS_KEY_ID: s3!.accessKeyId,
     S3_SECRET_ACCESS_KEY: s3!.secretAccessKey,
     S3_BUCKET: `galley-${randomBytes(6).toString('hex')}`,
+    LOG_LEVEL: 'debug',
   };
   return {
     environment,

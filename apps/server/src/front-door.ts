@@ -4,6 +4,7 @@ import {
   newId,
   readBody,
   readJson,
+  type Logger,
   type Metrics,
   type ProjectRegistry,
 } from '#libs/platform';
@@ -21,7 +22,7 @@ const longestRequestId = 64;
 export function openFrontDoor(
   fastify: FastifyInstance,
   projects: ProjectRegistry,
-  metrics: Metrics,
+  { metrics, logger }: { metrics: Metrics; logger: Logger },
   onAnswered: (projectRef: string, service: Service) => void,
 ): void {
   fastify.addHook('onRequest', async (request, reply) => {
@@ -32,10 +33,16 @@ export function openFrontDoor(
     if (isPreflight(request) && serviceOf(request) !== 'functions') await reply.status(204).send();
   });
   fastify.addHook('onResponse', async (request, reply) => {
-    onAnswered(request.galley.project.ref, serviceOf(request));
+    const service = serviceOf(request);
+    const { method } = request;
+    const { project, requestId } = request.galley;
+    onAnswered(project.ref, service);
     metrics.requestDuration
-      .labels(serviceOf(request), request.method, String(reply.statusCode))
+      .labels(service, method, String(reply.statusCode))
       .observe(reply.elapsedTime / 1000);
+    // Without the query: it holds people's filters and the tokens of signed URLs.
+    const [path] = request.url.split('?');
+    logger.debug({ requestId, method, path, status: reply.statusCode, ms: reply.elapsedTime }, 'Answered');
   });
   readBodies(fastify);
 }

@@ -59,8 +59,12 @@ export async function startServer(
     routeConflictPolicy: { duplicate: 'error', shadow: 'warn' },
   });
   const ledger = app.get(UsageLedger);
-  openFrontDoor(adapter.getInstance(), platform.projects, app.get(Metrics), (projectRef, service) =>
-    ledger.addRequest(projectRef, service, new Date()),
+  const { projects, logger } = platform;
+  openFrontDoor(
+    adapter.getInstance(),
+    projects,
+    { metrics: app.get(Metrics), logger },
+    (projectRef, service) => ledger.addRequest(projectRef, service, new Date()),
   );
   try {
     await app.init();

@@ -7,6 +7,7 @@ import {
   workChannel,
   type Consumer,
   type Job,
+  type QueueCounts,
 } from '#libs/events';
 import type { Logger, PlatformDatabase } from '#libs/platform';
 
@@ -69,9 +70,18 @@ export class Consumers {
     await Promise.all([...this.#open].map(([key, consumer]) => this.#close(key, consumer, graceMs)));
   }
 
-  /** Functions that are being served, for metrics. */
-  get openCount(): number {
-    return this.#open.size;
+  /** The queues that are being served, each with its counts. */
+  async queues(): Promise<({ projectRef: string; functionSlug: string } & QueueCounts)[]> {
+    return Promise.all(
+      [...this.#open.keys()].map(async (key) => {
+        const [projectRef, functionSlug] = key.split('/') as [string, string];
+        return {
+          projectRef,
+          functionSlug,
+          ...(await this.queue.counts(queueNameOf(projectRef, functionSlug))),
+        };
+      }),
+    );
   }
 
   #want(projectRef: string, functionSlug: string): void {

@@ -41,8 +41,17 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       logger,
     );
     this.#housekeeping = new Housekeeping(projects, bytes, logger);
-    metrics.gauge('galley_open_consumers', 'Functions whose queues this worker serves now.', [], (gauge) =>
-      gauge.set(this.#consumers.openCount),
+    metrics.gauge(
+      'galley_queue_jobs',
+      'Jobs of the functions whose queues this worker serves now.',
+      ['project', 'function', 'state'],
+      async (gauge) => {
+        gauge.reset();
+        for (const { projectRef, functionSlug, ...counts } of await this.#consumers.queues()) {
+          const queue = { project: projectRef, function: functionSlug };
+          for (const [state, count] of Object.entries(counts)) gauge.set({ ...queue, state }, count);
+        }
+      },
     );
   }
 

@@ -23,7 +23,7 @@ export { type ProjectKeys, makeProjectKeys } from './project/project-keys.js';
 export { ProjectTokens } from './project/project-tokens.js';
 export { Project, projectResource } from './project/project.js';
 export { ProjectRegistry } from './project/project-registry.js';
-export { type RequestContext, Context, CurrentCaller, CurrentProject } from './http/request-context.js';
+export { type RequestContext, Context, CurrentProject } from './http/request-context.js';
 export {
   CallerGuard,
   InvocationLiveness,

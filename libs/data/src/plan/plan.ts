@@ -23,7 +23,7 @@ interface Outcome {
 }
 
 /** How many rows may come of a statement before it is undone. */
-export interface RowExpectation {
+interface RowExpectation {
   readonly exactlyOne: boolean;
   readonly atMost: number | undefined;
 }
@@ -141,7 +141,7 @@ export interface PlannedFilter {
   readonly operation: Operation;
 }
 
-export interface PlannedLogic {
+interface PlannedLogic {
   readonly kind: 'logic';
   readonly operator: 'and' | 'or';
   readonly negated: boolean;
@@ -149,7 +149,7 @@ export interface PlannedLogic {
 }
 
 /** Whether a row has partners in an embedded table. */
-export interface PlannedExistence {
+interface PlannedExistence {
   readonly kind: 'embedded';
   readonly embed: EmbedPlan;
   readonly exists: boolean;

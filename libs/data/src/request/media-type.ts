@@ -1,7 +1,7 @@
 import { pgrstError } from '../errors.js';
 
 /** How rows are written into the response body. */
-export type Format = 'array' | 'object' | 'csv';
+type Format = 'array' | 'object' | 'csv';
 
 export interface MediaType {
   readonly format: Format;

@@ -6,7 +6,7 @@ import { readTypeName, type TypeName } from './type-name.js';
 
 export type SelectItem = SelectStar | SelectField | SelectEmbed;
 
-export interface SelectStar {
+interface SelectStar {
   readonly kind: 'star';
 }
 

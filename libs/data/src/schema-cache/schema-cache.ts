@@ -46,7 +46,7 @@ export interface Relationship {
 
 export type ColumnPair = readonly [string, string];
 
-export interface Junction {
+interface Junction {
   readonly table: QualifiedName;
   /** The junction's foreign key towards `to`. */
   readonly constraint: string;

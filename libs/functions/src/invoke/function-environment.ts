@@ -22,7 +22,7 @@ export class FunctionEnvironment {
     const { keys } = project;
     const { permissions } = deployment.manifest;
     return {
-      SUPABASE_URL: this.apiUrl(project),
+      SUPABASE_URL: this.apiUrl(),
       SUPABASE_PUBLIC_URL: project.apiUrl,
       SUPABASE_ANON_KEY: keys.anonKey,
       SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishableKey }),
@@ -37,8 +37,8 @@ export class FunctionEnvironment {
   }
 
   /** The declared hosts, and this project's own API. */
-  allowedHosts(project: Project, deployment: ActiveDeployment): string[] {
-    const api = new URL(this.apiUrl(project));
+  allowedHosts(deployment: ActiveDeployment): string[] {
+    const api = new URL(this.apiUrl());
     const port = api.port || (api.protocol === 'https:' ? '443' : '80');
     return [...new Set([`${api.hostname}:${port}`, ...deployment.manifest.permissions.hosts])];
   }
@@ -47,10 +47,10 @@ export class FunctionEnvironment {
    * Where functions reach the API: in this process if it is a server, since it knows the invocations that it runs;
    * from a worker where the configuration says.
    */
-  apiUrl(project: Project): string {
+  apiUrl(): string {
     const server = this.adapterHost.httpAdapter?.getHttpServer() as Server | undefined;
     const address = this.isServer && server?.listening ? (server.address() as AddressInfo | null) : null;
-    if (address === null) return this.config.internalUrl ?? project.apiUrl;
+    if (address === null) return this.config.internalUrl;
     const everywhere = address.address === '0.0.0.0' || address.address === '::';
     const host = everywhere
       ? '127.0.0.1'

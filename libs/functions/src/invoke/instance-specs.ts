@@ -23,7 +23,7 @@ export class InstanceSpecs {
       functionSlug: slug,
       code: () => this.deployments.code(id),
       env: await this.environment.variables(project, deployment),
-      allowedHosts: this.environment.allowedHosts(project, deployment),
+      allowedHosts: this.environment.allowedHosts(deployment),
       limits: { memoryBytes: memoryBytes(manifest) },
       onLog: (line) => this.logs.add({ ...origin, ...line }),
     };

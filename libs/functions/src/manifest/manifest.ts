@@ -112,7 +112,6 @@ const manifestSchema = table({
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
-export type TableVerb = (typeof verbs)[number];
 export type BucketAccess = (typeof accesses)[number];
 
 /**

@@ -29,5 +29,3 @@ function contextOf(context: ExecutionContext): RequestContext {
 export const Context = createParamDecorator((_: unknown, context: ExecutionContext) => contextOf(context));
 /** Controller parameter: the project the request is for. */
 export const CurrentProject = createParamDecorator((_: unknown, c: ExecutionContext) => contextOf(c).project);
-/** Controller parameter: who is asking. */
-export const CurrentCaller = createParamDecorator((_: unknown, c: ExecutionContext) => contextOf(c).caller);

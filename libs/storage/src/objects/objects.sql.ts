@@ -2,7 +2,7 @@ import type { Sql } from '#libs/platform';
 import { ownerUuid } from '../buckets/buckets.sql.js';
 
 /** `storage.objects.metadata` as an upload writes it; rows made by hand may lack any of it. */
-export interface ObjectMetadata {
+interface ObjectMetadata {
   readonly eTag?: string;
   readonly size?: number;
   readonly mimetype?: string;

@@ -16,7 +16,7 @@ export interface UploadBody {
   fields(): UploadFields;
 }
 
-export interface UploadFields {
+interface UploadFields {
   readonly cacheControl: string;
   readonly userMetadata: Record<string, unknown>;
 }

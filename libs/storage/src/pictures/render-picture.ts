@@ -3,7 +3,7 @@ import { notAPicture } from '../errors.js';
 import { limits } from '../limits.js';
 import type { Transform } from './transform.js';
 
-export type PictureFormat = 'jpeg' | 'png' | 'webp' | 'avif' | 'gif';
+type PictureFormat = 'jpeg' | 'png' | 'webp' | 'avif' | 'gif';
 
 export interface RenderedPicture {
   readonly data: Buffer;

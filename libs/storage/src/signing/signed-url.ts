@@ -16,7 +16,6 @@ export type SignedClaims =
       readonly depth: number;
     };
 
-export type DownloadClaims = Extract<SignedClaims, { scope: 'download' }>;
 export type UploadClaims = Extract<SignedClaims, { scope: 'upload' }>;
 
 /** `bucket/name`, as tokens and answers write it. */
