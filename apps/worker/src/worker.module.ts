@@ -48,8 +48,8 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       async (gauge) => {
         gauge.reset();
         for (const { projectRef, functionSlug, ...counts } of await this.#consumers.queues()) {
-          const queue = { project: projectRef, function: functionSlug };
-          for (const [state, count] of Object.entries(counts)) gauge.set({ ...queue, state }, count);
+          const of = { project: projectRef, function: functionSlug };
+          for (const [state, count] of Object.entries(counts)) gauge.set({ ...of, state }, count);
         }
       },
     );

@@ -43,7 +43,7 @@ export { repositoryRoot } from './repository-root.js';
 export { Sealer } from './sealing.js';
 export { Platform } from './platform.js';
 export { PlatformModule } from './platform.module.js';
-export { LOGGER, CONFIG } from './tokens.js';
+export { LOGGER, CONFIG } from './injection-tokens.js';
 export { PlatformErrorFilter } from './http/platform-error.filter.js';
 export { ShutdownGrace } from './process/shutdown-grace.js';
 export { runProgram, type RunningProgram } from './process/run-program.js';

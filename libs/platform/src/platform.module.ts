@@ -4,7 +4,7 @@ import { Platform } from './platform.js';
 import { ShutdownGrace } from './process/shutdown-grace.js';
 import { ProjectRegistry } from './project/project-registry.js';
 import { Sealer } from './sealing.js';
-import { CONFIG, LOGGER } from './tokens.js';
+import { CONFIG, LOGGER } from './injection-tokens.js';
 import { Metrics } from './metrics/metrics.js';
 
 /** Makes an open {@link Platform} injectable everywhere. The program that opened it closes it. */

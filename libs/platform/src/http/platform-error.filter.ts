@@ -2,7 +2,7 @@ import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter 
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../errors/app-error.js';
 import type { Logger } from '../logging/logger.js';
-import { LOGGER } from '../tokens.js';
+import { LOGGER } from '../injection-tokens.js';
 
 /** The last filter: renders what no protocol's own filter took, as `{ code, message, hint }`. */
 @Catch()

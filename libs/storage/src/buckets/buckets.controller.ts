@@ -14,7 +14,7 @@ import {
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { Context, KeyRequiredGuard, LOGGER, type Logger, type RequestContext } from '#libs/platform';
-import { asked, callerReads } from '../asked.js';
+import { requestSettings, callerReads } from '../operation.js';
 import { ObjectBytes } from '../bytes/object-bytes.js';
 import { alreadyExists, bucketNotEmpty, bucketNotFound, notSupported } from '../errors.js';
 import { readJsonBody } from '../parse-request.js';
@@ -60,7 +60,7 @@ export class BucketsController {
     if (bucket.type === 'ANALYTICS') throw notSupported('Analytics storage');
     const { project, caller } = context;
     await project.database
-      .asCaller(caller, asked(context, 'storage.bucket.create'), (tx) =>
+      .asCaller(caller, requestSettings(context, 'storage.bucket.create'), (tx) =>
         insertBucket(tx, { ...bucket, ownerId: caller.userId }),
       )
       .catch((error) => {
@@ -73,8 +73,10 @@ export class BucketsController {
   async update(@Context() context: RequestContext, @Param('id') id: string, @Req() request: FastifyRequest) {
     const settings = parseBucketSettings(await readJsonBody(request));
     const { project, caller } = context;
-    const updated = await project.database.asCaller(caller, asked(context, 'storage.bucket.update'), (tx) =>
-      updateBucket(tx, id, settings),
+    const updated = await project.database.asCaller(
+      caller,
+      requestSettings(context, 'storage.bucket.update'),
+      (tx) => updateBucket(tx, id, settings),
     );
     if (!updated) throw bucketNotFound();
     return { message: 'Successfully updated' };
@@ -92,7 +94,7 @@ export class BucketsController {
     const { project, caller } = context;
     await project.database.asSystem(async (tx) => {
       if (await hasObjects(tx, id)) throw bucketNotEmpty();
-      const deleted = await tx.asCaller(caller, asked(context, 'storage.bucket.delete'), (own) =>
+      const deleted = await tx.asCaller(caller, requestSettings(context, 'storage.bucket.delete'), (own) =>
         deleteBucket(own, id),
       );
       if (!deleted) throw bucketNotFound();

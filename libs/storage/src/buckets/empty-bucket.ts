@@ -1,5 +1,5 @@
 import type { Logger, RequestContext } from '#libs/platform';
-import { callerReads } from '../asked.js';
+import { callerReads } from '../operation.js';
 import type { ObjectBytes } from '../bytes/object-bytes.js';
 import { bucketNotFound, invalidRequest } from '../errors.js';
 import { limits } from '../limits.js';

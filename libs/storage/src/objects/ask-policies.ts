@@ -1,5 +1,5 @@
 import type { RequestContext, Sql } from '#libs/platform';
-import { asked, type Operation } from '../asked.js';
+import { requestSettings, type Operation } from '../operation.js';
 
 /**
  * Asks the row policies whether the caller may do `attempt`, by doing it and rolling it back.
@@ -12,7 +12,7 @@ export async function askPolicies(
 ): Promise<void> {
   const { project, caller } = context;
   try {
-    await project.database.asCaller(caller, asked(context, operation), async (tx) => {
+    await project.database.asCaller(caller, requestSettings(context, operation), async (tx) => {
       await attempt(tx);
       throw allowed;
     });

@@ -1,5 +1,5 @@
 import { AppError, type Logger, type RequestContext } from '#libs/platform';
-import { asked, type Operation } from '../asked.js';
+import { requestSettings, type Operation } from '../operation.js';
 import { isVersion, objectKey } from '../bytes/object-key.js';
 import type { ObjectBytes } from '../bytes/object-bytes.js';
 import { appendObjectEvent } from './object-events.js';
@@ -27,7 +27,7 @@ export async function commitVersion(
       const [, before] = await Promise.all([
         lockObjectName(tx, object.bucket, object.name),
         findObject(tx, object.bucket, object.name),
-        tx.asCaller(caller, asked(context, operation), (own) => writeObject(own, object, upsert)),
+        tx.asCaller(caller, requestSettings(context, operation), (own) => writeObject(own, object, upsert)),
       ]);
       const written = (await objectRecord(tx, object.bucket, object.name))!;
       await appendObjectEvent(tx, context, 'object.created', written.record);

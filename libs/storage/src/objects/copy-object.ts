@@ -1,5 +1,5 @@
 import { newId, type Logger, type RequestContext } from '#libs/platform';
-import { callerReads } from '../asked.js';
+import { callerReads } from '../operation.js';
 import { objectKey } from '../bytes/object-key.js';
 import type { ObjectBytes } from '../bytes/object-bytes.js';
 import { objectNotFound } from '../errors.js';

@@ -1,5 +1,5 @@
 import type { RequestContext } from '#libs/platform';
-import { callerReads, type Operation } from '../asked.js';
+import { callerReads, type Operation } from '../operation.js';
 import { bucketNotFound, objectNotFound } from '../errors.js';
 import type { ObjectAddress } from '../names.js';
 import { findObject, findPublicly, type ObjectRow } from './objects.sql.js';

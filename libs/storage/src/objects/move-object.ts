@@ -1,5 +1,5 @@
 import type { RequestContext } from '#libs/platform';
-import { asked } from '../asked.js';
+import { requestSettings } from '../operation.js';
 import { objectNotFound } from '../errors.js';
 import type { ObjectAddress } from '../names.js';
 import { requireAdmission } from './admission.js';
@@ -30,7 +30,7 @@ export async function moveObject(
       mimeType: object.metadata?.mimetype ?? 'application/octet-stream',
       sizeBytes: object.metadata?.size,
     });
-    const moved = await tx.asCaller(caller, asked(context, 'storage.object.move'), (own) =>
+    const moved = await tx.asCaller(caller, requestSettings(context, 'storage.object.move'), (own) =>
       moveObjectRow(own, from, to),
     );
     if (!moved) throw objectNotFound();

@@ -1,7 +1,7 @@
 import { Controller, Delete, HttpCode, Inject, Post, Req, UseFilters, UseGuards } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import { KeyRequiredGuard, LOGGER, type Logger } from '#libs/platform';
-import { callerReads } from '../asked.js';
+import { callerReads } from '../operation.js';
 import { ObjectBytes } from '../bytes/object-bytes.js';
 import { accessDenied, notSupported, objectNotFound } from '../errors.js';
 import { objectAddress, pathBelow, requireBucketName } from '../names.js';

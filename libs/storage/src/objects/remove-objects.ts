@@ -1,5 +1,5 @@
 import type { Logger, RequestContext } from '#libs/platform';
-import { asked, type Operation } from '../asked.js';
+import { requestSettings, type Operation } from '../operation.js';
 import type { ObjectBytes } from '../bytes/object-bytes.js';
 import { isVersion } from '../bytes/object-key.js';
 import { removeVersions } from './commit-version.js';
@@ -18,7 +18,7 @@ export async function removeObjects(
 ): Promise<ObjectRow[]> {
   const { project, caller } = context;
   const removed = await project.database.asSystem(async (tx) => {
-    const rows = await tx.asCaller(caller, asked(context, removal.operation), (own) =>
+    const rows = await tx.asCaller(caller, requestSettings(context, removal.operation), (own) =>
       deleteObjects(own, removal.bucket, removal.names),
     );
     for (const { record } of rows) await appendObjectEvent(tx, context, 'object.removed', record);

@@ -1,5 +1,5 @@
 import { newId, type Logger, type RequestContext } from '#libs/platform';
-import type { Operation } from '../asked.js';
+import type { Operation } from '../operation.js';
 import { objectKey } from '../bytes/object-key.js';
 import type { ObjectBytes } from '../bytes/object-bytes.js';
 import { requireAdmission } from './admission.js';

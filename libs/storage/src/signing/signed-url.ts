@@ -12,7 +12,7 @@ export type SignedClaims =
       readonly upsert: boolean;
       /** Who asked for the URL owns what is uploaded. */
       readonly owner: string | null;
-      /** Functions between the first event and who asked, so that a loop of functions is noticed here too. */
+      /** Functions between the first event and who requestSettings, so that a loop of functions is noticed here too. */
       readonly depth: number;
     };
 

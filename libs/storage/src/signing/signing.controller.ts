@@ -2,7 +2,7 @@ import { Controller, HttpCode, Post, Req, UseFilters, UseGuards } from '@nestjs/
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { KeyRequiredGuard, newId, type RequestContext } from '#libs/platform';
-import { callerReads } from '../asked.js';
+import { callerReads } from '../operation.js';
 import { objectNotFound } from '../errors.js';
 import { limits } from '../limits.js';
 import { objectAddress, pathBelow, requireBucketName, type ObjectAddress } from '../names.js';

@@ -24,13 +24,13 @@ export type Operation =
   | 'storage.render.image_authenticated';
 
 /** What a caller's statements are to know of the request they serve. */
-export function asked(context: RequestContext, operation: Operation): RequestSettings {
+export function requestSettings(context: RequestContext, operation: Operation): RequestSettings {
   return { requestId: context.requestId, settings: { 'storage.operation': operation } };
 }
 
 /** The caller's own reads: each statement is a transaction of its own, in one round trip. */
 export function callerReads(context: RequestContext, operation: Operation): Sql {
   const { project, caller } = context;
-  const request = { ...asked(context, operation), readOnly: true };
+  const request = { ...requestSettings(context, operation), readOnly: true };
   return { query: (text, values) => project.database.queryAsCaller(caller, request, text, values) };
 }
