@@ -82,6 +82,14 @@ describe('a picture', () => {
     expect((await site('width=50', { 'if-none-match': etag, accept: 'image/webp' })).status).toBe(200);
   });
 
+  it('is rendered in many sizes at once, each as it is alone', async () => {
+    const widths = Array.from({ length: 40 }, (_, i) => 20 + i);
+    const sizes = await Promise.all(widths.map(async (width) => measure(await site(`width=${width}`))));
+    expect(sizes).toEqual(
+      widths.map((width) => ({ width, height: Math.round((width * 1200) / 1600), format: 'jpeg' })),
+    );
+  });
+
   it('tells its size to HEAD', async () => {
     const { headers } = await server.fetch('/render/image/public/site/photo.jpg?width=80', {
       method: 'HEAD',

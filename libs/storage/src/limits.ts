@@ -55,8 +55,10 @@ export const limits = {
    * more than the processor has cores would only add memory.
    */
   rendersAtOnce: Math.min(3, availableParallelism()),
-  /** Renderings of one project that may wait for their turn. */
+  /** Pictures of one project that may wait for their turn. */
   rendersWaiting: 200,
+  /** Renderings of one picture that are made in one turn. */
+  rendersTogether: 16,
 
   /** How often a read looks again for an object that was replaced between its row and its bytes. */
   readAttempts: 3,

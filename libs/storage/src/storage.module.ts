@@ -9,6 +9,7 @@ import { ObjectsController } from './objects/objects.controller.js';
 import { ReadsController } from './objects/reads.controller.js';
 import { UploadsController } from './objects/uploads.controller.js';
 import { PicturesController } from './pictures/pictures.controller.js';
+import { PictureRenderer } from './pictures/picture-renderer.js';
 import { SendPicture } from './pictures/send-picture.js';
 import { SigningController } from './signing/signing.controller.js';
 import { UnsupportedController } from './unsupported.controller.js';
@@ -32,7 +33,7 @@ export class ObjectBytesModule {}
     UnsupportedController,
   ],
   imports: [ObjectBytesModule],
-  providers: [SendPicture],
+  providers: [PictureRenderer, SendPicture],
 })
 export class StorageModule {}
 

@@ -8,7 +8,7 @@ import { essence } from '../mime-types.js';
 export interface Representation {
   readonly mimeType: string;
   readonly sizeBytes: number;
-  /** With its quotes. */
+  /** With its quotes, and `W/` where it is weak. */
   readonly eTag: string | undefined;
   readonly lastModified: Date;
   readonly cacheControl: string;
@@ -20,14 +20,15 @@ export interface Representation {
 export function isFresh({ headers }: FastifyRequest, { eTag, lastModified }: Representation): boolean {
   const given = headers['if-none-match'];
   if (given !== undefined) {
-    const tags = given.split(',').map((tag) => tag.trim().replace(/^W\//, ''));
-    return tags.includes('*') || (eTag !== undefined && tags.includes(eTag));
+    const opaque = (tag: string) => tag.trim().replace(/^W\//, '');
+    const tags = given.split(',').map(opaque);
+    return tags.includes('*') || (eTag !== undefined && tags.includes(opaque(eTag)));
   }
   const since = headers['if-modified-since'];
   return since !== undefined && wholeSeconds(lastModified) <= Date.parse(since);
 }
 
-/** `If-Range`: a part is of use only to who holds the rest of the same version (RFC 9110 §13.1.5). */
+/** `If-Range`: a part is of use only to who holds the rest of the same bytes; a weak tag never says so (RFC 9110 §13.1.5). */
 function isSameAsBefore({ headers }: FastifyRequest, { eTag, lastModified }: Representation): boolean {
   const given = headers['if-range'];
   if (typeof given !== 'string') return true;

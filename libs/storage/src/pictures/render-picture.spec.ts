@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import sharp from 'sharp';
-import { renderPicture } from './render-picture.js';
+import { openPicture } from './render-picture.js';
+import type { Transform } from './transform.js';
 
 const red = { r: 255, g: 0, b: 0 };
 const blue = { r: 0, g: 0, b: 255 };
@@ -27,7 +28,17 @@ async function pixelAt(data: Buffer, left: number, top: number) {
   return { r, g, b };
 }
 
-describe('renderPicture', () => {
+/** Mean difference of the channels of two pictures, of 255. */
+async function difference(one: Buffer, other: Buffer) {
+  const [a, b] = await Promise.all([one, other].map((data) => sharp(data).removeAlpha().raw().toBuffer()));
+  return a!.reduce((sum, value, i) => sum + Math.abs(value - b![i]!), 0) / a!.length;
+}
+
+async function renderPicture(source: Buffer, transform: Transform, acceptsWebp: boolean) {
+  return (await openPicture(source, [transform])).render(transform, acceptsWebp);
+}
+
+describe('rendering a picture', () => {
   let png: Buffer;
   let jpeg: Buffer;
   beforeAll(async () => {
@@ -119,6 +130,43 @@ describe('renderPicture', () => {
     ],
   ])('refuses %s', async (_, source) => {
     await expect(renderPicture(source(), { width: 10 }, false)).rejects.toMatchObject({ status: 422 });
+  });
+
+  describe('in several ways together', () => {
+    const ways: Transform[] = [
+      { width: 64, height: 64 },
+      { width: 101 },
+      { height: 77 },
+      { width: 90, height: 90, resize: 'contain' },
+      { width: 40, height: 90, resize: 'fill' },
+      { width: 30, height: 60, gravity: 'ea' },
+    ];
+
+    it.each([
+      ['upright', 1],
+      ['turned', 6],
+      ['mirrored', 2],
+    ])('makes what each way makes alone: %s', async (_, orientation) => {
+      const photo = await twoHalves()
+        .resize(1603, 1207, { fit: 'fill' })
+        .withMetadata({ orientation })
+        .jpeg()
+        .toBuffer();
+      const together = await openPicture(photo, ways);
+      for (const way of ways) {
+        const shared = await together.render(way, true);
+        const alone = await renderPicture(photo, way, true);
+        expect(shared.mimeType).toBe(alone.mimeType);
+        expect(await sizeOf(shared.data)).toEqual(await sizeOf(alone.data));
+        expect(await difference(shared.data, alone.data)).toBeLessThan(3);
+      }
+    });
+
+    it('refuses a JPEG cut in half', async () => {
+      const photo = await twoHalves().resize(1600, 1200).jpeg().toBuffer();
+      const half = photo.subarray(0, photo.length / 2);
+      await expect(openPicture(half, ways)).rejects.toMatchObject({ status: 422 });
+    });
   });
 
   it('refuses a picture of too many pixels before it decodes it', async () => {

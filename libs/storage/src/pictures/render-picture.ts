@@ -1,6 +1,7 @@
-import sharp, { type FitEnum, type Metadata, type Sharp } from 'sharp';
+import sharp, { type FitEnum, type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { notAPicture } from '../errors.js';
 import { limits } from '../limits.js';
+import { jpegShrink, withBothSides } from './jpeg-shrink.js';
 import type { Transform } from './transform.js';
 
 type PictureFormat = 'jpeg' | 'png' | 'webp' | 'avif' | 'gif';
@@ -34,26 +35,67 @@ const positions: Record<NonNullable<Transform['gravity']>, string> = {
   sm: 'attention',
 };
 
+/** A picture that can be rendered several times. */
+export interface OpenPicture {
+  /**
+   * Renders it as `transform` says, which must be one of those that it was opened for. It is turned upright as its
+   * EXIF orientation says, never enlarged, and loses its metadata. Without a `format` it becomes WebP where
+   * `acceptsWebp`, else stays what it was.
+   *
+   * @throws AppError `InvalidRequest` (422) when it is broken or takes too long
+   */
+  render(transform: Transform, acceptsWebp: boolean): Promise<RenderedPicture>;
+}
+
 /**
- * Renders a picture as `transform` says. It is turned upright as its EXIF orientation says, never enlarged, and
- * loses its metadata. Without a `format` it becomes WebP where `acceptsWebp`, else stays what it was.
+ * Opens a picture to be rendered in all of `transforms`. Most of the work is to decode a JPEG, even a shrunk one: it
+ * is done once for all of them.
  *
  * @throws AppError `InvalidRequest` (422) when it is no picture, a broken one, or has too many pixels
  */
-export async function renderPicture(
-  source: Buffer,
-  transform: Transform,
-  acceptsWebp: boolean,
-): Promise<RenderedPicture> {
+export async function openPicture(source: Buffer, transforms: readonly Transform[]): Promise<OpenPicture> {
   try {
     const metadata = await sharp(source, inputOptions).metadata();
-    const format = outputFormat(metadata, transform, acceptsWebp);
-    // JPEGs are shrunk while they are decoded: sharp does so when a resize follows the input directly.
-    const picture = resized(
-      sharp(source, { ...inputOptions, animated: isAnimated(metadata, format) }),
-      transform,
-    );
-    const data = await encoded(picture, format, transform.quality ?? defaultQuality)
+    const shared = transforms.length > 1 ? await shrunkTogether(source, metadata, transforms) : undefined;
+    return {
+      async render(transform, acceptsWebp) {
+        const format = outputFormat(metadata, transform, acceptsWebp);
+        const input = shared
+          ? sharp(shared.pixels, { raw: shared.raw })
+          : sharp(source, { ...inputOptions, animated: isAnimated(metadata, format) });
+        const picture = resized(input, withBothSides(metadata.autoOrient, transform));
+        return encode(picture, format, transform.quality ?? defaultQuality);
+      },
+    };
+  } catch (error) {
+    throw notAPicture(error);
+  }
+}
+
+/** The pixels that all of `transforms` can be made of; undefined where that is no JPEG or must not be shrunk. */
+async function shrunkTogether(
+  source: Buffer,
+  { format, autoOrient }: Metadata,
+  transforms: readonly Transform[],
+): Promise<{ pixels: Buffer; raw: SharpOptions['raw'] } | undefined> {
+  if (format !== 'jpeg') return undefined;
+  const shrink = jpegShrink(autoOrient, transforms);
+  if (shrink === 1) return undefined;
+  const { data, info } = await sharp(source, inputOptions)
+    .resize({
+      width: Math.floor(autoOrient.width / shrink),
+      height: Math.floor(autoOrient.height / shrink),
+      fit: 'fill',
+    })
+    .timeout({ seconds: limits.renderSeconds })
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  return { pixels: data, raw: { width: info.width, height: info.height, channels: info.channels } };
+}
+
+async function encode(picture: Sharp, format: PictureFormat, quality: number): Promise<RenderedPicture> {
+  try {
+    const data = await encoded(picture, format, quality)
       .timeout({ seconds: limits.renderSeconds })
       .toBuffer();
     return { data, mimeType: `image/${format}` };
@@ -69,6 +111,7 @@ const inputOptions = {
   sequentialRead: true,
 } as const;
 
+// JPEGs are shrunk while they are decoded: sharp does so when a resize follows the input directly.
 function resized(picture: Sharp, { width, height, resize, gravity }: Transform): Sharp {
   if (!width && !height) return picture;
   return picture.resize({
