@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import {
   appendEvent,
   endAttempt,
+  endDeliveriesToNobody,
   EventsHttpModule,
   JobQueue,
   queueNameOf,
@@ -149,12 +150,60 @@ describe('the relay', () => {
     expect(await outboxSize()).toBe(0);
   });
 
+  it('carries the events around one that cannot be carried, and keeps that as a dead letter', async () => {
+    await append('avatars');
+    const deep = '['.repeat(5000) + ']'.repeat(5000);
+    await server.project.database.query(
+      `insert into galley.outbox (id, name, payload)
+       values (gen_random_uuid(), 'object.created', jsonb_build_object('bucket', 'avatars', 'record', $1::jsonb))`,
+      [deep],
+    );
+    await append('avatars');
+    await newRelay().runOnce();
+    const states = (await deliveries()).map(({ state, last_error }) => [state, last_error]);
+    expect(states.toSorted()).toEqual([
+      ['dead', `The event's JSON is nested more than ${limits.eventNesting} deep.`],
+      ['queued', null],
+      ['queued', null],
+    ]);
+    expect(await outboxSize()).toBe(0);
+  });
+
+  it('carries on when PostgreSQL refuses one event of many, and keeps that as a dead letter', async () => {
+    await server.platform.database.query(
+      `alter table deliveries add constraint refuses check (payload ->> 'name' is distinct from 'refused')`,
+    );
+    try {
+      await append('avatars');
+      await server.project.database.query(
+        `insert into galley.outbox (id, name, payload)
+         values (gen_random_uuid(), 'object.created', '{"bucket": "avatars", "name": "refused"}')`,
+      );
+      await append('avatars');
+      await newRelay().runOnce();
+      const states = (await deliveries()).map(({ state, last_error }) => [state, last_error]);
+      expect(states.toSorted()).toEqual([
+        ['dead', expect.stringContaining('The event cannot be stored')],
+        ['queued', null],
+        ['queued', null],
+      ]);
+    } finally {
+      await server.platform.database.query('alter table deliveries drop constraint refuses');
+    }
+  });
+
   describe('a delivery', () => {
     const begin = (invocationId: string, id: string) =>
       server.platform.database.transaction((tx) => startDelivery(tx, id, invocationId));
-    const end = (invocationId: string, id: string, state: 'succeeded' | 'dead' | 'queued') =>
+    const end = (invocationId: string, id: string, state: 'succeeded' | 'dead' | 'queued', tried = true) =>
       server.platform.database.transaction((tx) =>
-        endAttempt(tx, { deliveryId: id, invocationId, state, error: state === 'succeeded' ? null : 'no' }),
+        endAttempt(tx, {
+          deliveryId: id,
+          invocationId,
+          state,
+          error: state === 'succeeded' ? null : 'no',
+          tried,
+        }),
       );
     let id: string;
 
@@ -171,6 +220,42 @@ describe('the relay', () => {
       expect(await begin(second, id)).toMatchObject({ attempt: 2 });
       expect(await end(first, id, 'succeeded')).toBe(false);
       expect(await end(second, id, 'succeeded')).toBe(true);
+    });
+
+    it('counts as a try only what was tried', async () => {
+      await newDelivery();
+      for (const attempt of [1, 1, 1]) {
+        const invocation = newId();
+        expect(await begin(invocation, id)).toMatchObject({ attempt });
+        await end(invocation, id, 'queued', false);
+      }
+      const invocation = newId();
+      await begin(invocation, id);
+      await end(invocation, id, 'queued');
+      expect(await begin(newId(), id)).toMatchObject({ attempt: 2 });
+    });
+
+    it('tells the record as it was written, with numbers that JavaScript cannot hold', async () => {
+      const record = '{"id": 9007199254740993, "price": 0.12345678901234567890123, "far": 1e400}';
+      await server.project.database.query(
+        `insert into galley.outbox (id, name, payload)
+         values (gen_random_uuid(), 'object.created', jsonb_build_object('bucket', 'avatars', 'record', $1::jsonb))`,
+        [record],
+      );
+      await newRelay().runOnce();
+      const [delivery] = await deliveries();
+      const started = await begin(newId(), delivery!.id);
+      expect(started!.payload.record).toContain('"id": 9007199254740993');
+      expect(started!.payload.record).toContain('0.12345678901234567890123');
+      expect(started!.payload.record).toMatch(/"far": 1(0{400}|e\+?400)/);
+      expect(started!.payload.oldRecord).toBeNull();
+    });
+
+    it('to a function that was deleted ends as a dead letter', async () => {
+      await newDelivery();
+      expect(await endDeliveriesToNobody(server.platform.database, 60_000)).toBe(0);
+      expect(await endDeliveriesToNobody(server.platform.database, 0)).toBe(1);
+      expect(await deliveries()).toMatchObject([{ state: 'dead', last_error: 'The function was deleted' }]);
     });
 
     it('is not begun again once it has ended', async () => {

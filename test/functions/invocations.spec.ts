@@ -162,7 +162,7 @@ describe('an event', () => {
     functionSlug: slug,
     eventId: newId(),
     eventName: 'row.updated',
-    payload: { schema: 'public', table: 'posts', record: { id: 2 }, old_record: { id: 1 } },
+    payload: { schema: 'public', table: 'posts', record: '{"id":2}', oldRecord: '{"id":1}', leftOut: null },
     requestId: 'trace-event',
     depth: 0,
     occurredAt: new Date('2026-01-02T03:04:05.678Z'),

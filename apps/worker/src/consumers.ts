@@ -1,4 +1,5 @@
 import {
+  endDeliveriesToNobody,
   functionsWithWork,
   JobQueue,
   maxOpenConsumers,
@@ -135,6 +136,7 @@ export class Consumers {
 
   async #reconcile(now: number): Promise<void> {
     this.#reconciledAt = now;
+    await endDeliveriesToNobody(this.database, reconcileAfterMs);
     const open = await this.database.transaction((tx) =>
       openDeliveries(tx, reconcileAfterMs, reconcileBatch),
     );

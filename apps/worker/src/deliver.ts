@@ -4,7 +4,7 @@ import { newId, type Logger, type PlatformDatabase, type ProjectRegistry } from 
 import { insertInvocations } from '#libs/usage';
 import { z } from 'zod';
 
-/** A delivery is given up after this many starts even if no try ever ended: its function takes its worker down. */
+/** A delivery is given up after this many tries even if none of them ever ended: its function takes its worker down. */
 const maxStarts = 50;
 const jobData = z.object({ deliveryId: z.uuid() });
 
@@ -29,7 +29,7 @@ export async function deliver(context: DeliverContext, job: Job): Promise<void> 
   const started = await startDelivery(context.database, deliveryId, invocationId);
   if (!started) return;
   const outcome = await invoke(context, started, job.signal);
-  const attemptsLeft = job.failures + 1 < outcome.maxAttempts && started.attempt < maxStarts;
+  const attemptsLeft = job.failures + 1 < outcome.maxAttempts;
   // What was cut off by our own stop was not tried: the next worker begins it anew.
   const untried = outcome.status === 'busy' || (outcome.status === 'failed' && job.signal.aborted);
   await end(context, started, outcome, untried ? 'untried' : attemptsLeft ? 'left' : 'none');
@@ -43,6 +43,8 @@ async function invoke(
   const project = projects.get(delivery.projectRef);
   if (!project)
     return { status: 'failed', error: `There is no project ${delivery.projectRef}`, maxAttempts: 0 };
+  if (delivery.attempt > maxStarts)
+    return { status: 'failed', error: `${maxStarts} tries began and did not end`, maxAttempts: 0 };
   const log = { requestId: delivery.requestId, deliveryId: delivery.id, function: delivery.functionSlug };
   logger.debug({ ...log, attempt: delivery.attempt }, 'Delivery begins');
   return invokeFunction.invokeForEvent(project, delivery, signal);
@@ -64,6 +66,7 @@ async function end(
       invocationId: delivery.invocationId,
       state,
       error,
+      tried: attempts !== 'untried',
     });
     if (own && outcome.record) await insertInvocations(tx, [outcome.record]);
     return own;

@@ -40,11 +40,21 @@ export type EventPayload<Name extends EventName> = z.infer<(typeof catalogue)[Na
 
 export const eventNames = Object.keys(catalogue) as [EventName, ...EventName[]];
 
+/** What filters of subscriptions ask about; null where the event has no such thing. */
+export interface EventSubject {
+  readonly bucket: string | null;
+  readonly object: string | null;
+  readonly schema: string | null;
+  readonly table: string | null;
+}
+
 /** An event as it was committed. */
-export interface CommittedEvent<Name extends EventName = EventName> {
+export interface CommittedEvent {
   readonly id: string;
-  readonly name: Name;
-  readonly payload: EventPayload<Name>;
+  readonly name: EventName;
+  readonly subject: EventSubject;
+  /** JSON text: numbers that JavaScript cannot hold pass unchanged. */
+  readonly payload: string;
   /** The request that caused it. */
   readonly requestId: string;
   /** Functions between the first cause and this event. */

@@ -9,9 +9,11 @@ export { appendEvent } from './outbox.js';
 export { matches, type Subscription, type SubscriptionFilter } from './delivery/subscription.js';
 export {
   endAttempt,
+  endDeliveriesToNobody,
   functionsWithWork,
   openDeliveries,
   startDelivery,
+  type DeliveredPayload,
   type Delivery,
   type StartedDelivery,
 } from './delivery/deliveries.sql.js';

@@ -1,5 +1,11 @@
 import { AppError, limits, newId, type Sql } from '#libs/platform';
-import { catalogue, type CommittedEvent, type EventName, type EventPayload } from './catalogue.js';
+import {
+  catalogue,
+  type CommittedEvent,
+  type EventName,
+  type EventPayload,
+  type EventSubject,
+} from './catalogue.js';
 
 /** How many events one claim of the relay takes. */
 export const claimSize = 100;
@@ -30,12 +36,12 @@ export async function appendEvent<Name extends EventName>(
   );
 }
 
-interface OutboxRow {
+interface OutboxRow extends EventSubject {
   /** A bigint, as text. */
   position: string;
   id: string;
-  name: string;
-  payload: unknown;
+  name: EventName;
+  payload: string;
   request_id: string;
   depth: number;
   occurred_at: Date;
@@ -52,15 +58,18 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
        limit $1
        for update skip locked
      )
-     returning position, id, name, payload, request_id, depth, occurred_at`,
+     returning position, id, name, payload::text as payload, request_id, depth, occurred_at,
+               payload ->> 'bucket' as bucket, payload ->> 'name' as object,
+               payload ->> 'schema' as schema, payload ->> 'table' as table`,
     [claimSize, leaseSeconds],
   );
   // RETURNING keeps no order.
   rows.sort((a, b) => Number(BigInt(a.position) - BigInt(b.position)));
   return rows.map((row) => ({
     id: row.id,
-    name: row.name as EventName,
-    payload: row.payload as EventPayload<EventName>,
+    name: row.name,
+    subject: { bucket: row.bucket, object: row.object, schema: row.schema, table: row.table },
+    payload: row.payload,
     requestId: row.request_id,
     depth: row.depth,
     occurredAt: row.occurred_at,

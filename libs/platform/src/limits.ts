@@ -13,8 +13,10 @@ export const limits = {
   urlBytes: 64 * 1024,
   /** Verified tokens remembered per project, so that a signature is checked once and not per request. */
   verifiedTokens: 10_000,
-  /** A row of data or an event payload in the outbox. */
+  /** An event's payload. */
   eventPayloadBytes: 512 * 1024,
+  /** Lists and objects in each other in an event's payload: far from where a JSON parser runs out of stack. */
+  eventNesting: 500,
   /** Functions waking functions: an event this deep in a chain is refused as a loop. */
   eventDepth: 16,
 } as const;

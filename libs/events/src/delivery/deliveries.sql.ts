@@ -9,14 +9,31 @@ export interface Delivery {
   readonly functionSlug: string;
   readonly eventId: string;
   readonly eventName: string;
-  readonly payload: unknown;
   readonly requestId: string;
   readonly depth: number;
   readonly occurredAt: Date;
 }
 
+/** A delivery as the relay records it. */
+export interface NewDelivery extends Delivery {
+  /** JSON text. */
+  readonly payload: string;
+  /** Why it is dead from the beginning; null when it is not. */
+  readonly refusal: string | null;
+}
+
+/** What a function is told of an event; the records are JSON text, so that each number stays what it was. */
+export interface DeliveredPayload {
+  readonly schema: string | null;
+  readonly table: string | null;
+  readonly record: string | null;
+  readonly oldRecord: string | null;
+  readonly leftOut: string[] | null;
+}
+
 /** A delivery that this worker has begun: it alone may end it, as long as `invocationId` stands in the row. */
 export interface StartedDelivery extends Delivery {
+  readonly payload: DeliveredPayload;
   readonly invocationId: string;
   /** 1 for the first try; counts tries whose worker died, too. */
   readonly attempt: number;
@@ -36,17 +53,14 @@ export async function subscriptionsTo(
 }
 
 /** Records deliveries; one that is recorded already stays as it is. */
-export async function insertDeliveries(
-  sql: Sql,
-  deliveries: readonly (Delivery & { refusal: string | null })[],
-): Promise<void> {
+export async function insertDeliveries(sql: Sql, deliveries: readonly NewDelivery[]): Promise<void> {
   await sql.query(
     `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
                              request_id, depth, occurred_at, state, last_error, finished_at)
      select id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
             occurred_at, case when refusal is null then 'queued' else 'dead' end, refusal,
             case when refusal is null then null else now() end
-     from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::jsonb[], $8::text[],
+     from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[]::jsonb[], $8::text[],
                  $9::integer[], $10::timestamptz[], $11::text[])
        as d (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
              occurred_at, refusal)
@@ -58,7 +72,7 @@ export async function insertDeliveries(
       deliveries.map((d) => d.functionSlug),
       deliveries.map((d) => d.eventId),
       deliveries.map((d) => d.eventName),
-      deliveries.map((d) => JSON.stringify(d.payload)),
+      deliveries.map((d) => d.payload),
       deliveries.map((d) => d.requestId),
       deliveries.map((d) => d.depth),
       deliveries.map((d) => d.occurredAt),
@@ -76,20 +90,26 @@ export async function startDelivery(
   deliveryId: string,
   invocationId: string,
 ): Promise<StartedDelivery | undefined> {
-  const { rows } = await sql.query<StartedDelivery>(
+  const { rows } = await sql.query<Omit<StartedDelivery, 'payload'> & DeliveredPayload>(
     `update deliveries set state = 'running', attempts = attempts + 1, invocation_id = $2
      where id = $1 and state in ('queued', 'running')
      returning id, project_ref as "projectRef", subscription_id as "subscriptionId",
-               function_slug as "functionSlug", event_id as "eventId", event_name as "eventName", payload,
+               function_slug as "functionSlug", event_id as "eventId", event_name as "eventName",
+               payload ->> 'schema' as schema, payload ->> 'table' as table,
+               nullif(payload -> 'record', 'null')::text as record,
+               nullif(payload -> 'old_record', 'null')::text as "oldRecord", payload -> 'left_out' as "leftOut",
                request_id as "requestId", depth, occurred_at as "occurredAt",
                invocation_id as "invocationId", attempts as attempt`,
     [deliveryId, invocationId],
   );
-  return rows[0];
+  if (!rows[0]) return undefined;
+  const { schema, table, record, oldRecord, leftOut, ...delivery } = rows[0];
+  return { ...delivery, payload: { schema, table, record, oldRecord, leftOut } };
 }
 
 /**
- * Ends a try: `succeeded` and `dead` end the delivery, `queued` leaves it for the next try.
+ * Ends a try: `succeeded` and `dead` end the delivery, `queued` leaves it for the next try. What was not tried at all
+ * (no instance was free) is given back and not counted.
  * @returns false when another worker has taken the delivery over in the meantime; then nothing was written
  */
 export async function endAttempt(
@@ -99,14 +119,15 @@ export async function endAttempt(
     invocationId: string;
     state: 'succeeded' | 'dead' | 'queued';
     error: string | null;
+    tried: boolean;
   },
 ): Promise<boolean> {
   const { rowCount } = await sql.query(
     `update deliveries
-     set state = $3, last_error = coalesce($4, last_error), invocation_id = null,
+     set state = $3, attempts = attempts - case when $5 then 0 else 1 end, last_error = coalesce($4, last_error), invocation_id = null,
          finished_at = case when $3 = 'queued' then null else now() end
      where id = $1 and invocation_id = $2 and state = 'running'`,
-    [attempt.deliveryId, attempt.invocationId, attempt.state, attempt.error],
+    [attempt.deliveryId, attempt.invocationId, attempt.state, attempt.error, attempt.tried],
   );
   return rowCount === 1;
 }
@@ -134,6 +155,17 @@ export async function openDeliveries(
     [olderThanMs, limit],
   );
   return rows;
+}
+
+/** Ends the deliveries to functions that were deleted: nobody would ever take them. Returns how many those were. */
+export async function endDeliveriesToNobody(sql: Sql, olderThanMs: number): Promise<number> {
+  const { rowCount } = await sql.query(
+    `update deliveries d set state = 'dead', finished_at = now(), last_error = 'The function was deleted'
+     where state = 'queued' and created_at < now() - make_interval(secs => $1::float8 / 1000)
+       and not exists (select from functions f where f.project_ref = d.project_ref and f.slug = d.function_slug)`,
+    [olderThanMs],
+  );
+  return rowCount;
 }
 
 /** Opens a dead delivery again and returns its function; undefined when there is no such dead delivery. */

@@ -5,15 +5,8 @@ import { matches, type SubscriptionFilter } from './subscription.js';
 const upload: CommittedEvent = {
   id: '1',
   name: 'object.created',
-  payload: {
-    bucket: 'avatars',
-    name: 'ann/me.jpg',
-    version: 'v',
-    sizeBytes: 1,
-    mimeType: 'image/jpeg',
-    ownerId: null,
-    record: {},
-  },
+  subject: { bucket: 'avatars', object: 'ann/me.jpg', schema: null, table: null },
+  payload: '{}',
   requestId: 'r',
   depth: 0,
   occurredAt: new Date(0),
@@ -21,7 +14,7 @@ const upload: CommittedEvent = {
 const change: CommittedEvent = {
   ...upload,
   name: 'row.updated',
-  payload: { schema: 'public', table: 'posts', record: {}, old_record: {} },
+  subject: { bucket: null, object: null, schema: 'public', table: 'posts' },
 };
 
 const on = (event: string, filter: SubscriptionFilter) => ({ id: 's', functionSlug: 'f', event, filter });

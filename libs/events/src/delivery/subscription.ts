@@ -22,9 +22,9 @@ export interface SubscriptionFilter {
 export function matches(subscription: Subscription, event: CommittedEvent): boolean {
   if (subscription.event !== event.name) return false;
   const { bucket, prefix, table } = subscription.filter;
-  const payload = event.payload as { bucket?: string; name?: string; schema?: string; table?: string };
-  if (bucket !== undefined && payload.bucket !== bucket) return false;
-  if (prefix !== undefined && !payload.name?.startsWith(prefix)) return false;
-  if (table !== undefined && `${payload.schema}.${payload.table}` !== table) return false;
+  const { subject } = event;
+  if (bucket !== undefined && subject.bucket !== bucket) return false;
+  if (prefix !== undefined && !subject.object?.startsWith(prefix)) return false;
+  if (table !== undefined && `${subject.schema}.${subject.table}` !== table) return false;
   return true;
 }

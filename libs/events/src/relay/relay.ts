@@ -1,10 +1,11 @@
-import { derivedId, limits, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
+import { derivedId, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
-import { insertDeliveries, subscriptionsTo, type Delivery } from '../delivery/deliveries.sql.js';
+import { insertDeliveries, subscriptionsTo, type NewDelivery } from '../delivery/deliveries.sql.js';
 import { queueNameOf, workChannel } from '../delivery/queue-names.js';
 import { matches, type Subscription } from '../delivery/subscription.js';
 import { claimEvents, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
+import { refusalOf } from './refusal.js';
 
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
 const pollMs = 2_000;
@@ -49,7 +50,7 @@ export class Relay {
     let carried = 0;
     for (;;) {
       const events = await claimEvents(this.project.database);
-      if (events.length > 0) await this.#carry(events);
+      if (events.length > 0) await this.#carryOrRefuse(events);
       carried += events.length;
       if (events.length < claimSize || this.#stopped) return carried;
     }
@@ -83,14 +84,27 @@ export class Relay {
     }
   }
 
-  async #carry(events: readonly CommittedEvent[]): Promise<void> {
+  /** One event that PostgreSQL cannot take must not hold up the others: it is found, and ends as a dead letter. */
+  async #carryOrRefuse(events: readonly CommittedEvent[]): Promise<void> {
+    try {
+      await this.#carry(events);
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      if (events.length === 1) return this.#carry(events, `The event cannot be stored: ${error.message}`);
+      const carried = await Promise.allSettled(events.map((event) => this.#carryOrRefuse([event])));
+      const failed = carried.find((result) => result.status === 'rejected');
+      if (failed) throw failed.reason;
+    }
+  }
+
+  async #carry(events: readonly CommittedEvent[], refusal: string | null = null): Promise<void> {
     const { ref } = this.project;
     const names = [...new Set(events.map((event) => event.name))];
     const subscriptions = await subscriptionsTo(this.platform, ref, names);
     const deliveries = events.flatMap((event) =>
       subscriptions
         .filter((subscription) => matches(subscription, event))
-        .map((subscription) => deliveryOf(ref, event, subscription)),
+        .map((subscription) => deliveryOf(ref, event, subscription, refusal)),
     );
     if (deliveries.length > 0) await this.#deliver(deliveries);
     await completeEvents(
@@ -99,7 +113,7 @@ export class Relay {
     );
   }
 
-  async #deliver(deliveries: readonly (Delivery & { refusal: string | null })[]): Promise<void> {
+  async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {
     await insertDeliveries(this.platform, deliveries);
     const accepted = deliveries.filter((delivery) => delivery.refusal === null);
     for (const slug of new Set(accepted.map((delivery) => delivery.functionSlug))) {
@@ -116,14 +130,19 @@ export class Relay {
   }
 }
 
+/** Whether PostgreSQL refused the data (classes 22 and 23) or what it would take (54), rather than was not to be had. */
+function isRefused(error: unknown): error is Error & { code: string } {
+  const { code } = error as { code?: unknown };
+  return typeof code === 'string' && /^(22|23|54)[0-9A-Z]{3}$/.test(code);
+}
+
 function deliveryOf(
   projectRef: string,
   event: CommittedEvent,
   subscription: Subscription,
-): Delivery & { refusal: string | null } {
-  const loop =
-    `Functions woke each other ${event.depth} times in a row, up to ${subscription.functionSlug}; ` +
-    `the limit is ${limits.eventDepth}. Filter the subscription so that the function does not react to itself.`;
+  refusal: string | null,
+): NewDelivery {
+  const refused = refusal ?? refusalOf(event, subscription);
   return {
     id: derivedId(event.id, subscription.id),
     projectRef,
@@ -131,10 +150,10 @@ function deliveryOf(
     functionSlug: subscription.functionSlug,
     eventId: event.id,
     eventName: event.name,
-    payload: event.payload,
+    payload: refused === null ? event.payload : '{}',
     requestId: event.requestId,
     depth: event.depth,
     occurredAt: event.occurredAt,
-    refusal: event.depth > limits.eventDepth ? loop : null,
+    refusal: refused,
   };
 }

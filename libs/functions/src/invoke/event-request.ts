@@ -1,42 +1,48 @@
-import type { StartedDelivery } from '#libs/events';
+import type { DeliveredPayload, StartedDelivery } from '#libs/events';
 import type { Project } from '#libs/platform';
 import { limits } from '../limits.js';
 
-/** The body of an event run: the shape of Supabase's database webhooks, for every kind of event. */
-export interface EventBody {
-  readonly type: 'INSERT' | 'UPDATE' | 'DELETE';
-  readonly schema: string;
-  readonly table: string;
-  readonly record: unknown;
-  readonly old_record: unknown;
-  /** Columns that are null here because the row is too large for an event. */
-  readonly left_out?: readonly string[];
-}
-
-export function eventBody(eventName: string, payload: unknown): EventBody {
-  const { schema, table, record, old_record, left_out } = payload as {
-    schema: string;
-    table: string;
-    record: unknown;
-    old_record: unknown;
-    left_out?: string[];
-  };
+/**
+ * The body of an event run, as JSON text in the shape of Supabase's database webhooks, for every kind of event:
+ * `{type, schema, table, record, old_record}`, and `left_out` with the columns that are null here because the row is
+ * too large for an event.
+ */
+export function eventBody(eventName: string, payload: DeliveredPayload): string {
+  const { record, oldRecord } = payload;
+  const row = { schema: payload.schema, table: payload.table };
+  const user = { schema: 'auth', table: 'users' };
+  const object = { schema: 'storage', table: 'objects' };
+  const { leftOut } = payload;
   switch (eventName) {
     case 'user.created':
-      return { type: 'INSERT', schema: 'auth', table: 'users', record, old_record: null };
+      return webhook({ type: 'INSERT', ...user, record });
     case 'object.created':
-      return { type: 'INSERT', schema: 'storage', table: 'objects', record, old_record: null };
+      return webhook({ type: 'INSERT', ...object, record });
     case 'object.removed':
-      return { type: 'DELETE', schema: 'storage', table: 'objects', record: null, old_record: record };
+      return webhook({ type: 'DELETE', ...object, oldRecord: record });
     case 'row.inserted':
-      return { type: 'INSERT', schema, table, record, old_record: null, ...(left_out && { left_out }) };
+      return webhook({ type: 'INSERT', ...row, record, leftOut });
     case 'row.updated':
-      return { type: 'UPDATE', schema, table, record, old_record, ...(left_out && { left_out }) };
+      return webhook({ type: 'UPDATE', ...row, record, oldRecord, leftOut });
     case 'row.deleted':
-      return { type: 'DELETE', schema, table, record: null, old_record, ...(left_out && { left_out }) };
+      return webhook({ type: 'DELETE', ...row, oldRecord, leftOut });
     default:
       throw new Error(`The event ${eventName} is not in the catalogue.`);
   }
+}
+
+/** The records go in as the text that they are: parsing them would round numbers that JavaScript cannot hold. */
+function webhook(change: {
+  type: 'INSERT' | 'UPDATE' | 'DELETE';
+  schema: string | null;
+  table: string | null;
+  record?: string | null;
+  oldRecord?: string | null;
+  leftOut?: readonly string[] | null;
+}): string {
+  const { type, schema, table, leftOut } = change;
+  const head = JSON.stringify({ type, schema, table, ...(leftOut && { left_out: leftOut }) });
+  return `${head.slice(0, -1)},"record":${change.record ?? 'null'},"old_record":${change.oldRecord ?? 'null'}}`;
 }
 
 /** Headers of an event run: a CloudEvent in binary mode (CloudEvents HTTP binding 1.0 §3.1). */
@@ -56,7 +62,7 @@ export function eventHeaders(project: Project, delivery: StartedDelivery): Recor
 }
 
 /**
- * How long a 429 or 503 asks to wait (RFC 9110 §10.2.3: seconds or a date), in milliseconds; null when it does not.
+ * How long a 429 or 503 asks to wait (RFC 9110 §10.2.3: seconds or a date), in milliseconds; null when it does not, or names a moment that has passed.
  */
 export function retryAfterMs(
   status: number,
@@ -65,5 +71,5 @@ export function retryAfterMs(
 ): number | null {
   if ((status !== 429 && status !== 503) || typeof header !== 'string') return null;
   const waitMs = /^\d+$/.test(header.trim()) ? Number(header) * 1000 : Date.parse(header) - now.getTime();
-  return Number.isNaN(waitMs) ? null : Math.min(Math.max(waitMs, 0), limits.retryAfterMs);
+  return waitMs > 0 ? Math.min(waitMs, limits.retryAfterMs) : null;
 }

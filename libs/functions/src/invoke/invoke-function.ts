@@ -103,7 +103,7 @@ function eventCall(project: Project, delivery: StartedDelivery, signal: AbortSig
       method: 'POST',
       path: `/${delivery.functionSlug}`,
       headers: eventHeaders(project, delivery),
-      body: Buffer.from(JSON.stringify(eventBody(delivery.eventName, delivery.payload))),
+      body: Buffer.from(eventBody(delivery.eventName, delivery.payload)),
       signal,
     },
     trigger: { kind: 'event', deliveryId: delivery.id, attempt: delivery.attempt },
