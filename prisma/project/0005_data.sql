@@ -30,3 +30,21 @@ create event trigger galley_schema_dropped on sql_drop
     'DROP FUNCTION', 'DROP TYPE', 'DROP DOMAIN', 'DROP EXTENSION', 'DROP OWNED', 'ALTER TABLE'
   )
   execute function galley.note_schema_change();
+
+-- Answers `body`, the text of a response, unless it is too long. An error undoes the change that it is the answer to.
+-- (Without a search path of its own, which would cost more than all the rest: it runs as its caller.)
+create function galley.bounded(body text, max_bytes integer) returns text language plpgsql immutable as $$
+begin
+  if pg_catalog.octet_length(body) > max_bytes then
+    raise sqlstate 'PT413' using
+      message = pg_catalog.format('The response would have more than %s bytes', max_bytes),
+      hint = 'Ask for fewer rows or columns, or page through them with limit and offset.';
+  end if;
+  return body;
+end
+$$;
+
+-- Every role that the data API takes calls it; of what else is in the schema nothing is granted.
+revoke execute on all functions in schema galley from public;
+grant usage on schema galley to public;
+grant execute on function galley.bounded to public;

@@ -243,3 +243,35 @@ describe('representations', () => {
     );
   });
 });
+
+describe('a response', () => {
+  const wide = Array.from({ length: 80 }, (_, i) => `a${i}:text`).join(',');
+  const refusal = {
+    code: 'PT413',
+    message: 'The response would have more than 67108864 bytes',
+    details: null,
+    hint: 'Ask for fewer rows or columns, or page through them with limit and offset.',
+  };
+
+  it('that would be too long is refused, and a change that it would have told of is undone', async () => {
+    await server.project.database.query(
+      `create table public.long (id int, text text); grant all on public.long to anon;
+       insert into public.long values (1, repeat('x', 1024 * 1024))`,
+    );
+    const refused = await get(`long?select=${wide}`);
+    expect([refused.status, await jsonOf(refused)]).toEqual([413, refusal]);
+    const csv = await get(`long?select=${wide}`, { accept: 'text/csv' });
+    expect(csv.status).toBe(413);
+    const change = await fetch(`${server.url}/rest/v1/long?select=${wide}`, {
+      method: 'PATCH',
+      headers: {
+        apikey: server.keys.publishableKey,
+        'content-type': 'application/json',
+        prefer: 'return=representation',
+      },
+      body: '{"id": 2}',
+    });
+    expect(change.status).toBe(413);
+    expect(await ids('long?select=id')).toEqual([1]);
+  });
+});

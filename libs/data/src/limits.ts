@@ -20,6 +20,8 @@ export const limits = {
   columns: 1600,
   /** Rows that one response holds at most; a larger `limit` is cut to it. */
   rows: 100_000,
+  /** Bytes that one response holds at most. JavaScript ends at 512 MB for one string. */
+  responseBytes: 64 * 1024 * 1024,
   /** `count=estimated` counts exactly up to here and takes the planner's estimate above. */
   exactCountRows: 1000,
   /** Statements that each database connection keeps prepared, at some 20 kB of PostgreSQL's memory each. */

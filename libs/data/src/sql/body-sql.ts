@@ -1,3 +1,4 @@
+import { limits } from '../limits.js';
 import { scalarColumn } from '../plan/aliases.js';
 import type { Plan } from '../plan/plan.js';
 import type { MediaType } from '../request/media-type.js';
@@ -27,8 +28,8 @@ export function responseSql(
 function bodySql(plan: Plan): string {
   if (!plan.output) return `''`;
   const returns = plan.kind === 'call' ? plan.function.returns : undefined;
-  if (plan.output.format === 'csv') return csvSql();
-  return jsonSql(plan.output, returns);
+  const body = plan.output.format === 'csv' ? csvSql() : jsonSql(plan.output, returns);
+  return `galley.bounded(${body}, ${limits.responseBytes})`;
 }
 
 function jsonSql({ format, stripNulls }: MediaType, returns: FunctionResult | undefined): string {

@@ -76,7 +76,8 @@ describe('reading', () => {
   it('is one statement whose body PostgreSQL writes', () => {
     expect(sqlOf({ query: 'select=id&id=eq.1' })).toEqual({
       text:
-        `select coalesce(json_agg(galley_row)::text, '[]') as body, count(*) as page_total, null as total, ` +
+        `select galley.bounded(coalesce(json_agg(galley_row)::text, '[]'), 67108864) as body, ` +
+        `count(*) as page_total, null as total, ` +
         `null as location, null as inserted from (select "films"."id" as "id" ${from} ` +
         `where "films"."id" = $1 limit $2) as galley_row`,
       values: ['1', 100_000],
