@@ -20,6 +20,20 @@ create index outbox_position_idx on galley.outbox (position);
 
 comment on table galley.outbox is 'Events not yet handed to the queue. A row goes when all its deliveries are recorded.';
 
+-- Takes a caller's role for the rest of the transaction. The platform itself may take any role, so it is held to those
+-- that the callers' own connections may: not one that a token names and that is above row-level security.
+create function galley.take_role(name text) returns void language plpgsql as $$
+begin
+  if not exists (
+    select from pg_catalog.pg_roles r
+    where r.rolname = name and pg_catalog.pg_has_role('authenticator', r.oid, 'member')
+  ) then
+    raise insufficient_privilege using message = pg_catalog.format('permission denied to set role "%s"', name);
+  end if;
+  perform pg_catalog.set_config('role', name, true);
+end
+$$;
+
 -- The lock on the event's row, the lease and the deletion are all the relay needs; it wakes by this notification,
 -- which PostgreSQL sends when the change commits and not before.
 create function galley.notify_outbox() returns trigger language plpgsql as $$

@@ -282,6 +282,16 @@ describe('the relay', () => {
       expect((await fetch(`${url}/${id}/redrive`, { method: 'POST', headers })).status).toBe(404);
     });
 
+    it('cannot be asked about with what PostgreSQL cannot hold', async () => {
+      const headers = { authorization: `Bearer ${server.keys.secretKey}` };
+      const response = await fetch(`${server.url}/v1/projects/local/deliveries?function=%00`, { headers });
+      expect(response.status).toBe(400);
+      expect(await response.json()).toMatchObject({
+        code: 'invalid_request',
+        message: 'function: expected text without a zero byte',
+      });
+    });
+
     it('is shown to nobody else', async () => {
       for (const key of [server.keys.publishableKey, server.keys.anonKey]) {
         const headers = { authorization: `Bearer ${key}` };

@@ -1,12 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AuthModule } from '#libs/auth';
+import { FunctionsHttpModule } from '#libs/functions';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 describe('the front door', () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startTestServer({ modules: [] });
+    server = await startTestServer({ modules: [AuthModule, FunctionsHttpModule] });
   });
   afterAll(() => server.close());
+
+  const post = (path: string, body: string, key?: string) =>
+    fetch(server.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...(key && { authorization: `Bearer ${key}` }) },
+      body,
+    });
 
   it('answers an unknown path with a clear 404 and a request id', async () => {
     const response = await fetch(`${server.url}/nowhere?x=1`);
@@ -23,16 +32,29 @@ describe('the front door', () => {
   });
 
   it.each([
-    ['/auth/v1/token?grant_type=password', { msg: expect.any(String), error_code: 'bad_json' }],
-    ['/v1/projects/local/nothing', { code: 'invalid_json', message: expect.any(String) }],
+    ['/auth/v1/signup', { msg: expect.any(String), error_code: 'bad_json' }],
+    ['/v1/projects/local/secrets', { code: 'invalid_json', message: expect.any(String) }],
   ])('answers a broken body under %s in the shape of its service', async (path, shape) => {
-    const response = await fetch(server.url + path, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: '{"broken',
-    });
+    const response = await post(path, '{"broken', server.keys.secretKey);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject(shape);
+  });
+
+  it.each(['/rest/v1/%zz', '/auth/v1/%zz', '/storage/v1/%zz', '/%zz'])(
+    'answers the URL %s, which cannot be decoded, as any other',
+    async (path) => {
+      const response = await fetch(server.url + path, { headers: { origin: 'https://app.example.com' } });
+      expect(response.status).toBe(400);
+      expect(response.headers.get('x-request-id')).toMatch(/^[0-9a-f-]{36}$/);
+      expect(response.headers.get('access-control-allow-origin')).toBe('*');
+      expect(JSON.stringify(await response.json())).toContain('not a valid url');
+    },
+  );
+
+  it('knows a service by its plain name only', async () => {
+    const response = await fetch(`${server.url}/re%73t/v1/t`);
+    expect(response.status).toBe(404);
+    expect(await response.json()).toEqual({ code: 'not_found', message: 'There is no GET /re%73t/v1/t' });
   });
 
   it('answers an unknown path of the data API as PostgREST does, and of storage as storage does', async () => {
@@ -56,13 +78,15 @@ describe('the front door', () => {
     expect(response.headers.get('access-control-allow-headers')).toBe('apikey,authorization');
   });
 
+  const long = JSON.stringify({ email: 'x'.repeat(1024 * 1024) });
+
   it('refuses a body beyond the limit while it arrives', async () => {
-    const response = await fetch(`${server.url}/v1/anything`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ text: 'x'.repeat(1024 * 1024) }),
-    });
+    const response = await post('/auth/v1/signup', long, server.keys.publishableKey);
     expect(response.status).toBe(413);
-    expect(await response.json()).toMatchObject({ code: 'body_too_large' });
+  });
+
+  it('asks for a key before it looks at a body', async () => {
+    expect((await post('/auth/v1/signup', long)).status).toBe(401);
+    expect((await post('/v1/projects/local/secrets', long, server.keys.publishableKey)).status).toBe(403);
   });
 });

@@ -1,14 +1,12 @@
 import {
+  AppError,
   keylessCaller,
-  limits,
   newId,
-  readBody,
-  readJson,
   type Logger,
   type Metrics,
   type ProjectRegistry,
 } from '#libs/platform';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { serviceOf, type Service } from './service.js';
@@ -16,8 +14,8 @@ import { serviceOf, type Service } from './service.js';
 const longestRequestId = 64;
 
 /**
- * What happens to every request before a controller sees it: it gets an id and a project, its body the form its
- * service reads, and its browser the CORS answers that Supabase's gateway gives.
+ * What happens to every request before a controller sees it: it gets an id and a project, and its browser the CORS
+ * answers that Supabase's gateway gives.
  */
 export function openFrontDoor(
   fastify: FastifyInstance,
@@ -26,10 +24,8 @@ export function openFrontDoor(
   onAnswered: (projectRef: string, service: Service) => void,
 ): void {
   fastify.addHook('onRequest', async (request, reply) => {
-    const requestId = requestIdOf(request);
-    request.galley = { project: projects.first, requestId, caller: keylessCaller };
-    void reply.header('x-request-id', requestId);
-    allowBrowsers(request, reply.raw);
+    admit(request, reply, projects);
+    if (hasEncodedService(request)) throw notFound(request);
     if (isPreflight(request) && serviceOf(request) !== 'functions') await reply.status(204).send();
   });
   fastify.addHook('onResponse', async (request, reply) => {
@@ -44,7 +40,30 @@ export function openFrontDoor(
     const [path] = request.url.split('?');
     logger.debug({ requestId, method, path, status: reply.statusCode, ms: reply.elapsedTime }, 'Answered');
   });
-  readBodies(fastify);
+  // Nothing is read before it is known who asks: the guards and controllers do it.
+  fastify.removeAllContentTypeParsers();
+  fastify.addContentTypeParser('*', async (_request: FastifyRequest, payload: Readable) => payload);
+}
+
+/** Gives a request its id and project, and its answer what a browser must be told. */
+export function admit(request: FastifyRequest, reply: FastifyReply, projects: ProjectRegistry): void {
+  const requestId = requestIdOf(request);
+  request.galley = { project: projects.first, requestId, caller: keylessCaller };
+  void reply.header('x-request-id', requestId);
+  allowBrowsers(request, reply.raw);
+}
+
+/** The router would decode it, and the service by whose rules the request is taken would be another one. */
+function hasEncodedService(request: FastifyRequest): boolean {
+  return /^\/[^/?]*%/.test(request.url);
+}
+
+function notFound({ method, url }: FastifyRequest): AppError {
+  return new AppError({
+    code: 'not_found',
+    status: 404,
+    message: `There is no ${method} ${url.split('?')[0]}`,
+  });
 }
 
 /** A client's own id is kept when it is short and plain, so that its trace goes on here. */
@@ -76,16 +95,4 @@ function allowBrowsers(request: FastifyRequest, response: ServerResponse): void 
     request.headers['access-control-request-headers'] ?? '*',
   );
   response.setHeader('access-control-max-age', '3600');
-}
-
-/** Storage and functions take their bodies as streams, the data API as text, everything else as JSON. */
-function readBodies(fastify: FastifyInstance): void {
-  fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('*', async (request: FastifyRequest, payload: Readable) => {
-    const service = serviceOf(request);
-    const mimeType = request.headers['content-type'] ?? '';
-    if (service === 'storage' || service === 'functions' || mimeType.startsWith('multipart/')) return payload;
-    if (service === 'rest') return (await readBody(payload, limits.restBodyBytes)).toString('utf8');
-    return readJson(payload, limits.jsonBodyBytes);
-  });
 }

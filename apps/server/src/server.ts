@@ -1,7 +1,9 @@
 import { Module, type DynamicModule, type Type } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, NestFactory } from '@nestjs/core';
+import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import {
+  AppError,
   CallerGuard,
   limits,
   Metrics,
@@ -11,7 +13,14 @@ import {
   type Platform,
 } from '#libs/platform';
 import { UsageLedger, UsageModule } from '#libs/usage';
-import { openFrontDoor } from './front-door.js';
+import type {
+  FastifyError,
+  FastifyReply,
+  FastifyRequest,
+  FastifyServerOptions,
+  RawServerDefault,
+} from 'fastify';
+import { admit, openFrontDoor } from './front-door.js';
 import { ServiceErrorFilter } from './service-error.filter.js';
 
 /** What a server is made of beside the platform: the features that answer HTTP. */
@@ -37,13 +46,7 @@ export async function startServer(
   features: readonly Feature[],
   prepare: (app: NestFastifyApplication) => Promise<void> = async () => {},
 ): Promise<Server> {
-  const adapter = new FastifyAdapter({
-    bodyLimit: Number.MAX_SAFE_INTEGER, // Each body reader has a limit of its own.
-    http: { maxHeaderSize: limits.headerBytes },
-    forceCloseConnections: 'idle',
-    trustProxy: [...platform.config.trustedProxies],
-    routerOptions: { maxParamLength: limits.urlBytes },
-  } as ConstructorParameters<typeof FastifyAdapter>[0]);
+  const adapter = newAdapter(platform);
   const root: DynamicModule = {
     module: ServerModule,
     imports: [PlatformModule.for(platform), UsageModule, ...features],
@@ -75,6 +78,25 @@ export async function startServer(
     throw error;
   }
   return { app, close: () => closeWithin(app, platform.config.shutdownGraceMs) };
+}
+
+function newAdapter({ config, projects, logger }: Platform): FastifyAdapter {
+  const filter = new ServiceErrorFilter(logger);
+  return new FastifyAdapter({
+    bodyLimit: Number.MAX_SAFE_INTEGER, // Each body reader has a limit of its own.
+    http: { maxHeaderSize: limits.headerBytes },
+    requestTimeout: limits.requestMs,
+    forceCloseConnections: 'idle',
+    trustProxy: [...config.trustedProxies],
+    routerOptions: { maxParamLength: limits.urlBytes },
+    // A URL that cannot be decoded comes by no hook.
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      admit(request, reply, projects);
+      const { statusCode: status = 400, message } = error;
+      const refusal = new AppError({ code: 'bad_request', status, message, cause: error });
+      filter.catch(refusal, new ExecutionContextHost([request, reply]));
+    },
+  } as FastifyServerOptions<RawServerDefault>);
 }
 
 /** Requests under way may end; past the grace their connections are cut. */

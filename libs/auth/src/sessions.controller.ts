@@ -1,6 +1,6 @@
 import { Controller, HttpCode, Post, Req, UseFilters, UseGuards } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { KeyRequiredGuard } from '#libs/platform';
+import { JsonBodyGuard, KeyRequiredGuard } from '#libs/platform';
 import { AuthErrorFilter } from './auth-error.filter.js';
 import { clientOf } from './client.js';
 import { currentSession } from './current-session.js';
@@ -23,7 +23,7 @@ import { SignUp } from './sign-up.js';
 
 /** Where sessions begin, go on and end. */
 @Controller('auth/v1')
-@UseGuards(KeyRequiredGuard)
+@UseGuards(KeyRequiredGuard, JsonBodyGuard)
 @UseFilters(AuthErrorFilter)
 export class SessionsController {
   constructor(

@@ -1,6 +1,6 @@
 import { Controller, Get, Put, Req, UseFilters, UseGuards } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { KeyRequiredGuard } from '#libs/platform';
+import { JsonBodyGuard, KeyRequiredGuard } from '#libs/platform';
 import { AuthErrorFilter } from './auth-error.filter.js';
 import { clientOf } from './client.js';
 import { currentSession } from './current-session.js';
@@ -12,7 +12,7 @@ import { userJson } from './users/user.js';
 
 /** The signed-in person's own account. */
 @Controller('auth/v1/user')
-@UseGuards(KeyRequiredGuard)
+@UseGuards(KeyRequiredGuard, JsonBodyGuard)
 @UseFilters(AuthErrorFilter)
 export class UserController {
   constructor(

@@ -14,10 +14,12 @@ import { queueNameOf, workChannel } from './delivery/queue-names.js';
 import { JobQueue } from './queue/job-queue.js';
 
 const maxListed = 1000;
+/** What PostgreSQL can hold: no zero byte. */
+const plainText = z.string().regex(/^[^\0]*$/, 'expected text without a zero byte');
 const listQuery = z.object({
   state: z.enum(['queued', 'running', 'succeeded', 'dead']).optional(),
-  function: z.string().optional(),
-  request_id: z.string().optional(),
+  function: plainText.optional(),
+  request_id: plainText.optional(),
   limit: z.coerce.number().int().min(1).max(maxListed).default(50),
 });
 

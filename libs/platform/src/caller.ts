@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import { AppError } from './errors/app-error.js';
+
 /** Who is asking: what row-level security, limits and the meter see of a request. */
 export interface Caller {
   /**
@@ -33,11 +36,27 @@ export interface FunctionClaims {
   readonly rpc: readonly string[];
 }
 
-/** The caller that verified `claims` describe. */
+const functionClaimsSchema = z.object({
+  invocation_id: z.uuid(),
+  function: z.string(),
+  depth: z.int().min(0),
+  rpc: z.array(z.string()),
+});
+
+/** @throws AppError `token_malformed` (401): only Galley itself writes these. */
+function readFunctionClaims(claims: Record<string, unknown>): FunctionClaims | undefined {
+  const given = claims['galley_function'];
+  if (given === undefined || functionClaimsSchema.safeParse(given).success) {
+    return given as FunctionClaims | undefined;
+  }
+  throw new AppError({ code: 'token_malformed', status: 401, message: 'JWT malformed: galley_function' });
+}
+
+/** The caller that verified `claims` describe. @throws AppError `token_malformed` (401) */
 export function callerFromClaims(claims: Record<string, unknown>): Caller {
   const role = typeof claims['role'] === 'string' && claims['role'] !== '' ? claims['role'] : 'anon';
   const userId = typeof claims['sub'] === 'string' && claims['sub'] !== '' ? claims['sub'] : null;
-  const fn = claims['galley_function'] as FunctionClaims | undefined;
+  const fn = readFunctionClaims(claims);
   if (fn) return { kind: 'function', role, userId, claims, depth: fn.depth };
   if (role === 'service_role') return { kind: 'service', role, userId, claims, depth: 0 };
   if (userId !== null) return { kind: 'user', role, userId, claims, depth: 0 };

@@ -33,6 +33,7 @@ export {
   sameSecret,
 } from './http/caller.guard.js';
 export { ProjectRefGuard } from './http/project-ref.guard.js';
+export { JsonBodyGuard, TextBodyGuard } from './http/body.guards.js';
 export { readBody, readJson } from './http/read-body.js';
 export { type Logger, createLogger, nestLogger } from './logging/logger.js';
 export { Metrics } from './metrics/metrics.js';

@@ -5,14 +5,22 @@
 export const limits = {
   /** JSON request bodies of auth and management routes. GoTrue's own bound is 1 MB. */
   jsonBodyBytes: 1024 * 1024,
-  /** Request bodies of the data API. */
-  restBodyBytes: 16 * 1024 * 1024,
+  /** Request bodies of the data API, which PostgreSQL parses. */
+  textBodyBytes: 16 * 1024 * 1024,
+  /** Bodies that this process collects at the same time, all together. */
+  heldBodyBytes: 256 * 1024 * 1024,
+  /** A body that is collected must arrive within this. */
+  bodyMs: 60_000,
+  /** Any request must arrive within this, an upload over a slow line too. */
+  requestMs: 15 * 60_000,
   /** Request headers in all; a JWT with many claims fits. */
   headerBytes: 32 * 1024,
   /** The path and query of a request. */
   urlBytes: 64 * 1024,
-  /** Verified tokens remembered per project, so that a signature is checked once and not per request. */
-  verifiedTokens: 10_000,
+  /** Verified tokens remembered per project, so that a signature is checked once and not per request: their text. */
+  verifiedTokenBytes: 16 * 1024 * 1024,
+  /** A longer token is verified each time. */
+  rememberedTokenBytes: 8 * 1024,
   /** An event's payload. */
   eventPayloadBytes: 512 * 1024,
   /** Lists and objects in each other in an event's payload: far from where a JSON parser runs out of stack. */

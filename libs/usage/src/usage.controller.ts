@@ -11,10 +11,12 @@ import { z } from 'zod';
 import { UsageLedger } from './usage-ledger.js';
 
 const maxInvocationsListed = 1000;
+/** What PostgreSQL can hold: no zero byte. */
+const plainText = z.string().regex(/^[^\0]*$/, 'expected text without a zero byte');
 const listQuery = z.object({
   limit: z.coerce.number().int().min(1).max(maxInvocationsListed).default(50),
-  function: z.string().optional(),
-  request_id: z.string().optional(),
+  function: plainText.optional(),
+  request_id: plainText.optional(),
 });
 
 /** What a project used, for holders of its secret key. */

@@ -2,6 +2,7 @@ import { Body, Controller, Inject, Post, UseGuards } from '@nestjs/common';
 import {
   AppError,
   CurrentProject,
+  JsonBodyGuard,
   LOGGER,
   OperatorError,
   parseInput,
@@ -21,7 +22,7 @@ const body = z.object({
 
 /** Applies a migration from afar. */
 @Controller('v1/projects/:ref/database/migrations')
-@UseGuards(ServiceOnlyGuard, ProjectRefGuard)
+@UseGuards(ServiceOnlyGuard, ProjectRefGuard, JsonBodyGuard)
 export class MigrationsController {
   constructor(@Inject(LOGGER) private readonly logger: Logger) {}
 

@@ -5,7 +5,12 @@ import { refuseUndeclaredCall } from './function-permission.js';
 
 const request = (path: string) =>
   parseRequest({ method: 'GET', path, query: '', headers: {}, body: undefined });
-const galleyFunction = { invocation_id: 'i', function: 'f', depth: 1, rpc: ['public.add'] };
+const galleyFunction = {
+  invocation_id: '018f0000-0000-7000-8000-000000000000',
+  function: 'f',
+  depth: 1,
+  rpc: ['public.add'],
+};
 const caller = callerFromClaims({ role: 'fn_f', galley_function: galleyFunction });
 
 it('lets a deployed function call what it declared and read tables', () => {

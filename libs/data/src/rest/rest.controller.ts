@@ -1,5 +1,5 @@
 import { All, Controller, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
-import { KeyRequiredGuard } from '#libs/platform';
+import { KeyRequiredGuard, TextBodyGuard } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpRequest } from '../request/http-request.js';
 import type { HttpResponse } from '../response/http-response.js';
@@ -10,7 +10,7 @@ const prefix = '/rest/v1';
 
 /** Tables, views and functions of the project's database under `/rest/v1`, by PostgREST's protocol. */
 @Controller()
-@UseGuards(KeyRequiredGuard)
+@UseGuards(KeyRequiredGuard, TextBodyGuard)
 @UseFilters(RestErrorFilter)
 export class RestController {
   @All(['rest/v1', 'rest/v1/*'])

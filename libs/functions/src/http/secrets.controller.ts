@@ -1,5 +1,11 @@
 import { Body, Controller, Delete, Get, HttpCode, Post, UseGuards } from '@nestjs/common';
-import { CurrentProject, ProjectRefGuard, ServiceOnlyGuard, type Project } from '#libs/platform';
+import {
+  CurrentProject,
+  JsonBodyGuard,
+  ProjectRefGuard,
+  ServiceOnlyGuard,
+  type Project,
+} from '#libs/platform';
 import { z } from 'zod';
 import { limits } from '../limits.js';
 import { Secrets } from '../secrets/secrets.js';
@@ -13,7 +19,7 @@ const secretNames = z.array(z.string().regex(/^\w+$/)).min(1).max(limits.secrets
 
 /** A project's secrets: written, never read back. */
 @Controller('v1/projects/:ref/secrets')
-@UseGuards(ServiceOnlyGuard, ProjectRefGuard)
+@UseGuards(ServiceOnlyGuard, ProjectRefGuard, JsonBodyGuard)
 export class SecretsController {
   constructor(private readonly secrets: Secrets) {}
 

@@ -116,30 +116,40 @@ export class ProjectDatabase {
   }
 }
 
-/** Takes the caller's role and tells the database who asks, for the rest of the transaction. */
-function callerSettings(caller: Caller, request: RequestSettings): Ahead {
-  const settings: [string, string][] = [
-    ['role', caller.role],
+/** What the database is told of who asks, for the rest of the transaction. */
+function requestSettings(caller: Caller, request: RequestSettings): [name: string, value: string][] {
+  return [
     ['request.jwt.claims', JSON.stringify(caller.claims)],
     ['galley.request_id', request.requestId ?? ''],
     ['galley.depth', String(caller.depth)],
     ...Object.entries(request.settings ?? {}),
   ];
+}
+
+/** Takes the caller's role, on a connection that may take no others than callers have. */
+function callerSettings(caller: Caller, request: RequestSettings): Ahead {
+  return settingsStatement([['role', caller.role], ...requestSettings(caller, request)]);
+}
+
+function settingsStatement(settings: readonly [name: string, value: string][]): Ahead {
   const calls = settings.map((_, i) => `set_config($${i * 2 + 1}, $${i * 2 + 2}, true)`);
   return {
     // Names of prepared statements end at 63 bytes (NAMEDATALEN); the text depends on the count alone.
-    name: `caller_settings_${settings.length}`,
+    name: `settings_${settings.length}`,
     text: `select ${calls.join(', ')}`,
     values: settings.flat(),
   };
 }
+
+const takeRole = 'select galley.take_role($1)';
 
 function systemTransactionOf(client: pg.PoolClient): SystemTransaction {
   const tx = sqlOf(client, true);
   return {
     query: tx.query,
     async asCaller(caller, request, work) {
-      const result = await sentAhead(client, [callerSettings(caller, request)], () => work(tx));
+      const ahead = [settingsStatement(requestSettings(caller, request)), prepared(takeRole, [caller.role])];
+      const result = await sentAhead(client, ahead, () => work(tx));
       // Not waited for: should it fail, PostgreSQL refuses all that follows.
       client.query('reset role').catch(() => {});
       return result;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { SignJWT } from 'jose';
+import { limits } from '../limits.js';
 import { ProjectTokens } from './project-tokens.js';
 
 const secret = 'a secret of at least thirty-two characters';
@@ -54,4 +55,11 @@ describe("a project's token", () => {
       expect(await codeOf(text)).toBe('token_malformed');
     },
   );
+
+  it('is verified again and again when it is too long to be remembered', async () => {
+    const long = tokens.sign({ role: 'anon', text: 'x'.repeat(limits.rememberedTokenBytes) }, 60);
+    expect(await tokens.verify(long)).not.toBe(await tokens.verify(long));
+    const short = tokens.sign({ role: 'anon' }, 60);
+    expect(await tokens.verify(short)).toBe(await tokens.verify(short));
+  });
 });

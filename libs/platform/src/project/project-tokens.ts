@@ -11,6 +11,7 @@ export class ProjectTokens {
   readonly #secret: KeyObject;
   /** token → claims of tokens whose signature was good; the oldest goes first. */
   readonly #verified = new Map<string, Record<string, unknown>>();
+  #verifiedBytes = 0;
 
   constructor(jwtSecret: string) {
     this.#secret = createSecretKey(jwtSecret, 'utf8');
@@ -37,17 +38,25 @@ export class ProjectTokens {
     const known = this.#verified.get(token);
     if (known) {
       if (typeof known['exp'] === 'number' && known['exp'] <= Date.now() / 1000) {
-        this.#verified.delete(token);
+        this.#forget(token);
         throw tokenError('token_expired', 'JWT expired');
       }
       return known;
     }
     const claims = await this.#check(token);
-    if (this.#verified.size >= limits.verifiedTokens) {
-      this.#verified.delete(this.#verified.keys().next().value!);
-    }
-    this.#verified.set(token, claims);
+    this.#remember(token, claims);
     return claims;
+  }
+
+  #remember(token: string, claims: Record<string, unknown>): void {
+    if (token.length > limits.rememberedTokenBytes || this.#verified.has(token)) return;
+    this.#verified.set(token, claims);
+    this.#verifiedBytes += token.length;
+    while (this.#verifiedBytes > limits.verifiedTokenBytes) this.#forget(this.#verified.keys().next().value!);
+  }
+
+  #forget(token: string): void {
+    if (this.#verified.delete(token)) this.#verifiedBytes -= token.length;
   }
 
   async #check(token: string): Promise<Record<string, unknown>> {

@@ -1,0 +1,35 @@
+import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
+import type { FastifyRequest } from 'fastify';
+import type { Readable } from 'node:stream';
+import { limits } from '../limits.js';
+import { readBody, readJson } from './read-body.js';
+
+// Bodies are read by guards, and stand behind the guards that ask for a key: nothing is held in memory for who has
+// none. A controller without one of these gets the body as the stream that it is.
+
+/** Replaces `request.body` by what its JSON says. @throws AppError `body_too_large` (413), `invalid_json` (400) */
+@Injectable()
+export class JsonBodyGuard implements CanActivate {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const body = bodyOf(request);
+    if (body) request.body = await readJson(body, limits.jsonBodyBytes);
+    return true;
+  }
+}
+
+/** Replaces `request.body` by its text. @throws AppError `body_too_large` (413) */
+@Injectable()
+export class TextBodyGuard implements CanActivate {
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<FastifyRequest>();
+    const body = bodyOf(request);
+    if (body) request.body = (await readBody(body, limits.textBodyBytes)).toString('utf8');
+    return true;
+  }
+}
+
+/** Undefined where the request announced none. */
+function bodyOf(request: FastifyRequest): Readable | undefined {
+  return (request.body as Readable | undefined | null) ?? undefined;
+}
