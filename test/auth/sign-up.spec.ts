@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { AuthModule } from '#libs/auth';
 import { startTestServer, type TestServer } from '../support/server.js';
-import { newEmail, password, signUpPerson } from './people.js';
+import { call, newEmail, password, signUpPerson } from './people.js';
 
 describe('signing up', () => {
   let server: TestServer;
@@ -136,10 +136,34 @@ describe('signing up', () => {
   });
 });
 
-describe('signing up where apps hang triggers on auth.users', () => {
+describe('user_metadata that nests', () => {
   let server: TestServer;
   beforeAll(async () => {
     server = await startTestServer({ modules: [AuthModule] });
+  });
+  afterAll(() => server.close());
+
+  it.each([
+    [100, 200],
+    [101, 400],
+    [7000, 400],
+  ])('%i levels deep is answered with %i', async (levels, status) => {
+    const nested = `${'['.repeat(levels - 1)}${']'.repeat(levels - 1)}`;
+    const given = `"data":{"a":${nested}}`;
+    const refusal = { error_code: 'validation_failed', msg: 'data: may nest 100 levels deep' };
+    const signUp = `{"email":"${newEmail()}","password":"${password}",${given}}`;
+    const signedUp = await call(server, 'POST', 'signup', { body: signUp });
+    expect(signedUp).toMatchObject({ status, body: status === 200 ? {} : refusal });
+    const token = (await signUpPerson(server)).session.access_token;
+    const updated = await call(server, 'PUT', 'user', { token, body: `{${given}}` });
+    expect(updated).toMatchObject({ status, body: status === 200 ? {} : refusal });
+  });
+});
+
+describe('signing up where apps hang triggers on auth.users', () => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await startTestServer({ modules: [AuthModule], environment: { LOG_LEVEL: 'fatal' } });
     await server.project.database.query(`
       create table public.profiles (id uuid primary key references auth.users on delete cascade, name text not null);
       create function public.handle_new_user() returns trigger language plpgsql security definer set search_path = '' as $$
@@ -159,6 +183,22 @@ describe('signing up where apps hang triggers on auth.users', () => {
       .auth.signUp({ email: newEmail(), password, options: { data: { name: 'Ada' } } });
     const { rows } = await server.project.database.query('select * from public.profiles');
     expect(rows).toEqual([{ id: data.user!.id, name: 'Ada' }]);
+  });
+
+  it('asks to try again when PostgreSQL goes down on the way', async () => {
+    await server.project.database.query(
+      `create function public.crash() returns trigger language plpgsql security definer as
+         $$ begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$;
+       create trigger crash before insert on auth.users for each row
+         when (new.raw_user_meta_data ->> 'name' = 'crash') execute function public.crash()`,
+    );
+    const body = { email: newEmail(), password, data: { name: 'crash' } };
+    const answer = await call(server, 'POST', 'signup', { body });
+    expect(answer).toMatchObject({
+      status: 503,
+      body: { code: 503, msg: 'Database connection error, please try again later' },
+    });
+    expect(answer.headers.get('retry-after')).toBe('1');
   });
 
   it.each([

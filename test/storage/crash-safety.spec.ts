@@ -83,6 +83,28 @@ describe('a crash', () => {
     expect(rows).toEqual([]);
   });
 
+  it('of PostgreSQL asks the client to try again', async () => {
+    await server.project.database.query(
+      `create function public.crash() returns trigger language plpgsql security definer as
+         $$ begin perform pg_terminate_backend(pg_backend_pid()); return new; end $$;
+       create trigger crash before insert on storage.objects for each row
+         when (new.name = 'crash.txt') execute function public.crash()`,
+    );
+    const response = await server.fetch('/object/avatars/crash.txt', {
+      method: 'POST',
+      headers: { authorization: `Bearer ${server.keys.serviceRoleKey}`, 'content-type': 'text/plain' },
+      body: 'x',
+    });
+    expect(response.status).toBe(503);
+    expect(response.headers.get('retry-after')).toBe('1');
+    expect(await response.json()).toEqual({
+      statusCode: '503',
+      error: 'DatabaseTimeout',
+      message: 'Storage cannot be reached at the moment, please try again later',
+      code: 'DatabaseTimeout',
+    });
+  });
+
   it('never leaves a row without bytes when the database refuses the event', async () => {
     await server.project.database.query(
       `alter table galley.outbox add constraint no_refused check (payload ->> 'name' not like '%refused%')`,

@@ -26,11 +26,23 @@ beforeAll(async () => {
   await server.admin.storage.from('site').upload('photo.jpg', photo, options);
   await server.admin.storage.from('site').upload('broken.jpg', photo.subarray(0, 3000), options);
   await server.admin.storage.from('site').upload('text.jpg', 'hello', options);
+  await server.admin.storage.from('site').upload('drawing.jpg', laboriousDrawing(), options);
 });
 afterAll(() => server.close());
 
 const site = (query: string, headers: Record<string, string> = {}) =>
   server.fetch(`/render/image/public/site/photo.jpg?${query}`, { headers });
+
+/** An SVG that would take minutes to draw, and no time limit could stop. */
+function laboriousDrawing(): string {
+  const filters = Array.from(
+    { length: 60 },
+    (_, i) => `<feTurbulence baseFrequency="0.0${i + 1}" numOctaves="10" result="r${i}"/>`,
+  );
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="5000" height="5000">
+    <filter id="f" x="0" y="0" width="1" height="1">${filters.join('')}</filter>
+    <rect width="5000" height="5000" filter="url(#f)"/></svg>`;
+}
 
 async function measure(response: Response) {
   const { width, height, format } = await sharp(Buffer.from(await response.arrayBuffer())).metadata();
@@ -108,7 +120,7 @@ describe('a picture', () => {
     expect(await response.json()).toMatchObject({ statusCode: '400', code: 'InvalidRequest', message });
   });
 
-  it.each(['broken.jpg', 'text.jpg'])('is refused when %s is none', async (name) => {
+  it.each(['broken.jpg', 'text.jpg', 'drawing.jpg'])('is refused when %s is none', async (name) => {
     const response = await server.fetch(`/render/image/public/site/${name}?width=10`);
     expect(response.status).toBe(400);
     expect(await response.json()).toMatchObject({

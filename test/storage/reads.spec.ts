@@ -111,6 +111,36 @@ describe('a public bucket', () => {
     expect(drawing.headers.get('content-security-policy')).toContain('sandbox');
     expect(drawing.headers.get('x-content-type-options')).toBe('nosniff');
   });
+
+  it.each([
+    ['application/rss+xml', 'application/rss+xml', true],
+    ['application/atom+xml;charset=utf-8', 'application/atom+xml;charset=utf-8', true],
+    ['application/mathml+xml', 'application/mathml+xml', true],
+    ['image/x-drawing+xml', 'image/x-drawing+xml', true],
+    ['application/x-unheard-of', 'application/x-unheard-of', true],
+    ['multipart/x-mixed-replace; boundary=b', 'text/plain', true],
+    ['image/png', 'image/png', false],
+    ['video/mp4', 'video/mp4', false],
+    ['application/pdf', 'application/pdf', false],
+    ['text/plain; charset=utf-8', 'text/plain; charset=utf-8', false],
+  ])('sends %s as %s, in a sandbox: %s', async (contentType, shown, inSandbox) => {
+    const options = { contentType, upsert: true };
+    await server.admin.storage.from('site').upload('typed', 'x', options);
+    const { headers } = await site('typed');
+    expect(headers.get('content-type')).toBe(shown);
+    expect(headers.get('content-security-policy')?.includes('sandbox') ?? false).toBe(inSandbox);
+  });
+
+  it('gives an object whose row holds what is no type as bytes of any kind', async () => {
+    await server.admin.storage.from('site').upload('old.txt', 'old', { contentType: 'text/plain' });
+    await server.project.database.query(
+      `update storage.objects set metadata = jsonb_set(metadata, '{mimetype}', to_jsonb($1::text)) where name = 'old.txt'`,
+      ['text/plain;日本'],
+    );
+    const response = await site('old.txt');
+    expect([response.status, await response.text()]).toEqual([200, 'old']);
+    expect(response.headers.get('content-type')).toBe('application/octet-stream');
+  });
 });
 
 describe('a private bucket', () => {
@@ -132,6 +162,18 @@ describe('a private bucket', () => {
     expect((await avatars(eve).info(mine)).error).toMatchObject({ statusCode: '404' });
     expect((await avatars(eve).exists(mine)).data).toBe(false);
     expect((await avatars(ada).download(`${ada.id}/none`)).error).toMatchObject({ statusCode: '404' });
+  });
+
+  it('refuses a token of a role that is not there', async () => {
+    const token = server.project.tokens.sign({ sub: ada.id, role: 'nosuch' }, 60);
+    const headers = { authorization: `Bearer ${token}` };
+    const response = await server.fetch(`/object/authenticated/avatars/${mine}`, { headers });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({
+      statusCode: '403',
+      code: 'InvalidJWT',
+      message: 'role "nosuch" does not exist',
+    });
   });
 
   it('has no public URL and is not there for who brings no key', async () => {

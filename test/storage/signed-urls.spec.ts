@@ -65,6 +65,18 @@ describe('a signed URL', () => {
     });
   });
 
+  it('of a rendered picture does not open the original', async () => {
+    const transform = { width: 10, height: 10 };
+    const { data } = await avatars(ada).createSignedUrl(mine, 60, { transform });
+    const original = data!.signedUrl.replace('/render/image/sign/', '/object/sign/');
+    for (const method of ['GET', 'HEAD']) expect((await fetch(original, { method })).status).toBe(400);
+    expect(await (await fetch(original)).json()).toMatchObject({
+      statusCode: '400',
+      code: 'InvalidSignature',
+      message: 'Token is signed for a rendered image',
+    });
+  });
+
   it('gives its holder no other right', async () => {
     const { data } = await avatars(ada).createSignedUrl(mine, 60);
     const token = new URL(data!.signedUrl).searchParams.get('token')!;

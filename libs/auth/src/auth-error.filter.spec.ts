@@ -3,6 +3,8 @@ import { AppError } from '#libs/platform';
 import { initialBody, isVersioned, toAuthError, versionedBody } from './auth-error.filter.js';
 import { WeakPasswordError } from './errors.js';
 
+const postgres = (code: string) => Object.assign(new Error('x'), { code, severity: 'FATAL' });
+
 describe('an auth error', () => {
   it.each([
     [undefined, false],
@@ -42,6 +44,21 @@ describe('an auth error', () => {
     expect(toAuthError(new AppError({ code, status, message: 'm' }))).toMatchObject({
       status: shownStatus,
       code: shownCode,
+    });
+  });
+
+  it.each([
+    ['that is refused', Object.assign(new Error('connect'), { code: 'ECONNREFUSED', syscall: 'connect' })],
+    ['that breaks', new Error('Connection terminated unexpectedly')],
+    ['that PostgreSQL ends', postgres('57P01')],
+    ['that PostgreSQL does not take yet', postgres('57P03')],
+    ['of too many', postgres('53300')],
+    ['that fails otherwise', postgres('08006')],
+  ])('asks to try again after a connection %s', (_what, thrown) => {
+    expect(toAuthError(thrown)).toMatchObject({
+      status: 503,
+      code: 'unexpected_failure',
+      message: 'Database connection error, please try again later',
     });
   });
 

@@ -1,7 +1,15 @@
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError, LOGGER, type Logger } from '#libs/platform';
-import { badJson, badJwt, noAuthorization, validationFailed, WeakPasswordError } from './errors.js';
+import { AppError, LOGGER, type Logger, isConnectionError, sqlStateOf } from '#libs/platform';
+import { isUnstorableValue } from './database-error.js';
+import {
+  badJson,
+  badJwt,
+  noAuthorization,
+  unavailable,
+  validationFailed,
+  WeakPasswordError,
+} from './errors.js';
 
 const apiVersionHeader = 'X-Supabase-Api-Version';
 const apiVersion = '2024-01-01';
@@ -53,6 +61,8 @@ export function toAuthError(thrown: unknown): AppError {
   if (thrown instanceof AppError) return translated(thrown);
   if (isUnstorableValue(thrown))
     return validationFailed('A value cannot be stored: it holds characters PostgreSQL has no room for');
+  // 53300: too many connections.
+  if (isConnectionError(thrown) || sqlStateOf(thrown) === '53300') return unavailable();
   if (thrown instanceof HttpException && thrown.getStatus() < 500) {
     return new AppError({ code: 'validation_failed', status: thrown.getStatus(), message: thrown.message });
   }
@@ -78,12 +88,6 @@ function translated(error: AppError): AppError {
     default:
       return error;
   }
-}
-
-/** SQLSTATE class 22, data exception: NUL or half a surrogate pair in a string, say. */
-function isUnstorableValue(thrown: unknown): boolean {
-  const code = (thrown as { code?: unknown } | null)?.code;
-  return typeof code === 'string' && /^22[0-9A-Z]{3}$/.test(code);
 }
 
 /** PostgreSQL's `detail` quotes whole rows of auth.users, password hash included: it must not reach the log. */

@@ -1,8 +1,8 @@
 import { AppError } from '#libs/platform';
 
 /**
- * Errors in GoTrue's vocabulary of codes (`AppError.code` is its `error_code`). None is a 5xx: auth-js takes
- * those for a network failure and tries again.
+ * Errors in GoTrue's vocabulary of codes (`AppError.code` is its `error_code`). None but {@link unavailable} is a
+ * 5xx: auth-js takes those for a network failure and tries again.
  */
 function authError(status: number, code: string, message: string, cause?: unknown): AppError {
   return new AppError({ status, code, message, cause });
@@ -67,6 +67,15 @@ export function overRequestRateLimit(retryAfterSeconds: number): AppError {
     headers: { 'Retry-After': String(retryAfterSeconds) },
   });
 }
+
+/** The database is away, restarting, say. */
+export const unavailable = () =>
+  new AppError({
+    status: 503,
+    code: 'unexpected_failure',
+    message: 'Database connection error, please try again later',
+    headers: { 'Retry-After': '1' },
+  });
 
 /** A password that is too easy to guess. `reasons` are told apart by clients: `length`. */
 export class WeakPasswordError extends AppError {

@@ -48,6 +48,8 @@ export const limits = {
   refreshTokenChars: 255,
   /** user_metadata as JSON. It travels in every access token, and thereby in a header of every request. */
   userMetadataBytes: 16 * 1024,
+  /** Lists and objects in each other in user_metadata: far from where JSON.stringify runs out of stack. */
+  userMetadataNesting: 100,
   /** `User-Agent` as kept with a session; the rest is cut. */
   userAgentChars: 1024,
   /** Cost of new bcrypt hashes, GoTrue's own. */

@@ -1,3 +1,4 @@
+import { nestsDeeper } from '#libs/platform';
 import { z } from 'zod';
 import { badJson, validationFailed } from './errors.js';
 import { limits } from './limits.js';
@@ -30,6 +31,9 @@ const password = z
 /** Free to the app; becomes `user_metadata`. */
 const metadata = z
   .record(z.string(), z.unknown())
+  .refine((value) => !nestsDeeper(value, limits.userMetadataNesting), {
+    error: `may nest ${limits.userMetadataNesting} levels deep`,
+  })
   .nullish()
   .transform((value) => value ?? undefined);
 

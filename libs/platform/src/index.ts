@@ -12,6 +12,8 @@ export {
 } from './caller.js';
 export { type Config, parseConfig } from './config/config.js';
 export { clientFromEnvironment, configFromEnvironment, inheritedEnvironment } from './config/env.js';
+export { isConnectionError, sqlStateOf } from './database/database-error.js';
+export { nestsDeeper, textNestsDeeper } from './json/nesting.js';
 export { type Sql, quoteIdent, quoteQualified, quoteLiteral } from './database/sql.js';
 export {
   ProjectDatabase,

@@ -75,5 +75,14 @@ export const notAPicture = (cause?: unknown) =>
 export const slowDown = (message: string) =>
   new AppError({ code: 'SlowDown', status: 429, message, headers: { 'retry-after': '1' } });
 
+/** The database or the store of the bytes is away, restarting, say. */
+export const unavailable = () =>
+  new AppError({
+    code: 'DatabaseTimeout',
+    status: 503,
+    message: 'Storage cannot be reached at the moment, please try again later',
+    headers: { 'retry-after': '1' },
+  });
+
 export const notSupported = (feature: string) =>
   new AppError({ code: 'NotSupported', status: 409, message: `${feature} is not available on this server` });

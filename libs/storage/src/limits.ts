@@ -15,6 +15,8 @@ export const limits = {
   jsonBodyBytes: 2 * 1024 * 1024,
   /** An uploader's own `metadata`, as JSON. */
   userMetadataBytes: 64 * 1024,
+  /** Lists and objects in each other in it: far from where JSON.stringify runs out of stack. */
+  userMetadataNesting: 100,
   /** `cache-control` of an object. */
   cacheControlCharacters: 256,
 
@@ -44,8 +46,17 @@ export const limits = {
 
   /** Sides of a rendered picture in pixels; a larger one is asked for in vain, as in Supabase. */
   pictureSide: 2000,
-  /** Pixels of a picture before rendering, over all its frames: 50 megapixels decode into 200 MB at most. */
+  /**
+   * Pixels of a picture before rendering, over all its frames: 50 megapixels take 500 MB at most, an interlaced PNG
+   * of 16 bits, and mostly far less. An AVIF is decoded as a whole, which takes up to 30 bytes for each pixel.
+   */
   picturePixels: 50_000_000,
+  avifPixels: 16_000_000,
+  /**
+   * Pixels of a rendered picture whose sides do not say: all that a phone's camera takes. Written as AVIF, in one step
+   * that no time limit ends, they take ten seconds and 500 MB at most.
+   */
+  renderedPixels: 12_500_000,
   /** Bytes of a picture before rendering. */
   pictureBytes: 25 * 1024 * 1024,
   /** One rendering may take this long. */

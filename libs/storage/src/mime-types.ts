@@ -1,9 +1,15 @@
 import { limits } from './limits.js';
 
-const token = "[A-Za-z0-9!#$&^_.+'*-]+";
-const mimeType = new RegExp(`^${token}/${token}(?:\\s*;.*)?$`);
+const name = "[A-Za-z0-9!#$&^_.+'*-]+";
+const token = "[A-Za-z0-9!#$%&'*+.^_`|~-]+";
+const parameter = String.raw`${token}=(?:${token}|"[\x20\x21\x23-\x5b\x5d-\x7e]*")`;
+const mimeType = new RegExp(`^${name}/${name}(?: *;(?: *${parameter})?)* *$`);
 
-/** Whether `text` is `type/subtype`, with or without parameters (RFC 9110 §8.3.1). */
+/**
+ * Whether `text` is `type/subtype`, with or without parameters (RFC 9110 §8.3.1). A comma stands in quotes only,
+ * where no escapes are taken: browsers read what follows one as another type, the last of which counts (WHATWG Fetch,
+ * "extract a MIME type").
+ */
 export function isMimeType(text: string): boolean {
   return text.length <= limits.mimeTypeCharacters && mimeType.test(text);
 }

@@ -3,7 +3,9 @@ import { AppError } from '#libs/platform';
 import { objectNotFound } from './errors.js';
 import { toStorageError } from './storage-error.filter.js';
 
-const postgres = (code: string, message = '') => Object.assign(new Error(message), { code });
+const postgres = (code: string, message = '') =>
+  Object.assign(new Error(message), { code, severity: 'ERROR' });
+const system = (code: string, syscall: string) => Object.assign(new Error(code), { code, syscall });
 
 describe('toStorageError', () => {
   it.each([
@@ -15,7 +17,17 @@ describe('toStorageError', () => {
     [postgres('23505'), 'KeyAlreadyExists', 409],
     [postgres('53300'), 'SlowDown', 429],
     [postgres('42883', 'function public.mine() does not exist'), 'DatabaseError', 500],
-    [postgres('ECONNRESET'), 'InternalError', 500],
+    [postgres('22P05', 'unsupported Unicode escape sequence'), 'InvalidParameter', 400],
+    [postgres('22023', 'role "nosuch" does not exist'), 'InvalidJWT', 403],
+    [postgres('22023', 'invalid parameter'), 'DatabaseError', 500],
+    [system('ECONNREFUSED', 'connect'), 'DatabaseTimeout', 503],
+    [system('ENOENT', 'connect'), 'DatabaseTimeout', 503],
+    [system('EPIPE', 'write'), 'DatabaseTimeout', 503],
+    [new Error('Connection terminated unexpectedly'), 'DatabaseTimeout', 503],
+    [postgres('08006'), 'DatabaseTimeout', 503],
+    [postgres('57P01'), 'DatabaseTimeout', 503],
+    [postgres('57P03', 'the database system is starting up'), 'DatabaseTimeout', 503],
+    [system('ENOENT', 'open'), 'InternalError', 500],
     [new Error('secret'), 'InternalError', 500],
     [undefined, 'InternalError', 500],
   ])('renders %s as %s', (thrown, code, status) => {

@@ -1,7 +1,8 @@
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError, LOGGER, type Logger } from '#libs/platform';
-import { accessDenied, alreadyExists, policyViolation, slowDown } from './errors.js';
+import { AppError, LOGGER, type Logger, isConnectionError, sqlStateOf } from '#libs/platform';
+import { databaseError } from './database-error.js';
+import { unavailable } from './errors.js';
 
 /** Answers what is thrown under `/storage/v1` in storage-api's shape: `{ statusCode, error, message, code }`. */
 @Catch()
@@ -62,9 +63,10 @@ export function toStorageError(thrown: unknown): AppError {
   if (thrown instanceof HttpException && thrown.getStatus() < 500) {
     return new AppError({ code: 'InvalidRequest', status: thrown.getStatus(), message: thrown.message });
   }
-  const { code: sqlState, message } = (thrown ?? {}) as { code?: unknown; message?: string };
-  const known = typeof sqlState === 'string' ? databaseError(sqlState, message ?? '') : undefined;
-  return known ?? new AppError({ code: 'InternalError', status: 500, message: 'Internal server error' });
+  if (isConnectionError(thrown)) return unavailable();
+  const sqlState = sqlStateOf(thrown);
+  if (sqlState !== undefined) return databaseError(sqlState, (thrown as Error).message);
+  return new AppError({ code: 'InternalError', status: 500, message: 'Internal server error' });
 }
 
 function translated(error: AppError): AppError {
@@ -82,39 +84,5 @@ function translated(error: AppError): AppError {
       return new AppError({ code: 'EntityTooLarge', status: 413, message: error.message });
     default:
       return error;
-  }
-}
-
-function databaseError(sqlState: string, message: string): AppError | undefined {
-  switch (sqlState) {
-    case '42501':
-      return message.includes('row-level security') ? policyViolation() : accessDenied(message);
-    case '23505':
-      return alreadyExists();
-    case '23503':
-      return new AppError({
-        code: 'InvalidRequest',
-        status: 404,
-        message: 'The related resource does not exist',
-      });
-    case '53300':
-      return slowDown('Too many connections issued to the database');
-    case '57014':
-      return new AppError({
-        code: 'DatabaseTimeout',
-        status: 544,
-        message: 'The connection to the database timed out',
-      });
-    case '22P02':
-    case '22021':
-      return new AppError({ code: 'InvalidParameter', status: 400, message });
-    default:
-      // Anything else comes from a policy or trigger of the project; its author needs the SQLSTATE.
-      if (!/^[0-9A-Z]{5}$/.test(sqlState) || sqlState.startsWith('08')) return undefined;
-      return new AppError({
-        code: 'DatabaseError',
-        status: 500,
-        message: `database error, code: ${sqlState}`,
-      });
   }
 }

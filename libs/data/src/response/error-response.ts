@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { AppError, type Caller } from '#libs/platform';
+import { AppError, type Caller, isConnectionError } from '#libs/platform';
 import { pathError } from '../errors.js';
 import { databaseErrorResponse, isDatabaseError } from './database-error.js';
 import type { HttpResponse } from './http-response.js';
@@ -64,14 +64,4 @@ function clientErrorStatus(error: unknown): number | undefined {
   const status =
     error instanceof HttpException ? error.getStatus() : (error as { statusCode?: unknown }).statusCode;
   return typeof status === 'number' && status >= 400 && status < 500 ? status : undefined;
-}
-
-const connectionCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'ENOTFOUND', 'EPIPE', 'ETIMEDOUT']);
-
-/** The connection could not be had or broke: pg gives these no SQLSTATE. */
-function isConnectionError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const { code } = error as NodeJS.ErrnoException;
-  if (code !== undefined && connectionCodes.has(code)) return true;
-  return /^(Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
 }

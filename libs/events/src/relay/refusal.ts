@@ -1,7 +1,6 @@
-import { limits } from '#libs/platform';
+import { limits, textNestsDeeper } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
 import type { Subscription } from '../delivery/subscription.js';
-import { isNestedDeeper } from './nesting.js';
 
 /** Why an event is not carried to a function but kept as a dead letter; null when it is carried. */
 export function refusalOf(event: CommittedEvent, subscription: Subscription): string | null {
@@ -11,7 +10,7 @@ export function refusalOf(event: CommittedEvent, subscription: Subscription): st
       `the limit is ${limits.eventDepth}. Filter the subscription so that the function does not react to itself.`
     );
   }
-  if (isNestedDeeper(event.payload, limits.eventNesting)) {
+  if (textNestsDeeper(event.payload, limits.eventNesting)) {
     return `The event's JSON is nested more than ${limits.eventNesting} deep.`;
   }
   return null;

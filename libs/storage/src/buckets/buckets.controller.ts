@@ -13,7 +13,14 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { Context, KeyRequiredGuard, LOGGER, type Logger, type RequestContext } from '#libs/platform';
+import {
+  Context,
+  KeyRequiredGuard,
+  LOGGER,
+  type Logger,
+  type RequestContext,
+  sqlStateOf,
+} from '#libs/platform';
 import { requestSettings, callerReads } from '../operation.js';
 import { ObjectBytes } from '../bytes/object-bytes.js';
 import { alreadyExists, bucketNotEmpty, bucketNotFound, notSupported } from '../errors.js';
@@ -64,7 +71,7 @@ export class BucketsController {
         insertBucket(tx, { ...bucket, ownerId: caller.userId }),
       )
       .catch((error) => {
-        throw (error as { code?: string }).code === '23505' ? alreadyExists('BucketAlreadyExists') : error;
+        throw sqlStateOf(error) === '23505' ? alreadyExists('BucketAlreadyExists') : error;
       });
     return { name: bucket.name };
   }

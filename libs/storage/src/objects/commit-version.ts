@@ -1,4 +1,4 @@
-import { AppError, type Logger, type RequestContext } from '#libs/platform';
+import { AppError, sqlStateOf, type Logger, type RequestContext } from '#libs/platform';
 import { requestSettings, type Operation } from '../operation.js';
 import { isVersion, objectKey } from '../bytes/object-key.js';
 import type { ObjectBytes } from '../bytes/object-bytes.js';
@@ -61,6 +61,6 @@ export async function removeVersions(
  */
 function isRolledBack(error: unknown): boolean {
   if (error instanceof AppError) return true;
-  const code = (error as { code?: unknown }).code;
-  return typeof code === 'string' && /^(?!08|57P)[0-9A-Z]{5}$/.test(code);
+  const sqlState = sqlStateOf(error);
+  return sqlState !== undefined && !/^(?:08|57P)/.test(sqlState);
 }

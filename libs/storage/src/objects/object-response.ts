@@ -90,26 +90,24 @@ function cacheHeaders({ cacheControl, expires }: Representation): Record<string,
   return expires ? { expires: expires.toUTCString() } : { 'cache-control': cacheControl };
 }
 
-/** Documents that browsers run scripts of. */
-const activeTypes = new Set([
-  'application/xhtml+xml',
-  'image/svg+xml',
-  'text/xml',
-  'application/xml',
-  'text/xsl',
-]);
+/** What browsers show or save but never run scripts of. XML of any kind they do, as soon as it holds XHTML. */
+const inert =
+  /^(?:(?:image|audio|video|font)\/(?!.*\+xml$).*|text\/(?:plain|css|csv|javascript|markdown)|application\/(?:gzip|json|octet-stream|pdf|zip))$/;
+
+/** A page, and a sequence of documents whose parts have headers of their own. */
+const shownAsText = /^(?:text\/html|multipart\/.*)$/;
 
 /**
  * Anyone who may upload could otherwise have a script run in the API's origin: a page is shown as text, as Supabase
- * does, other active documents run in a sandbox, and the type is never guessed.
+ * does, what may be an active document otherwise is in a sandbox, and the type is never guessed.
  */
 function contentHeaders(mimeType: string): Record<string, string> {
   const type = essence(mimeType);
   return {
-    'content-type': type === 'text/html' ? 'text/plain' : mimeType,
+    'content-type': shownAsText.test(type) ? 'text/plain' : mimeType,
     'x-content-type-options': 'nosniff',
     'x-robots-tag': 'none',
-    ...(activeTypes.has(type) && {
+    ...(!inert.test(type) && {
       'content-security-policy': "default-src 'none'; img-src data:; style-src 'unsafe-inline'; sandbox",
     }),
   };

@@ -2,6 +2,7 @@ import { Controller, Get, Head, Req, Res, UseFilters, UseGuards } from '@nestjs/
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { KeyRequiredGuard } from '#libs/platform';
 import { ObjectBytes } from '../bytes/object-bytes.js';
+import { invalidSignature } from '../errors.js';
 import { objectAddress } from '../names.js';
 import { verifySigned } from '../signing/signed-url.js';
 import { StorageErrorFilter } from '../storage-error.filter.js';
@@ -82,7 +83,9 @@ export class ReadsController {
   async #sendSigned(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const address = objectAddress(request.raw.url!, '/object/sign/');
     const { token } = request.query as { token?: unknown };
-    const { exp } = await verifySigned(request.galley.project, token, 'download', address);
+    const { exp, transformations } = await verifySigned(request.galley.project, token, 'download', address);
+    // Who signed a thumbnail did not give away the original.
+    if (transformations) throw invalidSignature('Token is signed for a rendered image');
     await sendObject(request, reply, this.bytes, {
       find: () => findSigned(request.galley, address),
       expires: new Date(exp * 1000),

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { objectKey } from '../bytes/object-key.js';
 import type { ObjectBytes } from '../bytes/object-bytes.js';
+import { isMimeType } from '../mime-types.js';
 import { sendRepresentation, type Representation } from './object-response.js';
 import type { ObjectRow } from './objects.sql.js';
 import { withCurrentVersion } from './open-version.js';
@@ -23,11 +24,16 @@ export async function sendObject(
 export function representationOf(object: ObjectRow, expires?: Date): Representation {
   const metadata = object.metadata ?? {};
   return {
-    mimeType: metadata.mimetype ?? 'application/octet-stream',
+    mimeType: mimeTypeOf(metadata.mimetype),
     sizeBytes: Number(metadata.size ?? 0),
     eTag: metadata.eTag,
     lastModified: metadata.lastModified ? new Date(metadata.lastModified) : object.updated_at,
     cacheControl: metadata.cacheControl ?? 'no-cache',
     expires,
   };
+}
+
+/** A row can be older than a rule about types, or come from SQL; a header cannot hold everything that it can. */
+function mimeTypeOf(stored: string | undefined): string {
+  return stored !== undefined && isMimeType(stored) ? stored : 'application/octet-stream';
 }

@@ -1,3 +1,4 @@
+import { nestsDeeper } from '#libs/platform';
 import type { FastifyRequest } from 'fastify';
 import { Readable } from 'node:stream';
 import { invalidRequest, mimeTypeNotAllowed, tooLarge } from '../errors.js';
@@ -12,7 +13,10 @@ export interface UploadBody {
   readonly declaredBytes: number | undefined;
   /** The file. Reading it never ends the request, so that a refusal can still be answered. */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** What was said of the file. To be asked for after `chunks` has ended: a form may say it behind the file. */
+  /**
+   * What was said of the file, complete when `chunks` has ended: a form may say it behind the file. What is wrong
+   * with it is thrown before, by {@link readUploadBody} or `chunks`.
+   */
   fields(): UploadFields;
 }
 
@@ -74,18 +78,25 @@ async function readForm(source: AsyncIterable<Uint8Array>, boundary: string): Pr
   const fields = new Map<string, string>();
   const file = await nextFile(parts, fields);
   if (!file) throw invalidRequest('No content provided');
+  let said = parseFields(fields);
   async function* chunks(content: AsyncIterable<Uint8Array>) {
     yield* content;
     if (await nextFile(parts, fields)) throw invalidRequest('A form may hold one file only');
+    // Thrown here, what is wrong behind the file fails the writing of its bytes, and nothing of them stays.
+    said = parseFields(fields);
   }
   return {
     mimeType: fields.get('contentType') ?? file.contentType ?? 'application/octet-stream',
     declaredBytes: undefined,
     chunks: chunks(file.chunks),
-    fields: () => ({
-      cacheControl: readCacheControl(fields.get('cacheControl')),
-      userMetadata: parseUserMetadata(fields.get('metadata') ?? fields.get('userMetadata')),
-    }),
+    fields: () => said,
+  };
+}
+
+function parseFields(fields: ReadonlyMap<string, string>): UploadFields {
+  return {
+    cacheControl: readCacheControl(fields.get('cacheControl')),
+    userMetadata: parseUserMetadata(fields.get('metadata') ?? fields.get('userMetadata')),
   };
 }
 
@@ -133,13 +144,21 @@ export function userMetadataFromHeader(header: string | string[] | undefined): R
 function parseUserMetadata(text: string | undefined): Record<string, unknown> {
   if (text === undefined || text === '') return {};
   if (Buffer.byteLength(text) > limits.userMetadataBytes) throw tooLarge('user_metadata');
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>;
-    }
-  } catch {
-    // The answer is the same for what is not JSON and what is not an object.
+  const value = parseJson(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw invalidRequest('metadata is not a JSON object');
   }
-  throw invalidRequest('metadata is not a JSON object');
+  if (nestsDeeper(value, limits.userMetadataNesting)) {
+    throw invalidRequest(`metadata may nest ${limits.userMetadataNesting} levels deep`);
+  }
+  return value as Record<string, unknown>;
+}
+
+/** @returns undefined for what is not JSON */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -41,9 +41,11 @@ async function renderPicture(source: Buffer, transform: Transform, acceptsWebp: 
 describe('rendering a picture', () => {
   let png: Buffer;
   let jpeg: Buffer;
+  let tiff: Buffer;
   beforeAll(async () => {
     png = await twoHalves().png().toBuffer();
     jpeg = await twoHalves().jpeg().toBuffer();
+    tiff = await twoHalves().tiff().toBuffer();
   });
 
   it.each([
@@ -74,8 +76,12 @@ describe('rendering a picture', () => {
     ['jpeg', { format: 'origin' as const }, true, 'image/jpeg'],
     ['png', { format: 'webp' as const }, false, 'image/webp'],
     ['png', { format: 'avif' as const }, false, 'image/avif'],
+    ['avif', {}, false, 'image/avif'],
   ])('writes a %s with %j (accepts webp: %s) as %s', async (source, transform, acceptsWebp, mimeType) => {
-    const rendered = await renderPicture(source === 'png' ? png : jpeg, transform, acceptsWebp);
+    const picture = await twoHalves()
+      .toFormat(source as 'png' | 'jpeg' | 'avif')
+      .toBuffer();
+    const rendered = await renderPicture(picture, transform, acceptsWebp);
     expect(rendered.mimeType).toBe(mimeType);
     const format = mimeType === 'image/avif' ? 'heif' : mimeType.slice('image/'.length);
     expect((await sizeOf(rendered.data)).format).toBe(format);
@@ -113,15 +119,10 @@ describe('rendering a picture', () => {
     expect(await pixelAt(still.data, 5, 5)).toMatchObject({ r: expect.any(Number) });
   });
 
-  it('draws an SVG', async () => {
-    const svg = Buffer.from(
-      '<svg xmlns="http://www.w3.org/2000/svg" width="80" height="40"><rect width="80" height="40" fill="red"/></svg>',
-    );
-    expect(await renderPicture(svg, { width: 40 }, false)).toMatchObject({ mimeType: 'image/png' });
-  });
-
   it.each([
     ['no picture', () => Buffer.from('hello')],
+    ['an SVG', () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="4"/>')],
+    ['a TIFF', () => tiff],
     ['nothing', () => Buffer.alloc(0)],
     ['a JPEG cut in half', () => jpeg.subarray(0, jpeg.length / 2)],
     [
@@ -174,5 +175,17 @@ describe('rendering a picture', () => {
       .png({ compressionLevel: 9 })
       .toBuffer();
     await expect(renderPicture(bomb, { width: 10 }, false)).rejects.toMatchObject({ status: 422 });
+    const largeAvif = await sharp({ create: { width: 4001, height: 4000, channels: 3, background: red } })
+      .avif({ effort: 0 })
+      .toBuffer();
+    await expect(renderPicture(largeAvif, { width: 10 }, false)).rejects.toMatchObject({ status: 422 });
+  });
+
+  it('leaves a large picture smaller where no sides are asked for', async () => {
+    const large = await sharp({ create: { width: 5000, height: 4000, channels: 3, background: red } })
+      .jpeg()
+      .toBuffer();
+    const { data } = await renderPicture(large, { quality: 50 }, false);
+    expect(await sizeOf(data)).toEqual({ width: 3953, height: 3162, format: 'jpeg' });
   });
 });

@@ -1,7 +1,8 @@
 import sharp, { type FitEnum, type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { notAPicture } from '../errors.js';
 import { limits } from '../limits.js';
-import { jpegShrink, withBothSides } from './jpeg-shrink.js';
+import { jpegShrink } from './jpeg-shrink.js';
+import { withBothSides, type SizedTransform } from './rendered-size.js';
 import type { Transform } from './transform.js';
 
 type PictureFormat = 'jpeg' | 'png' | 'webp' | 'avif' | 'gif';
@@ -13,6 +14,13 @@ export interface RenderedPicture {
 
 // Renderings run beside each other already; threads within one would only be in each other's way.
 sharp.concurrency(1);
+
+// What else libvips reads is never looked at. An SVG above all: a few lines of it draw for minutes, in one step that
+// no time limit ends, and its size in pixels says nothing of that.
+sharp.block({ operation: ['VipsForeignLoad'] });
+sharp.unblock({
+  operation: ['Jpeg', 'Png', 'Webp', 'Nsgif', 'Heif'].map((format) => `VipsForeignLoad${format}Buffer`),
+});
 
 const defaultQuality = 80;
 
@@ -39,7 +47,8 @@ const positions: Record<NonNullable<Transform['gravity']>, string> = {
 export interface OpenPicture {
   /**
    * Renders it as `transform` says, which must be one of those that it was opened for. It is turned upright as its
-   * EXIF orientation says, never enlarged, and loses its metadata. Without a `format` it becomes WebP where
+   * EXIF orientation says, never enlarged, and loses its metadata. What its sides leave open is bounded by
+   * `limits.renderedPixels`. Without a `format` it becomes WebP where
    * `acceptsWebp`, else stays what it was.
    *
    * @throws AppError `InvalidRequest` (422) when it is broken or takes too long
@@ -48,14 +57,15 @@ export interface OpenPicture {
 }
 
 /**
- * Opens a picture to be rendered in all of `transforms`. Most of the work is to decode a JPEG, even a shrunk one: it
- * is done once for all of them.
+ * Opens a JPEG, PNG, WebP, GIF or AVIF to be rendered in all of `transforms`. Most of the work is to decode a JPEG,
+ * even a shrunk one: it is done once for all of them.
  *
- * @throws AppError `InvalidRequest` (422) when it is no picture, a broken one, or has too many pixels
+ * @throws AppError `InvalidRequest` (422) when it is none of these, a broken one, or has too many pixels
  */
 export async function openPicture(source: Buffer, transforms: readonly Transform[]): Promise<OpenPicture> {
   try {
     const metadata = await sharp(source, inputOptions).metadata();
+    requireFewPixels(metadata);
     const shared = transforms.length > 1 ? await shrunkTogether(source, metadata, transforms) : undefined;
     return {
       async render(transform, acceptsWebp) {
@@ -70,6 +80,12 @@ export async function openPicture(source: Buffer, transforms: readonly Transform
   } catch (error) {
     throw notAPicture(error);
   }
+}
+
+/** What sharp is told for all formats together is too much for one that is decoded as a whole. */
+function requireFewPixels({ format, width, height }: Metadata): void {
+  const highest = format === 'heif' ? limits.avifPixels : limits.picturePixels;
+  if (width * height > highest) throw new Error(`The picture has more than ${highest} pixels`);
 }
 
 /** The pixels that all of `transforms` can be made of; undefined where that is no JPEG or must not be shrunk. */
@@ -112,11 +128,10 @@ const inputOptions = {
 } as const;
 
 // JPEGs are shrunk while they are decoded: sharp does so when a resize follows the input directly.
-function resized(picture: Sharp, { width, height, resize, gravity }: Transform): Sharp {
-  if (!width && !height) return picture;
+function resized(picture: Sharp, { width, height, resize, gravity }: SizedTransform): Sharp {
   return picture.resize({
-    ...(width && { width }),
-    ...(height && { height }),
+    width,
+    height,
     fit: fits[resize ?? 'cover'],
     position: positions[gravity ?? 'ce'],
     withoutEnlargement: true,
@@ -137,7 +152,6 @@ function encoded(picture: Sharp, format: PictureFormat, quality: number): Sharp 
   }
 }
 
-/** What cannot be written, an SVG or TIFF, say, becomes PNG where it may be transparent and JPEG where not. */
 function outputFormat(metadata: Metadata, { format }: Transform, acceptsWebp: boolean): PictureFormat {
   if (format === 'avif' || format === 'webp') return format;
   if (format === undefined && acceptsWebp) return 'webp';
@@ -147,10 +161,9 @@ function outputFormat(metadata: Metadata, { format }: Transform, acceptsWebp: bo
     case 'webp':
     case 'gif':
       return metadata.format;
-    case 'heif':
-      return metadata.compression === 'av1' ? 'avif' : 'jpeg';
     default:
-      return metadata.hasAlpha ? 'png' : 'jpeg';
+      // HEIF, which says what AVIF is kept in; HEVC, which cameras put there too, is not built in.
+      return 'avif';
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { isNestedDeeper } from './nesting.js';
+import { nestsDeeper, textNestsDeeper } from './nesting.js';
 
 const lists = (depth: number) => '['.repeat(depth) + ']'.repeat(depth);
 const objects = (depth: number) => '{"a":'.repeat(depth) + '1' + '}'.repeat(depth);
@@ -15,6 +15,7 @@ describe('the nesting of a JSON text', () => {
     ['brackets behind an escaped quote', JSON.stringify(`"${'['.repeat(50)}`), false],
     ['brackets behind an escaped backslash', `["\\\\",${lists(11)}]`, true],
   ])('of %s', (_, json, expected) => {
-    expect(isNestedDeeper(json, 10)).toBe(expected);
+    expect(textNestsDeeper(json, 10)).toBe(expected);
+    expect(nestsDeeper(JSON.parse(json), 10)).toBe(expected);
   });
 });

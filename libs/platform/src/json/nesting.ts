@@ -1,5 +1,11 @@
+/** Whether lists and objects of a parsed value stand in each other more than `levels` deep. */
+export function nestsDeeper(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((inner) => nestsDeeper(inner, levels - 1));
+}
+
 /** Whether lists and objects of a JSON text stand in each other more than `limit` deep. */
-export function isNestedDeeper(json: string, limit: number): boolean {
+export function textNestsDeeper(json: string, limit: number): boolean {
   // Each level costs an opening and a closing bracket: most texts are too short to be looked at.
   if (json.length <= 2 * limit) return false;
   let depth = 0;
