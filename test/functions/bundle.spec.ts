@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bundleFunction } from '../../libs/functions/src/bundle/bundle-function.js';
+import { sweepSourceTrees } from '../../libs/functions/src/bundle/source-tree.js';
 import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
+import { bundleSources, type BundleOptions } from './bundle-support.js';
 import { call, scratchDataDir, specFor } from './runtime-support.js';
 
 const dataDir = scratchDataDir();
@@ -23,18 +25,8 @@ afterAll(async () => {
   dataDir.remove();
 });
 
-function bundle(
-  files: Record<string, string>,
-  options: { entrypoint?: string; importMap?: string; check?: boolean } = {},
-) {
-  return bundleFunction({
-    files: new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])),
-    entrypoint: options.entrypoint ?? 'hello/index.ts',
-    importMap: options.importMap,
-    check: options.check ?? false,
-    dataDir: dataDir.path,
-  });
-}
+const bundle = (files: Record<string, string>, options?: BundleOptions) =>
+  bundleSources(dataDir.path, files, options);
 
 /** What the bundle answers when it runs. */
 async function answerOf(bundled: { code: Uint8Array }): Promise<string> {
@@ -129,20 +121,23 @@ describe('a mistake is told with its place:', () => {
       { 'hello/index.ts': `import 'https://169.254.169.254/x.js';` },
       'hello/index.ts:1:8: Requires import access to "169.254.169.254:443"',
     ],
+    [
+      'a name that is not there',
+      { 'hello/index.ts': `\n\nEdgeRuntime.wait(missing);` },
+      'hello/index.ts:3:13: ',
+    ],
+    ['an empty module', { 'hello/index.ts': '' }, 'hello/index.ts: Nothing is left of it: it neither calls'],
+    [
+      'a module that does nothing',
+      { 'hello/index.ts': 'const x = 1;' },
+      'hello/index.ts: Nothing is left of it: it neither calls',
+    ],
     ['a broken deno.json', { 'hello/index.ts': '', 'hello/deno.json': '{ "imports": ' }, 'hello/deno.json: '],
   ] as [string, Record<string, string>, string][])('%s', async (_name, files, message) => {
     await expect(bundle(files, { check: true })).rejects.toMatchObject({
       code: 'BUNDLE_ERROR',
       status: 400,
       message: expect.stringContaining(message),
-    });
-  });
-
-  it('all type errors are in the details', async () => {
-    const files = { 'hello/index.ts': `const a: number = '';\nconst b: string = 1;\nexport default [a, b];` };
-    await expect(bundle(files, { check: true })).rejects.toMatchObject({
-      message: expect.stringContaining('(and 1 more)'),
-      details: expect.stringContaining('hello/index.ts:2:7: '),
     });
   });
 });
@@ -202,6 +197,46 @@ describe('a file outside of the sources stays out when it is named by', () => {
       });
     },
   );
+});
+
+it.each([
+  ['a name that is too long', 'x'.repeat(300)],
+  ['a name with too many bytes', 'é'.repeat(200)],
+])('refuses %s', async (_name, path) => {
+  await expect(bundle({ 'hello/index.ts': '', [path]: '' })).rejects.toMatchObject({
+    code: 'BUNDLE_ERROR',
+    message: expect.stringContaining(
+      'is not a plain relative path of at most 512 characters, 255 bytes in each part',
+    ),
+  });
+});
+
+it.each([
+  ['before', ['a', 'a/b.ts']],
+  ['after', ['a/c/b.ts', 'a']],
+])('refuses a file that is named like the folder of another, %s it', async (_order, paths) => {
+  const files = Object.fromEntries([...paths, 'hello/index.ts'].map((path) => [path, '']));
+  await expect(bundle(files)).rejects.toMatchObject({
+    code: 'BUNDLE_ERROR',
+    message: expect.stringMatching(/^a is both a file and the folder of a\//),
+  });
+});
+
+it('sweeps the sources that a killed process left, and none that may be in use', async () => {
+  const leftover = (name: string, ageMs: number) => {
+    const path = mkdtempSync(join(tmpdir(), name));
+    writeFileSync(join(path, 'index.ts'), '');
+    const at = new Date(Date.now() - ageMs);
+    utimesSync(path, at, at);
+    return path;
+  };
+  const hours = 3_600_000;
+  const abandoned = leftover('galley-bundle-', 2 * hours);
+  const inUse = leftover('galley-bundle-', hours / 2);
+  const foreign = leftover('bundle-', 2 * hours);
+  await sweepSourceTrees();
+  expect([abandoned, inUse, foreign].map((path) => existsSync(path))).toEqual([false, true, true]);
+  for (const path of [inUse, foreign]) rmSync(path, { recursive: true });
 });
 
 it('refuses an entry point that is not among the files, and too many files', async () => {

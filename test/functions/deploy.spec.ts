@@ -1,4 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { existsSync } from 'node:fs';
+import { mkdtemp, utimes } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { DeployFunction } from '#libs/functions';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
 const answering = (text: string) => `Deno.serve(() => new Response(${JSON.stringify(text)}));`;
@@ -138,6 +143,66 @@ describe('deploying a function', () => {
     expect(left.rowCount).toBe(0);
   });
 
+  it('deploys what has type errors where the manifest asks for no check', async () => {
+    const source = `const n: number = 'text'; ${answering('unchecked')}`;
+    expect(await server.tryDeploy('unchecked', source)).toMatchObject({
+      status: 400,
+      body: { code: 'BUNDLE_ERROR', message: expect.stringContaining('index.ts:1:7: ') },
+    });
+    await server.deploy('unchecked', source, { check: false });
+    expect(await answerOf('unchecked')).toBe('unchecked');
+  });
+
+  it('answers sources whose paths no file system takes as a mistake in the request', async () => {
+    const form = new FormData();
+    form.append('metadata', JSON.stringify({ name: 'paths', entrypoint_path: 'index.ts' }));
+    for (const path of ['index.ts', `${'é'.repeat(200)}.ts`]) form.append('file', new Blob(['']), path);
+    const refused = await server.manage('POST', '/functions/deploy?slug=paths', form);
+    expect(refused).toMatchObject({ status: 400, body: { code: 'BUNDLE_ERROR' } });
+  });
+
+  describe('that is taken out of service', () => {
+    const deploy = () => server.get(DeployFunction);
+    const rowsOf = async (table: string) =>
+      (await server.platform.database.query(`select from ${table} where function_slug = 'resting'`)).rowCount;
+
+    it('is not found, has no rights and no subscriptions, and keeps its deployments', async () => {
+      await server.deploy('resting', answering('one'), { on: [{ event: 'user.created' }] });
+      await server.deploy('resting', answering('two'), { on: [{ event: 'user.created' }] });
+      expect(await answerOf('resting')).toBe('two');
+      expect(await deploy().deactivate(server.project, 'resting')).toBe(true);
+      const answer = await server.call('resting');
+      expect(answer.status).toBe(404);
+      expect(await answer.json()).toMatchObject({ code: 'NOT_FOUND' });
+      expect([await rowsOf('subscriptions'), await rowsOf('deployments')]).toEqual([0, 2]);
+      const { rows } = await server.project.database.query(
+        `select from pg_roles where rolname like 'galley_fn_resting_%' and pg_has_role('authenticator', oid, 'member')`,
+      );
+      expect(rows).toEqual([]);
+      expect(await deploy().deactivate(server.project, 'resting')).toBe(false);
+    });
+
+    it('comes back when one of them is activated', async () => {
+      expect(await server.manage('POST', '/functions/resting/deployments/1/activate')).toMatchObject({
+        status: 200,
+      });
+      expect(await answerOf('resting')).toBe('one');
+      expect(await rowsOf('subscriptions')).toBe(1);
+    });
+
+    it('comes back when it is deployed again, under the next number', async () => {
+      await deploy().deactivate(server.project, 'resting');
+      expect(await server.deploy('resting', answering('three'))).toMatchObject({ version: 3 });
+      expect(await answerOf('resting')).toBe('three');
+    });
+
+    it('can be deleted with its deployments', async () => {
+      await deploy().deactivate(server.project, 'resting');
+      expect(await server.manage('DELETE', '/functions/resting')).toMatchObject({ status: 200 });
+      expect(await rowsOf('deployments')).toBe(0);
+    });
+  });
+
   it('finishes an activation whose process died before its last step', async () => {
     await server.project.database.query('create table public.interrupted (id int)');
     const manifest = { permissions: { tables: { 'public.interrupted': ['select'] } } };
@@ -160,4 +225,13 @@ describe('deploying a function', () => {
     );
     expect(after).toEqual([{ may: false }]);
   });
+});
+
+it('a server that starts removes the sources that a killed one was bundling', async () => {
+  const leftover = await mkdtemp(join(tmpdir(), 'galley-bundle-'));
+  const yesterday = new Date(Date.now() - 24 * 3_600_000);
+  await utimes(leftover, yesterday, yesterday);
+  const server = await startFunctionsServer();
+  await server.close();
+  expect(existsSync(leftover)).toBe(false);
 });

@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { functionSourceFiles } from '../../apps/server/src/project-folder/deploy-functions.js';
+import { functionSources } from '../../apps/server/src/project-folder/function-sources.js';
 import { eventually } from '../support/eventually.js';
-import { startProcess, type GalleyProcess } from '../support/galley-process.js';
+import { spawnProgram, startProcess, type GalleyProcess } from '../support/galley-process.js';
 
 const handler = (text: string) => `import { excited } from '../_shared/excited.ts';
 Deno.serve(() => new Response(excited('${text}')));\n`;
@@ -94,8 +94,8 @@ describe('a project folder', () => {
     });
     expect(deployments.status).toBe(200);
     expect(galley.output()).toContain('functions/.env');
-    const stored = await functionSourceFiles(root, 'hello');
-    expect([...stored.keys()].toSorted()).toEqual([
+    const { files } = await functionSources(root, 'hello');
+    expect([...files.keys()].toSorted()).toEqual([
       'functions/_shared/excited.ts',
       'functions/hello/index.ts',
     ]);
@@ -139,6 +139,108 @@ describe('a project folder', () => {
       what: 'the warning',
     });
     expect(await call('/functions/v1/old')).toEqual({ status: 200, text: 'old!!' });
+  });
+
+  it('has its other functions deployed when one of them is broken', async () => {
+    await write('supabase/functions/aaa/index.ts', 'export default ((');
+    await write('supabase/functions/zzz/index.ts', handler('zzz'));
+    await eventually(async () => (await call('/functions/v1/zzz')).text === 'zzz!!', {
+      what: 'the sound function',
+    });
+    expect(galley.output()).toContain('The function aaa was not deployed; it does not answer');
+  });
+
+  it('is served in spite of a broken function and an empty folder: what was deployed before answers', async () => {
+    await galley.end('SIGTERM');
+    await write('supabase/functions/zzz/index.ts', 'export default ((');
+    await mkdir(join(root, 'supabase/functions/empty'));
+    await start();
+    expect(galley.output()).toMatch(/The function zzz was not deployed; deployment 1 still answers/);
+    expect(galley.output()).toContain('functions/empty/index.ts (missing)');
+    expect(await call('/functions/v1/zzz')).toEqual({ status: 200, text: 'zzz!!' });
+    expect(await call('/functions/v1/hello')).toEqual({ status: 200, text: 'three!!' });
+    for (const slug of ['aaa', 'zzz', 'empty'])
+      await rm(join(root, 'supabase/functions', slug), { recursive: true });
+  });
+
+  it('has a function switched off by config.toml, and on again, while the server runs and when it starts', async () => {
+    const configToml = await readFile(join(root, 'supabase/config.toml'), 'utf8');
+    const off = configToml.replace('verify_jwt = false', 'verify_jwt = false\nenabled = false');
+    const answersWith = (status: number) =>
+      eventually(async () => (await call('/functions/v1/hello')).status === status, {
+        what: `status ${status}`,
+      });
+    await write('supabase/config.toml', off);
+    await answersWith(404);
+    expect(JSON.parse((await call('/functions/v1/hello')).text)).toMatchObject({ code: 'NOT_FOUND' });
+    await write('supabase/config.toml', configToml);
+    await answersWith(200);
+    await galley.end('SIGTERM');
+    await write('supabase/config.toml', off);
+    await start();
+    expect(await call('/functions/v1/hello')).toMatchObject({ status: 404 });
+    expect(galley.output()).toContain('its deployments are kept');
+    await write('supabase/config.toml', configToml);
+    await answersWith(200);
+  });
+
+  it('keeps limits and permissions when galley.toml goes away while the server runs', async () => {
+    const memoryMb = async () => {
+      const response = await fetch(`${galley.url}/v1/projects/local/functions/hello`, {
+        headers: { authorization: `Bearer ${secretKey}` },
+      });
+      return ((await response.json()) as { galley: { memory_mb: number } }).galley.memory_mb;
+    };
+    const galleyToml = '[functions.hello]\nmemory_mb = 64\n';
+    await write('galley.toml', galleyToml);
+    await eventually(async () => (await memoryMb()) === 64, { what: 'the limit' });
+    await rm(join(root, 'galley.toml'));
+    await eventually(() => galley.output().includes('galley.toml went away while the server ran'), {
+      what: 'the complaint',
+    });
+    expect(await memoryMb()).toBe(64);
+    await write('galley.toml', galleyToml.replace('64', '128'));
+    await eventually(async () => (await memoryMb()) === 128, { what: 'the new limit' });
+  });
+
+  it('is brought to a running server by the command, which names what it refused and deploys the rest', async () => {
+    const deploy = async (...args: string[]) => {
+      const other = await mkdtemp(join(tmpdir(), 'galley-folder-'));
+      const source = (path: string) => join(other, 'supabase/functions', path);
+      for (const slug of ['first', 'second', 'off']) await mkdir(source(slug), { recursive: true });
+      await writeFile(
+        source('first/index.ts'),
+        `const n: number = 'first'; Deno.serve(() => new Response(n));`,
+      );
+      await writeFile(source('second/index.ts'), `Deno.serve(() => new Response('second'));`);
+      await writeFile(source('off/index.ts'), `Deno.serve(() => new Response('off'));`);
+      await writeFile(join(other, 'supabase/config.toml'), '[functions.off]\nenabled = false\n');
+      const environment = { GALLEY_DATA_DIR: dataDir };
+      const command = spawnProgram({
+        program: 'cli',
+        args: ['deploy', other, ...args],
+        environment,
+        port: Number(new URL(galley.url).port),
+      });
+      const status = await command.ended;
+      await rm(other, { recursive: true });
+      return { status, output: command.output() };
+    };
+    const refused = await deploy();
+    expect(refused.status).toBe(1);
+    expect(refused.output).toMatch(
+      /function first was not deployed: functions\/first\/index\.ts:1:7: Type 'string'/,
+    );
+    expect(refused.output).toContain('galley deploy --no-check');
+    expect(refused.output).toContain('function second: deployment 1');
+    expect(refused.output).toContain('function off: passed over, config.toml disables it');
+    expect((await call('/functions/v1/off')).status).toBe(404);
+    const unchecked = await deploy('--no-check');
+    expect(unchecked).toMatchObject({
+      status: 0,
+      output: expect.stringContaining('function first: deployment 1'),
+    });
+    expect(await call('/functions/v1/first')).toEqual({ status: 200, text: 'first' });
   });
 
   it('has a new migration applied at the next start, and neither the old ones nor the seed again', async () => {

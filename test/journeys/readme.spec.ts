@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from '@jest/globals';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -94,7 +94,7 @@ describe('the README', () => {
           data: { avatar_urls: expect.any(Object) },
         });
       }
-      const picture = sharp(join(environment.GALLEY_DATA_DIR, 'demo', 'dogs-256.webp'));
+      const picture = sharp(await readFile(join(environment.GALLEY_DATA_DIR, 'demo', 'dogs-256.webp')));
       expect(await picture.metadata()).toMatchObject({ width: 256, height: 256 });
     },
     120_000,

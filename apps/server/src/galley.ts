@@ -7,8 +7,9 @@ import {
   type RunningProgram,
 } from '#libs/platform';
 import { applyMigrations } from './project-folder/apply-migrations.js';
-import { deployFunctions, watchFunctions } from './project-folder/deploy-functions.js';
+import { deployFunctions } from './project-folder/deploy-functions.js';
 import { readProjectFolder, type ProjectFolder } from './project-folder/read-project-folder.js';
+import { watchFunctions } from './project-folder/watch-functions.js';
 import { startServer, type Feature, type Server } from './server.js';
 
 /** A running Galley process. */
@@ -42,12 +43,13 @@ export async function startGalley(options: {
     if (folder) await applyMigrations(project, folder, logger);
     // Functions stand before the first request comes: an event without a subscriber would wake nobody.
     const server = await startServer(platform, options.features, async (app) => {
-      if (folder) await deployFunctions(project, folder, app.get(DeployFunction, { strict: false }), logger);
+      const deploy = app.get(DeployFunction, { strict: false });
+      if (folder) await deployFunctions({ project, deploy, logger }, folder);
     });
     closers.push(() => server.close());
     if (folder && options.watch) {
       const deploy = server.app.get(DeployFunction, { strict: false });
-      closers.push(watchFunctions(project, folder.root, deploy, logger));
+      closers.push(watchFunctions({ project, deploy, logger }, folder));
     }
     return { platform, server, stop, graceMs: config.shutdownGraceMs };
   } catch (error) {

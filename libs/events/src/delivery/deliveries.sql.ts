@@ -160,7 +160,7 @@ export async function openDeliveries(
 /** Ends the deliveries to functions that were deleted: nobody would ever take them. Returns how many those were. */
 export async function endDeliveriesToNobody(sql: Sql, olderThanMs: number): Promise<number> {
   const { rowCount } = await sql.query(
-    `update deliveries d set state = 'dead', finished_at = now(), last_error = 'The function was deleted'
+    `update deliveries d set state = 'dead', finished_at = now(), last_error = 'The function was deleted or switched off'
      where state = 'queued' and created_at < now() - make_interval(secs => $1::float8 / 1000)
        and not exists (select from functions f where f.project_ref = d.project_ref and f.slug = d.function_slug)`,
     [olderThanMs],

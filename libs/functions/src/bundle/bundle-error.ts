@@ -1,16 +1,10 @@
 import { AppError } from '#libs/platform';
 import { bundleLimits as limits } from './bundle-limits.js';
 
-/** A mistake in the sources, as `BUNDLE_ERROR` (400). `errors` are one text each, with `file:line:column` first where known. */
+/** Mistakes in the sources, as `BUNDLE_ERROR` (400): one text each, with `file:line:column` first where known. */
 export function bundleError(errors: readonly string[]): AppError {
-  const [first = 'The function could not be bundled.', ...others] = errors;
-  const more = others.length > 0 ? ` (and ${others.length} more)` : '';
-  return new AppError({
-    code: 'BUNDLE_ERROR',
-    status: 400,
-    message: `${first.split('\n')[0]}${more}`.slice(0, limits.errorChars),
-    details: errors.join('\n').slice(0, limits.errorChars),
-  });
+  const text = errors.join('\n').trim() || 'The function could not be bundled.';
+  return new AppError({ code: 'BUNDLE_ERROR', status: 400, message: text.slice(0, limits.errorChars) });
 }
 
 // eslint-disable-next-line no-control-regex

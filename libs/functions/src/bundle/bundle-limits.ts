@@ -5,10 +5,14 @@ export const bundleLimits = {
   sourceBytes: 20 * 1024 * 1024,
   /** A source file's path. */
   pathChars: 512,
+  /** A name between slashes: what file systems take. */
+  pathPartBytes: 255,
   /** The bundled module; Supabase's bound. */
   codeBytes: 20 * 1024 * 1024,
-  /** Each step: reading the module graph with its downloads, checking types, bundling. */
+  /** Each step: reading the module graph with its downloads, checking types (twice at most), bundling. */
   stepTimeoutMs: 120_000,
+  /** A source tree this old belongs to a process that is gone: longer than all steps together. */
+  abandonedAgeMs: 3600 * 1000,
   /** Functions bundled at the same time by one process; others wait. */
   concurrentBundles: 2,
   /** What a step may print. */

@@ -12,10 +12,13 @@ import type { SourceTree } from './source-tree.js';
  */
 const bundlerSource = `
 const result = await Deno.bundle({ entrypoints: [Deno.args[0]], write: false, platform: 'deno', format: 'esm' });
-const file = result.outputFiles?.length === 1 ? result.outputFiles[0].contents : undefined;
+const [file, ...others] = result.outputFiles ?? [];
+const code = file?.contents ?? new Uint8Array();
 const errors = result.errors.map(({ text, location }) => ({ text, file: location?.file }));
-if (result.success && !file) errors.push({ text: 'Style sheets cannot be bundled.' });
-const answer = [new TextEncoder().encode(JSON.stringify(errors) + '\\n'), file ?? new Uint8Array()];
+if (others.length > 0) errors.push({ text: 'Style sheets cannot be bundled.' });
+else if (result.success && code.length === 0)
+  errors.push({ file: Deno.args[0], text: 'Nothing is left of it: it neither calls Deno.serve nor has a default export.' });
+const answer = [new TextEncoder().encode(JSON.stringify(errors) + '\\n'), code];
 for (const part of answer) for (let at = 0; at < part.length; ) at += Deno.stdout.writeSync(part.subarray(at));
 `;
 

@@ -16,6 +16,8 @@ describe('the path of a source file', () => {
     '-a',
     'a%2fb',
     `${'a/'.repeat(300)}b`,
+    'a'.repeat(256),
+    `${'é'.repeat(128)}.ts`,
   ])('%j is refused', (path) => expect(isPlainPath(path)).toBe(false));
 
   it('may be below any folder', () => expect(isPlainPath('a/b.c/_d-e.ts')).toBe(true));

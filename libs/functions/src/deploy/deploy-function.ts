@@ -18,7 +18,8 @@ import { checkSlug } from '../manifest/slug.js';
 import { subscriptionsOf } from '../manifest/subscriptions.js';
 import { removePermissions, settlePermissions, widenPermissions } from '../permissions/apply-manifest.js';
 import {
-  deleteFunctionRows,
+  deleteActivation,
+  deleteDeployments,
   findDeployment,
   insertDeployment,
   listFunctions,
@@ -40,8 +41,6 @@ export interface DeployRequest {
   /** Path of the import map or `deno.json` among `files`. */
   readonly importMap?: string | undefined;
   readonly manifest: Manifest;
-  /** Type-check before bundling. */
-  readonly check: boolean;
 }
 
 export interface Deployed {
@@ -75,6 +74,7 @@ export class DeployFunction {
     checkSlug(slug);
     const { code } = await bundleFunction({
       ...request,
+      check: manifest.check,
       dataDir: this.config.dataDir,
       log: (line) => this.logger.debug({ function: slug }, line),
     });
@@ -121,18 +121,25 @@ export class DeployFunction {
     return listFunctions(this.database, project.ref);
   }
 
-  /** @throws AppError `not_found` (404) */
+  /**
+   * Takes a function out of service: calls find no such function, and no event wakes it. Its deployments stay, so
+   * that deploying or activating one brings it back; a state of its own is not needed for that.
+   * @returns false when it was not in service
+   */
+  deactivate(project: Project, slug: string): Promise<boolean> {
+    return this.#withdraw(project, slug, (tx) => deleteActivation(tx, project.ref, slug));
+  }
+
+  /**
+   * Deletes a function with its deployments.
+   * @throws AppError `not_found` (404)
+   */
   async remove(project: Project, slug: string): Promise<void> {
-    await this.database.transaction(async (tx) => {
-      await lockActivations(tx, project.ref);
-      if (!(await deleteFunctionRows(tx, project.ref, slug))) throw notFound(`There is no function ${slug}`);
+    const removed = await this.#withdraw(project, slug, async (tx) => {
+      const active = await deleteActivation(tx, project.ref, slug);
+      return (await deleteDeployments(tx, project.ref, slug)) || active;
     });
-    forgetDeployment(project, slug);
-    await this.database.transaction(async (tx) => {
-      await lockActivations(tx, project.ref);
-      const [again] = await listFunctions(tx, project.ref, slug);
-      if (!again) await removePermissions(project, slug, await watchedTables(tx, project.ref));
-    });
+    if (!removed) throw notFound(`There is no function ${slug}`);
   }
 
   /**
@@ -151,6 +158,22 @@ export class DeployFunction {
       forgetDeployment(project, slug);
       return found;
     });
+  }
+
+  /** @param work what ends the function's service; false means that there was none, and then nothing else is done */
+  async #withdraw(project: Project, slug: string, work: (tx: Sql) => Promise<boolean>): Promise<boolean> {
+    const done = await this.database.transaction(async (tx) => {
+      await lockActivations(tx, project.ref);
+      return work(tx);
+    });
+    if (!done) return false;
+    forgetDeployment(project, slug);
+    await this.database.transaction(async (tx) => {
+      await lockActivations(tx, project.ref);
+      const [again] = await listFunctions(tx, project.ref, slug);
+      if (!again) await removePermissions(project, slug, await watchedTables(tx, project.ref));
+    });
+    return true;
   }
 }
 

@@ -164,16 +164,19 @@ export async function watchedTables(tx: Sql, projectRef: string): Promise<string
   return rows.map((row) => row.table);
 }
 
-/** Removes a function, its deployments and its subscriptions; its invocations and logs stay. */
-export async function deleteFunctionRows(tx: Sql, projectRef: string, slug: string): Promise<boolean> {
-  const { rowCount } = await tx.query('delete from functions where project_ref = $1 and slug = $2', [
-    projectRef,
-    slug,
-  ]);
-  await tx.query('delete from subscriptions where project_ref = $1 and function_slug = $2', [
-    projectRef,
-    slug,
-  ]);
-  await tx.query('delete from deployments where project_ref = $1 and function_slug = $2', [projectRef, slug]);
+/** Takes a function out of service, with its subscriptions; its deployments stay. */
+export async function deleteActivation(tx: Sql, projectRef: string, slug: string): Promise<boolean> {
+  const values = [projectRef, slug];
+  const { rowCount } = await tx.query('delete from functions where project_ref = $1 and slug = $2', values);
+  await tx.query('delete from subscriptions where project_ref = $1 and function_slug = $2', values);
+  return rowCount > 0;
+}
+
+/** The function's invocations and logs stay. */
+export async function deleteDeployments(tx: Sql, projectRef: string, slug: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    'delete from deployments where project_ref = $1 and function_slug = $2',
+    [projectRef, slug],
+  );
   return rowCount > 0;
 }

@@ -42,7 +42,6 @@ export async function readDeployForm(
     entrypoint: withoutDot(entrypoint),
     importMap: importMap ? withoutDot(importMap) : undefined,
     manifest: parseManifest(name, { ...(verify_jwt !== undefined && { verify_jwt }), ...galley }),
-    check: true,
   };
 }
 

@@ -35,6 +35,7 @@ describe('a manifest', () => {
       max_instances: 4,
       concurrency: 1,
       attempts: 5,
+      check: true,
       on: [{ event: 'object.created', bucket: 'avatars' }],
       permissions: {
         tables: { 'public.profiles': ['select', 'update'] },
@@ -94,6 +95,16 @@ describe('a manifest', () => {
       { permissions: { hosts: ['https://example.com'] } },
       /permissions\.hosts\[0\]: expected "host", .* without https:/,
     ],
+    [{ permissions: { hosts: ['example.com:99999'] } }, /permissions\.hosts\[0\]: expected "host"/],
+    [{ permissions: { hosts: ['example.com:0'] } }, /permissions\.hosts\[0\]: expected "host"/],
+    [{ permissions: { hosts: ['[::::1]'] } }, /permissions\.hosts\[0\]: expected "host"/],
+    [{ permissions: { hosts: ['[fe80::1%eth0]'] } }, /permissions\.hosts\[0\]: expected "host"/],
+    [
+      { permissions: { rpc: ['pg_catalog.pg_read_file'] } },
+      /permissions\.rpc\[0\]: functions of the platform and of PostgreSQL cannot be named/,
+    ],
+    [{ permissions: { rpc: ['galley.append_event'] } }, /permissions\.rpc\[0\]: functions of the platform/],
+    [{ check: 'no' }, /^functions\.thumbs\.check: expected true or false$/],
     [
       { permissions: { secrets: ['SUPABASE_URL'] } },
       /permissions\.secrets\[0\]: names that start with SUPABASE_/,
@@ -105,6 +116,13 @@ describe('a manifest', () => {
     expect(problemOf(manifest)).toMatch(message);
   });
 });
+
+it.each(['example.com:65535', '[::1]', '[::ffff:1.2.3.4]:80', '1.2.3.4:80', '*.a_b.com:443'])(
+  'a manifest may name the host %s',
+  (host) => {
+    expect(problemOf({ permissions: { hosts: [host] } })).toBe('no problem');
+  },
+);
 
 describe('subscriptions', () => {
   const manifest = (on: unknown[]) => parseManifest('thumbs', { on });

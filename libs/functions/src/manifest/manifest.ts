@@ -1,5 +1,6 @@
 import { eventNames } from '#libs/events';
 import { AppError } from '#libs/platform';
+import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { limits } from '../limits.js';
 import { reservedEnvironmentName } from '../runtime/deno-command.js';
@@ -7,9 +8,9 @@ import { reservedEnvironmentName } from '../runtime/deno-command.js';
 const verbs = ['select', 'insert', 'update', 'delete'] as const;
 const accesses = ['read', 'write'] as const;
 
-/** Schemas whose rows a function reaches, if at all, by other permissions than `tables`. */
+/** Schemas of the platform and of PostgreSQL: what is in them a function reaches, if at all, by other permissions. */
 const platformSchemas = /^(auth|storage|realtime|galley|extensions|information_schema|pg_.*)$/;
-const hostPattern = /^(?:(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
+const hostPattern = /^(?:(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[([0-9a-f:.]+)\])(?::(\d{1,5}))?$/i;
 
 /** A TOML table that knows its keys: an unknown one is refused, with the names of those that exist. */
 function table<Shape extends z.ZodRawShape>(shape: Shape) {
@@ -39,9 +40,13 @@ function byName<Value extends z.ZodType>(name: z.ZodType<string, string>, value:
 }
 
 const qualifiedName = z.string().regex(/^[^."\0]{1,63}\.[^."\0]{1,63}$/, { error: 'expected "schema.name"' });
-const tableName = qualifiedName.refine((name) => !platformSchemas.test(name.split('.')[0]!), {
+const tableName = qualifiedName.refine(isOutsideOfPlatform, {
   error:
     'tables of the platform cannot be named here; use `buckets` or an object event for storage, `service_role` for auth',
+});
+const databaseFunctionName = qualifiedName.refine(isOutsideOfPlatform, {
+  error:
+    'functions of the platform and of PostgreSQL cannot be named here; call them from a function of your own',
 });
 const bucketName = z.string().regex(/^[^/\0]{1,100}$/, { error: 'expected the name of a bucket' });
 const bucketPath = z.string().regex(/^[^/\0]{1,100}(\/[^\0]{1,900})?$/, {
@@ -88,10 +93,10 @@ const permissions = table({
     {},
   ),
   hosts: list(
-    z.string().regex(hostPattern, { error: 'expected "host", "host:port" or "*.host", without https://' }),
+    z.string().refine(isHost, { error: 'expected "host", "host:port" or "*.host", without https://' }),
   ).default([]),
   secrets: list(secretName).default([]),
-  rpc: list(qualifiedName).default([]),
+  rpc: list(databaseFunctionName).default([]),
   service_role: z.boolean({ error: 'expected true or false' }).default(false),
 });
 
@@ -107,6 +112,8 @@ const manifestSchema = table({
   concurrency: wholeNumber(limits.concurrency).default(1),
   /** How often an event is delivered before it is a dead letter. */
   attempts: wholeNumber(limits.attempts).default(5),
+  /** Type-check before it is deployed. */
+  check: z.boolean({ error: 'expected true or false' }).default(true),
   on: list(subscription).default([]),
   permissions: permissions.prefault({}),
 });
@@ -140,6 +147,22 @@ function problemOf(issue: z.core.$ZodIssue): string {
   // The message about a wrong key is inside: `byName` checks the key as a value of its own.
   if (issue.code === 'invalid_key') return issue.issues.map((inner) => inner.message).join(', ');
   return issue.message.replace(/^Invalid input: /, '');
+}
+
+function isOutsideOfPlatform(qualified: string): boolean {
+  return !platformSchemas.test(qualified.split('.')[0]!);
+}
+
+/** What the runtime would refuse must be refused before: a function that it refuses never starts. */
+function isHost(text: string): boolean {
+  const match = hostPattern.exec(text);
+  if (!match) return false;
+  const [, address, port] = match;
+  return (address === undefined || isIPv6(address)) && (port === undefined || isPort(Number(port)));
+}
+
+function isPort(port: number): boolean {
+  return port >= 1 && port <= 65_535;
 }
 
 /** Names in a function's environment that the platform sets or that would act on the process itself. */

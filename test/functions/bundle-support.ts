@@ -1,0 +1,22 @@
+import { bundleFunction, type Bundle } from '../../libs/functions/src/bundle/bundle-function.js';
+
+export interface BundleOptions {
+  entrypoint?: string;
+  importMap?: string;
+  check?: boolean;
+}
+
+/** Bundles texts by path; `hello/index.ts` serves, and types are not checked, unless `options` say otherwise. */
+export function bundleSources(
+  dataDir: string,
+  files: Record<string, string>,
+  options: BundleOptions = {},
+): Promise<Bundle> {
+  return bundleFunction({
+    files: new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])),
+    entrypoint: options.entrypoint ?? 'hello/index.ts',
+    importMap: options.importMap,
+    check: options.check ?? false,
+    dataDir,
+  });
+}
