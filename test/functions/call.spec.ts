@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FunctionsFetchError, FunctionsHttpError, FunctionsRelayError } from '@supabase/supabase-js';
 import { createServer, request as sendRequest, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text as readText } from 'node:stream/consumers';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
 const echo = `Deno.serve(async (request) => Response.json({
@@ -148,6 +149,25 @@ describe('calling a function', () => {
       546,
       'WORKER_LIMIT',
     ]);
+  });
+
+  it.each([
+    ['api.example.com:8443', 200, 'http://api.example.com:8443/whole'],
+    ['[::1]:80', 200, 'http://[::1]/whole'],
+    ['evil.com/path?x=', 400, 'invalid_request'],
+    ['user@evil.com', 400, 'invalid_request'],
+    ['evil.com#', 400, 'invalid_request'],
+  ])('with the Host header %s answers %i', async (host, status, text) => {
+    await server.deploy('whole', 'Deno.serve((request) => new Response(new URL(request.url).href));');
+    const answer = await new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const headers = { host, authorization: `Bearer ${server.keys.publishableKey}` };
+      const sent = sendRequest(`${server.url}/functions/v1/whole`, { headers });
+      sent.on('error', reject).on('response', (response) => {
+        readText(response).then((body) => resolve({ status: response.statusCode!, text: body }), reject);
+      });
+      sent.end();
+    });
+    expect(answer).toEqual({ status, text: expect.stringContaining(text) });
   });
 
   it('refuses a body that announces to be too large, without waiting for it', async () => {

@@ -185,7 +185,7 @@ it('kills work beyond its wall time and gives the next call a new instance', asy
   const next = on('a', async (instance, start) => [start, (await call(instance)).status], {
     maxInstances: 1,
   });
-  await expect(stuck).rejects.toMatchObject({ code: 'WORKER_LIMIT', status: 546 });
+  await expect(stuck).rejects.toMatchObject({ code: 'IDLE_TIMEOUT', status: 504 });
   expect(await next).toEqual(['cold', 200]);
 });
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Readable } from 'node:stream';
+import type { AppError } from '#libs/platform';
 import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import { eventually } from '../support/eventually.js';
 import { call, scratchDataDir, specFor } from './runtime-support.js';
@@ -158,6 +159,33 @@ describe('logs', () => {
       ['info', 'i', 'inv-1'],
       ['warn', 'w', 'inv-1'],
     ]);
+  });
+
+  it.each([
+    ['an error that nothing catches', `setTimeout(() => { throw new Error('oh'); });`],
+    ['a rejection that nothing handles', `setTimeout(() => { Promise.reject(new Error('oh')); });`],
+    ['an error of the handler', `throw new Error('oh');`],
+  ])('hold %s as one record, with its stack and no path of this host', async (_name, fails) => {
+    const spec = specFor(`Deno.serve(() => { ${fails} return new Response(); });`);
+    const instance = await runtime.start(spec);
+    await call(instance).catch(() => {});
+    const [record, ...more] = await eventually(() => spec.logs.length > 0 && spec.logs);
+    instance.kill('removed');
+    await instance.exited;
+    expect(more).toEqual([]);
+    expect(record).toMatchObject({
+      level: 'error',
+      message: expect.stringMatching(/Error: oh\n[^]*main\.js:1:/),
+    });
+    expect(record!.message).not.toContain(dataDir.path);
+  });
+
+  it('hold what a module throws as it is loaded as one record, and so do the details of the failed start', async () => {
+    const spec = specFor(`throw new Error('no luck');`);
+    const failure = (await runtime.start(spec).catch((error: unknown) => error)) as AppError;
+    expect(failure.details).toContain('main.js:1:');
+    expect(spec.logs).toHaveLength(1);
+    for (const text of [failure.details!, spec.logs[0]!.message]) expect(text).not.toContain(dataDir.path);
   });
 
   it('escape control characters', async () => {

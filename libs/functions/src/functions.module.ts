@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import { CONFIG, InvocationLiveness, Metrics, ShutdownGrace, type Config } from '#libs/platform';
 import { UsageModule } from '#libs/usage';
+import { sweepSourceTrees } from './bundle/source-tree.js';
 import { DeployFunction } from './deploy/deploy-function.js';
 import { FunctionRuntime, functionRuntimeProvider } from './function-runtime.provider.js';
 import { InstancePool } from './instances/instance-pool.js';
@@ -82,10 +83,11 @@ export class FunctionsModule implements OnModuleInit, BeforeApplicationShutdown,
     );
   }
 
-  /** What processes left that were killed: their functions' processes, sockets and deployments. */
+  /** What processes left that were killed: their functions' processes, sockets, deployments and source trees. */
   async onModuleInit(): Promise<void> {
     await sweepRunDirectory(this.config.dataDir);
     await sweepDeploymentDirectories(this.config.dataDir);
+    await sweepSourceTrees();
   }
 
   /** While the front door still lets requests in flight finish. */

@@ -2,9 +2,12 @@ import { AppError, type Project } from '#libs/platform';
 import type { FastifyRequest } from 'fastify';
 import { Transform, type Readable } from 'node:stream';
 import { limits } from '../limits.js';
+import { invalidRequest } from './function-errors.js';
 import { opaqueApiKey } from './verify-jwt.js';
 
 const functionsPath = '/functions/v1';
+/** What `Host` may hold (RFC 9112 §3.2): with anything else the function would see a URL of the client's making. */
+const hostPattern = /^(?:[a-z0-9._~%-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 
 /** `/functions/v1/hello/world?x=1` → `hello`, and `/hello/world?x=1`, which is what Supabase's functions see. */
 export function functionTarget(url: string): { slug: string; path: string } {
@@ -16,9 +19,12 @@ export function functionTarget(url: string): { slug: string; path: string } {
 /**
  * The headers that a function gets: the client's, save those that the platform speaks in. Opaque keys become the
  * tokens they stand for, as Supabase's gateway does, since functions read claims out of `Authorization`.
+ * @throws AppError `invalid_request` (400) when `Host` names no host
  */
 export function forwardedHeaders(request: FastifyRequest): Record<string, string | string[] | undefined> {
   const { project, requestId } = request.galley;
+  const { host } = request.headers;
+  if (host !== undefined && !hostPattern.test(host)) throw invalidRequest('The Host header is not valid');
   const headers = Object.fromEntries(
     Object.entries(request.headers).filter(
       ([name]) => !name.startsWith('x-galley-') && name !== 'sb-api-key',
@@ -46,7 +52,8 @@ function translatedKey(request: FastifyRequest, project: Project): string | unde
 }
 
 /**
- * The request's body, cut off with an error past `limits.requestBodyBytes`.
+ * The request's body, cut off with an error past `limits.requestBodyBytes`. It may break at any time, also before
+ * anybody reads it: its reader finds it destroyed then.
  * @throws AppError `body_too_large` (413) when it announces to be too large
  */
 export function boundedBody(request: FastifyRequest): Readable | null {
@@ -61,6 +68,7 @@ export function boundedBody(request: FastifyRequest): Readable | null {
       else done(null, chunk);
     },
   });
+  bounded.on('error', () => {});
   body.on('error', (error) => bounded.destroy(error));
   return body.pipe(bounded);
 }

@@ -32,24 +32,21 @@ export class FunctionsController {
     const { manifest } = await this.deployments.find(project, slug);
     // A browser's preflight carries no token (Fetch standard §4.8); the function answers it.
     if (manifest.verify_jwt && request.method !== 'OPTIONS') requireJwt(request);
+    const headers = forwardedHeaders(request);
     const body = boundedBody(request);
     const invocationId = newId();
     const response = await this.invokeFunction
       .invoke(project, {
         invocationId,
         slug,
-        request: {
-          method: request.method,
-          path,
-          headers: forwardedHeaders(request),
-          body,
-          signal: untilDisconnect(reply),
-        },
+        request: { method: request.method, path, headers, body, signal: untilDisconnect(reply) },
         requestId,
         depth: caller.depth,
       })
       .catch((error: unknown) => {
-        throw body?.errored instanceof AppError ? body.errored : error;
+        const problem = body?.errored;
+        body?.destroy();
+        throw problem instanceof AppError ? problem : error;
       });
     await answer(reply.header('x-galley-invocation-id', invocationId), response);
   }

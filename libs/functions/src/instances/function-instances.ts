@@ -15,7 +15,10 @@ export interface PoolOptions {
   readonly queueLimit: number;
   /** From asking for an instance to having one, its start included. */
   readonly waitTimeoutMs: number;
-  /** From having an instance to the end of the work; then the process is killed. */
+  /**
+   * From having an instance to the end of the work, and the same again for what it leaves in the background. Then the
+   * process is killed, as soon as no other work is on it.
+   */
   readonly wallTimeMs: number;
 }
 
@@ -62,12 +65,13 @@ export class FunctionInstances {
     );
   }
 
-  /** The most recently used slot with room, so that the others become idle and go away. */
+  /** The most recently used slot with room, so that the others become idle and go away; none that spins. */
   freeSlot(): Slot | null {
     let best: Slot | null = null;
     for (const slot of this.slots) {
       if (slot.retired || slot.instance.stopping || slot.running >= this.options.concurrencyPerInstance)
         continue;
+      if (isSpinning(slot)) continue;
       if (
         !best ||
         slot.running > best.running ||
@@ -79,11 +83,19 @@ export class FunctionInstances {
     return best;
   }
 
-  /** The slot that has been unused for longest; one that still works in the background is not unused. */
-  longestIdle(): Slot | null {
+  /** Unused slots that have no time for a call, with what the last ones left behind. */
+  spinningSlots(): Slot[] {
+    return [...this.slots].filter(isSpinning);
+  }
+
+  /**
+   * The slot on which nothing has run for longest, of those that are unused or of those that only work in the
+   * background.
+   */
+  longestIdle(kind: 'unused' | 'background'): Slot | null {
     let longest: Slot | null = null;
     for (const slot of this.slots) {
-      if (slot.running > 0 || slot.instance.hasBackgroundWork) continue;
+      if (slot.running > 0 || slot.instance.hasBackgroundWork !== (kind === 'background')) continue;
       if (!longest || slot.idleSince < longest.idleSince) longest = slot;
     }
     return longest;
@@ -119,15 +131,13 @@ export class FunctionInstances {
     this.#idleTimers.delete(slot);
   }
 
-  /** Calls `onIdle` when the slot has been unused for `idleMs`, or later while it works in the background. */
-  startIdleTimer(slot: Slot, onIdle: () => void): void {
+  /** Calls `onTime` when nothing was run on the slot for `timeMs`. */
+  startIdleTimer(slot: Slot, timeMs: number, onTime: () => void): void {
     this.stopIdleTimer(slot);
-    const check = () => {
-      const backgroundEndsAt = slot.idleSince + this.options.wallTimeMs;
-      if (slot.instance.hasBackgroundWork && performance.now() < backgroundEndsAt)
-        this.startIdleTimer(slot, onIdle);
-      else onIdle();
-    };
-    this.#idleTimers.set(slot, setTimeout(check, Math.max(1, this.options.idleMs)));
+    this.#idleTimers.set(slot, setTimeout(onTime, timeMs));
   }
+}
+
+function isSpinning(slot: Slot): boolean {
+  return slot.running === 0 && slot.instance.isSpinning();
 }

@@ -1,4 +1,5 @@
-import { AppError } from '#libs/platform';
+import { setImmediate as turnOfEvents } from 'node:timers/promises';
+import { hostError, shuttingDown } from '../runtime/boot-error.js';
 import type {
   FunctionInstance,
   FunctionRuntime,
@@ -6,7 +7,7 @@ import type {
   KillReason,
 } from '../runtime/function-runtime.js';
 import { FunctionInstances, type PoolOptions, type Slot, type StartKind } from './function-instances.js';
-import { poolLimits } from './pool-limits.js';
+import { HostPlaces } from './host-places.js';
 import { runOnInstance } from './run-on-instance.js';
 
 export type { PoolOptions, StartKind } from './function-instances.js';
@@ -28,51 +29,59 @@ export interface PoolStatistics {
  * none. Unused instances are killed after `idleMs`: then nothing runs, and no timer either.
  */
 export class InstancePool {
-  readonly #functions = new Map<string, FunctionInstances>();
-  /** Functions that want one more instance than the host has room for, in the order in which they get it. */
-  readonly #wanting = new Set<FunctionInstances>();
+  readonly #places: HostPlaces;
   #closing = false;
   #onQuiet: (() => void) | null = null;
 
   /** @param budget processes that may exist at once, of all functions together. */
   constructor(
     private readonly runtime: FunctionRuntime,
-    private readonly budget: number,
-  ) {}
+    budget: number,
+  ) {
+    this.#places = new HostPlaces(budget, (group) => this.#start(group));
+  }
 
   /**
    * Runs `work` on an instance of `deploymentKey`, started with what `makeSpec` gives if need be. The work is done
-   * when its promise settles: a response body must be read by then.
+   * when its promise settles: a response body must be read by then. It is given a signal that aborts when it is ended
+   * from outside.
    *
-   * Aborting `signal` ends the waiting at once; work that runs is cancelled by killing its process, unless other
-   * invocations share it. Pass no client's disconnect here that the function may outlive.
+   * Aborting `signal` ends the waiting at once, and work that runs. Work that is ended so, or by its wall time, has its
+   * process killed; if others share the process, it takes no more work and is killed after the last of them. Pass no
+   * client's disconnect here that the function may outlive.
    * @throws AppError `RATE_LIMIT_EXCEEDED` (429) when the line is full or too slow, `BOOT_ERROR` (503) when the
-   * instance did not start, `WORKER_LIMIT` (546) when time or memory ran out, `WORKER_ERROR` (500) when it died.
+   * instance did not start, `SHUTTING_DOWN` (503), `IDLE_TIMEOUT` (504) when time ran out, `WORKER_LIMIT` (546) when
+   * memory did, `WORKER_ERROR` (500) when the process died.
    */
   async withInstance<T>(
     deploymentKey: string,
     makeSpec: () => InstanceSpec | Promise<InstanceSpec>,
     options: PoolOptions,
     signal: AbortSignal,
-    work: (instance: FunctionInstance, start: StartKind) => Promise<T>,
+    work: (instance: FunctionInstance, start: StartKind, signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     if (this.#closing) throw shuttingDown();
     signal.throwIfAborted();
     const group = this.#group(deploymentKey, makeSpec, options);
     const slot = this.#takeFree(group) ?? (await this.#waitForSlot(group, signal));
     const start: StartKind = slot.uses++ === 0 ? 'cold' : 'warm';
-    const kill = (reason: KillReason) => this.#remove(group, slot, reason);
+    const stop = (reason: KillReason) => {
+      if (slot.running > 1) slot.retired = true;
+      else this.#remove(group, slot, reason);
+    };
     try {
-      const run = { slot, wallTimeMs: options.wallTimeMs, signal, kill };
-      return await runOnInstance(run, (instance) => work(instance, start));
+      const run = { slot, wallTimeMs: options.wallTimeMs, signal, stop };
+      return await runOnInstance(run, (instance, ended) => work(instance, start, ended));
     } finally {
+      // What the function told before its answer, of background work say, may be read right after the answer's end.
+      await turnOfEvents();
       this.#release(group, slot);
     }
   }
 
   /** Lets no more work onto the present instances of a deployment: they are killed when their work has ended. */
   retire(deploymentKey: string): void {
-    const group = this.#functions.get(deploymentKey);
+    const group = this.#places.groups.get(deploymentKey);
     for (const slot of group?.slots ?? []) {
       slot.retired = true;
       if (slot.running === 0) this.#remove(group!, slot, 'removed');
@@ -80,7 +89,7 @@ export class InstancePool {
   }
 
   statistics(): PoolStatistics {
-    const functions = [...this.#functions.values()].map((group) => ({
+    const functions = [...this.#places.groups.values()].map((group) => ({
       key: group.key,
       instances: group.size,
       busy: [...group.slots].filter((slot) => slot.running > 0).length,
@@ -95,7 +104,7 @@ export class InstancePool {
   async close(): Promise<void> {
     this.#closing = true;
     const exits: Promise<unknown>[] = [];
-    for (const group of this.#functions.values()) {
+    for (const group of this.#places.groups.values()) {
       while (group.line.length > 0) group.line.failNext(shuttingDown());
       for (const slot of group.slots) {
         exits.push(slot.instance.exited);
@@ -129,8 +138,9 @@ export class InstancePool {
     makeSpec: () => InstanceSpec | Promise<InstanceSpec>,
     options: PoolOptions,
   ): FunctionInstances {
-    let group = this.#functions.get(key);
-    if (!group) this.#functions.set(key, (group = new FunctionInstances(key, options, makeSpec)));
+    const { groups } = this.#places;
+    let group = groups.get(key);
+    if (!group) groups.set(key, (group = new FunctionInstances(key, options, makeSpec)));
     group.options = options;
     group.makeSpec = makeSpec;
     return group;
@@ -146,11 +156,14 @@ export class InstancePool {
   #waitForSlot(group: FunctionInstances, signal: AbortSignal): Promise<Slot> {
     const { queueLimit, waitTimeoutMs, maxInstances, concurrencyPerInstance } = group.options;
     // Calls that an instance is being started for do not wait for one that others use.
-    const places = Math.min(maxInstances - group.slots.size, this.budget - this.#size() + group.starting);
+    const places = Math.min(maxInstances - group.slots.size, this.#places.free + group.starting);
     const limit = queueLimit + Math.max(0, places) * concurrencyPerInstance;
     const slot = group.line.wait({ limit, timeoutMs: waitTimeoutMs, signal });
-    this.#startIfWanted(group);
-    return slot.finally(() => this.#forgetIfUnused(group));
+    for (const spinning of group.spinningSlots()) {
+      void spinning.instance.calm().then(() => this.#settle(group, spinning));
+    }
+    this.#places.update(group);
+    return slot.finally(() => this.#places.update(group));
   }
 
   #occupy(group: FunctionInstances, slot: Slot): void {
@@ -162,10 +175,16 @@ export class InstancePool {
     slot.running -= 1;
     slot.idleSince = performance.now();
     if (this.#closing) this.#checkQuiet();
+    this.#settle(group, slot);
+  }
+
+  /** Decides what to do with a slot on which work has ended. */
+  #settle(group: FunctionInstances, slot: Slot): void {
     if (!group.slots.has(slot)) return;
     if (slot.instance.stopping) return this.#remove(group, slot, 'removed');
-    if (slot.running === 0 && (slot.retired || this.#mustYield(group, slot))) {
-      return this.#remove(group, slot, slot.retired ? 'removed' : 'evicted');
+    if (slot.running === 0) {
+      if (slot.retired && !slot.instance.hasBackgroundWork) return this.#remove(group, slot, 'removed');
+      if (this.#places.mustYield(group, slot)) return this.#remove(group, slot, 'evicted');
     }
     if (group.line.length > 0 && !slot.retired) this.#serve(group, slot);
     else if (slot.running === 0) this.#becomeIdle(group, slot);
@@ -179,58 +198,25 @@ export class InstancePool {
   }
 
   #becomeIdle(group: FunctionInstances, slot: Slot): void {
-    if (group.options.idleMs === 0 && !slot.instance.hasBackgroundWork)
-      return this.#remove(group, slot, 'idle');
-    group.startIdleTimer(slot, () => this.#remove(group, slot, 'idle'));
-    this.#shareOut();
-  }
-
-  /** Whether a function that waits for room has a better claim to this place, now that its work has ended. */
-  #mustYield(group: FunctionInstances, slot: Slot): boolean {
-    const next = [...this.#wanting].find((other) => other !== group && other.wantsInstance);
-    if (!next) return false;
-    if (group.line.length === 0) return true;
-    const turnIsOver = performance.now() - slot.grantedAt >= poolLimits.turnMs;
-    return turnIsOver && (next.size === 0 || group.size > next.size + 1);
+    const { instance } = slot;
+    const { idleMs, wallTimeMs } = group.options;
+    if (instance.hasBackgroundWork) {
+      const leftMs = slot.idleSince + wallTimeMs - performance.now();
+      group.startIdleTimer(slot, leftMs, () => this.#remove(group, slot, 'wall-time'));
+      void instance.backgroundEnded().then(() => {
+        if (slot.running === 0 && !instance.hasBackgroundWork) this.#settle(group, slot);
+      });
+    } else {
+      if (idleMs === 0) return this.#remove(group, slot, 'idle');
+      group.startIdleTimer(slot, idleMs, () => this.#remove(group, slot, 'idle'));
+    }
+    this.#places.shareOut();
   }
 
   #remove(group: FunctionInstances, slot: Slot, reason: KillReason): void {
     if (!group.slots.has(slot)) return;
     group.remove(slot, reason);
-    this.#startIfWanted(group);
-    this.#forgetIfUnused(group);
-  }
-
-  #startIfWanted(group: FunctionInstances): void {
-    if (group.wantsInstance) this.#wanting.add(group);
-    this.#shareOut();
-  }
-
-  /** Gives free places, and those of idle instances, to the functions that want one, in turn. */
-  #shareOut(): void {
-    for (const group of this.#wanting) {
-      if (!group.wantsInstance) {
-        this.#wanting.delete(group);
-        continue;
-      }
-      if (this.#size() >= this.budget && !this.#evictIdleOf(group)) return;
-      this.#start(group);
-      // A set keeps the order of insertion: who has been served goes to the end, and is met again by this loop.
-      this.#wanting.delete(group);
-      if (group.wantsInstance) this.#wanting.add(group);
-    }
-  }
-
-  #evictIdleOf(wanting: FunctionInstances): boolean {
-    let longest: { group: FunctionInstances; slot: Slot } | null = null;
-    for (const group of this.#functions.values()) {
-      const slot = group === wanting ? null : group.longestIdle();
-      if (slot && (!longest || slot.idleSince < longest.slot.idleSince)) longest = { group, slot };
-    }
-    if (!longest) return false;
-    longest.group.remove(longest.slot, 'evicted');
-    this.#forgetIfUnused(longest.group);
-    return true;
+    this.#places.update(group);
   }
 
   #start(group: FunctionInstances): void {
@@ -242,9 +228,8 @@ export class InstancePool {
       },
       (error: unknown) => {
         group.starting -= 1;
-        group.line.failNext(error);
-        this.#startIfWanted(group);
-        this.#forgetIfUnused(group);
+        group.line.failNext(hostError(error));
+        this.#places.update(group);
         if (this.#closing) this.#checkQuiet();
       },
     );
@@ -264,18 +249,4 @@ export class InstancePool {
     this.#serve(group, slot);
     if (slot.running === 0) this.#becomeIdle(group, slot);
   }
-
-  #size(): number {
-    let size = 0;
-    for (const group of this.#functions.values()) size += group.size;
-    return size;
-  }
-
-  #forgetIfUnused(group: FunctionInstances): void {
-    if (group.isUnused && this.#functions.get(group.key) === group) this.#functions.delete(group.key);
-  }
-}
-
-function shuttingDown(): AppError {
-  return new AppError({ code: 'WORKER_ERROR', status: 503, message: 'The server is shutting down.' });
 }

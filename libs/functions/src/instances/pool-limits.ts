@@ -2,6 +2,8 @@
 export const poolLimits = {
   /** A function that has a process keeps it this long before it must yield it to a function that has none. */
   turnMs: 100,
+  /** Work after the answer (`EdgeRuntime.waitUntil`) gets at least this long before its process makes room for others. */
+  backgroundTurnMs: 1_000,
   /** When a process ends, work on it that is about to finish with a whole answer gets this long to do so. */
   lastAnswerMs: 100,
   /** What `Retry-After` tells a caller that finds the queue full. */

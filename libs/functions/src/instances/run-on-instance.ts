@@ -1,3 +1,4 @@
+import { AppError } from '#libs/platform';
 import { setTimeout as delay } from 'node:timers/promises';
 import { invocationError } from '../runtime/invocation.js';
 import type { FunctionInstance, KillReason } from '../runtime/function-runtime.js';
@@ -5,41 +6,54 @@ import type { Slot } from './function-instances.js';
 import { poolLimits } from './pool-limits.js';
 
 /**
- * Runs `work` until it settles, its time is over, `signal` aborts or the process ends, whichever is first. Work that
- * fails because its process died is reported by what the process died of, not by the connection that broke.
+ * Runs `work` until it settles, its time is over, `signal` aborts or the process ends, whichever is first; work that
+ * is ended from outside is told by its own signal. What fails because the process died is reported by what the process
+ * died of, not by the connection that broke.
+ *
+ * @param run.stop ends the instance, which took too long or is not wanted any more
  */
 export async function runOnInstance<T>(
-  run: { slot: Slot; wallTimeMs: number; signal: AbortSignal; kill: (reason: KillReason) => void },
-  work: (instance: FunctionInstance) => Promise<T>,
+  run: { slot: Slot; wallTimeMs: number; signal: AbortSignal; stop: (reason: KillReason) => void },
+  work: (instance: FunctionInstance, signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
-  const { slot, wallTimeMs, signal, kill } = run;
+  const { slot, wallTimeMs, signal, stop } = run;
   const { instance } = slot;
+  const ended = new AbortController();
   const done = new AbortController();
-  const timer = setTimeout(() => kill('wall-time'), wallTimeMs);
+  const end = (reason: KillReason, error: unknown) => {
+    stop(reason);
+    ended.abort(error);
+  };
+  const onGone = async () => {
+    // The answer may be complete and on its way: a function may exit right after it.
+    await delay(poolLimits.lastAnswerMs);
+    ended.abort(invocationError(instance.exit, undefined));
+  };
+  const timer = setTimeout(() => end('wall-time', timeIsUp()), wallTimeMs);
+  // Removed when done: an instance outlives very many invocations.
+  signal.addEventListener('abort', () => end('cancelled', signal.reason), { signal: done.signal });
+  slot.gone.signal.addEventListener('abort', () => void onGone(), { signal: done.signal });
+  if (slot.gone.signal.aborted) void onGone();
   const interrupted = new Promise<never>((_, reject) => {
-    const onAbort = () => {
-      // Others that share the process are not to die with this one.
-      if (slot.running === 1) kill('cancelled');
-      reject(signal.reason as Error);
-    };
-    const onGone = async () => {
-      // The answer may be complete and on its way: a function may exit right after it.
-      await delay(poolLimits.lastAnswerMs);
-      reject(invocationError(instance.exit, undefined));
-    };
-    // Removed when done: an instance outlives very many invocations.
-    signal.addEventListener('abort', onAbort, { signal: done.signal });
-    slot.gone.signal.addEventListener('abort', () => void onGone(), { signal: done.signal });
-    if (slot.gone.signal.aborted) void onGone();
+    ended.signal.addEventListener('abort', () => reject(ended.signal.reason as Error));
   });
   interrupted.catch(() => {});
   try {
-    return await Promise.race([work(instance), interrupted]);
+    return await Promise.race([work(instance, ended.signal), interrupted]);
   } catch (error) {
-    if (signal.aborted) throw signal.reason;
+    if (ended.signal.aborted) throw ended.signal.reason;
     throw instance.stopping ? invocationError(await instance.exited, error) : error;
   } finally {
     clearTimeout(timer);
     done.abort();
   }
+}
+
+/** The words of Edge Functions for an invocation that took longer than its wall time. */
+function timeIsUp(): AppError {
+  return new AppError({
+    code: 'IDLE_TIMEOUT',
+    status: 504,
+    message: 'The function did not finish within its time limit',
+  });
 }

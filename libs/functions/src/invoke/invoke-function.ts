@@ -38,7 +38,7 @@ export class InvokeFunction {
   /**
    * Calls a function for an HTTP client. The invocation ends with the answer's body, and is recorded then.
    * @throws AppError `NOT_FOUND` (404), `RATE_LIMIT_EXCEEDED` (429), `WORKER_ERROR` (500), `BOOT_ERROR` (503),
-   *   `IDLE_TIMEOUT` (504), `LOOP_DETECTED` (508), `WORKER_LIMIT` (546)
+   *   `SHUTTING_DOWN` (503), `IDLE_TIMEOUT` (504), `LOOP_DETECTED` (508), `WORKER_LIMIT` (546)
    */
   async invoke(project: Project, call: Omit<InvocationCall, 'trigger'>): Promise<InvocationResponse> {
     const running = await this.#start(project, { ...call, trigger: { kind: 'http' } });
@@ -46,7 +46,10 @@ export class InvokeFunction {
     return running.response;
   }
 
-  /** Delivers an event. The record is returned and not written, so that it is committed with the delivery's state. */
+  /**
+   * Delivers an event. The record is returned and not written, so that it is committed with the delivery's state.
+   * Rejects only when the function could not be looked up, so that nothing can be said of the delivery.
+   */
   async invokeForEvent(
     project: Project,
     delivery: StartedDelivery,
@@ -86,12 +89,29 @@ export class InvokeFunction {
       });
     }
     const running = this.runInvocation.start(project, deployment, call);
-    void running.record.then((record) => {
-      if (record?.status !== 'failed') return;
-      const { functionSlug, requestId, id, error } = record;
-      this.logger.warn({ function: functionSlug, requestId, invocationId: id, error }, 'Invocation failed');
+    void running.record.then(async (record) => {
+      if (record?.status === 'failed') await this.#tellFailure(running, record);
     });
     return running;
+  }
+
+  async #tellFailure(running: RunningInvocation, record: InvocationRecord): Promise<void> {
+    const { functionSlug, requestId, id, error } = record;
+    // What a full disk says, for instance, is for the operator alone.
+    const cause = await running.response.then(
+      () => undefined,
+      (refusal: AppError) => refusal.cause,
+    );
+    this.logger.warn(
+      {
+        function: functionSlug,
+        requestId,
+        invocationId: id,
+        error,
+        ...(cause !== undefined && { err: cause }),
+      },
+      'Invocation failed',
+    );
   }
 }
 
@@ -112,6 +132,9 @@ function eventCall(project: Project, delivery: StartedDelivery, signal: AbortSig
   };
 }
 
+/** Codes of what was not begun: no instance was free, or this process stops. */
+const isBusy: ReadonlySet<string> = new Set(['RATE_LIMIT_EXCEEDED', 'SHUTTING_DOWN', 'CLIENT_GONE']);
+
 async function outcomeOf(running: RunningInvocation) {
   let retryAfter: number | null = null;
   let answer = '';
@@ -120,11 +143,12 @@ async function outcomeOf(running: RunningInvocation) {
     retryAfter = retryAfterMs(response.status, response.headers['retry-after'], new Date());
     answer = await beginningOf(response.body);
   } catch (error) {
-    // The record says why, unless nothing was begun.
-    const record = await running.record;
-    if (record) return { status: 'failed' as const, error: record.error ?? String(error), record };
-    const waitMs = Number((error as AppError).headers?.['Retry-After'] ?? 1) * 1000;
-    return { status: 'busy' as const, error: (error as Error).message, retryAfterMs: waitMs };
+    const record = (await running.record) ?? undefined;
+    const { code, message, headers } = error as AppError;
+    if (record || !isBusy.has(code))
+      return { status: 'failed' as const, error: record?.error ?? `${code}: ${message}`, record };
+    const waitMs = Number(headers?.['Retry-After'] ?? 1) * 1000;
+    return { status: 'busy' as const, error: message, retryAfterMs: waitMs };
   }
   const record = (await running.record)!;
   if (record.status === 'succeeded') return { status: 'succeeded' as const, record };

@@ -1,11 +1,17 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError, CONFIG, type Config, type Project } from '#libs/platform';
 import type { InvocationRecord } from '#libs/usage';
+import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { InstancePool, type PoolOptions, type StartKind } from '../instances/instance-pool.js';
 import { limits } from '../limits.js';
 import type { Manifest } from '../manifest/manifest.js';
-import type { FunctionInstance, InstanceUsage, InvocationResponse } from '../runtime/function-runtime.js';
+import type {
+  FunctionInstance,
+  InstanceUsage,
+  InvocationRequest,
+  InvocationResponse,
+} from '../runtime/function-runtime.js';
 import { InstanceSpecs, memoryBytes } from './instance-specs.js';
 import type { InvocationCall } from './invocation-call.js';
 import type { ActiveDeployment } from './known-deployments.js';
@@ -16,8 +22,9 @@ export interface RunningInvocation {
   /** The function's answer; rejects with AppError when there is none. Its body must be read or destroyed. */
   readonly response: Promise<InvocationResponse>;
   /**
-   * Resolves when the invocation has ended, that is with the last byte of its answer; never rejects. Null when it
-   * did not begin, because no instance was free or nobody waited for it any more.
+   * Resolves when the invocation has ended, that is with the last byte of its answer and of the work that it gave to
+   * `EdgeRuntime.waitUntil`; never rejects. Null when it did not begin, because no instance was free or nobody waited
+   * for it any more.
    */
   readonly record: Promise<InvocationRecord | null>;
 }
@@ -33,7 +40,21 @@ interface Observed {
   httpStatus: number | null;
 }
 
-/** Runs calls on instances, each with a token of its own that dies with it, and measures them. */
+/** Whoever waits for the function's answer. */
+interface Waiting {
+  resolve(response: InvocationResponse): void;
+  reject(error: unknown): void;
+}
+
+/**
+ * Runs calls on instances, each with a token of its own that dies with its answer, and measures them.
+ *
+ * An invocation is charged with all that its instance uses until its answer is complete, or its function is done with
+ * a call that broke off; and then with the background work that it announced before, until that ends or another
+ * invocation begins on the instance, which is charged from there on. None begins while that work keeps the instance
+ * busy, unless it waited in line already. What a function does in timers that it leaves behind unannounced is charged
+ * to nobody: an instance that is found busy with that is killed, so it gets a fraction of a second out of it.
+ */
 @Injectable()
 export class RunInvocation {
   constructor(
@@ -46,9 +67,10 @@ export class RunInvocation {
   start(project: Project, deployment: ActiveDeployment, call: InvocationCall): RunningInvocation {
     let record!: RunningInvocation['record'];
     const response = new Promise<InvocationResponse>((resolve, reject) => {
-      record = this.live.during(project, call.invocationId, async () => {
-        const { observed, error } = await this.#run(project, deployment, call, resolve);
-        if (error !== undefined) reject(explained(error, call, observed));
+      const waiting = { resolve, reject: (error: unknown) => reject(explained(error, call)) };
+      const run = () => this.#run(project, deployment, call, waiting);
+      record = this.live.during(project, call.invocationId, run).then(async ({ observed, error }) => {
+        if (observed) await backgroundEnded(observed.instance, call);
         return recordOf(project, deployment, call, observed, error);
       });
     });
@@ -57,12 +79,12 @@ export class RunInvocation {
     return { response, record };
   }
 
-  /** Resolves with the end of the invocation, however it ends. */
+  /** Resolves with the end of the invocation save its background work, however it ends. */
   async #run(
     project: Project,
     deployment: ActiveDeployment,
     call: InvocationCall,
-    onAnswer: (response: InvocationResponse) => void,
+    waiting: Waiting,
   ): Promise<{ observed: Observed | undefined; error: unknown }> {
     let observed: Observed | undefined;
     const { signal } = call.request;
@@ -78,17 +100,16 @@ export class RunInvocation {
         () => this.specs.of(project, deployment),
         this.#poolOptions(deployment.manifest),
         cancel.signal,
-        async (instance, start) => {
+        (instance, start, ended) => {
           observed = observe(instance, start);
-          const response = await instance.invoke(await requestOf(project, deployment, call));
-          observed.httpStatus = response.status;
-          onAnswer(response);
-          await finished(response.body);
+          const request = requestOf(project, deployment, call);
+          return converse(observed, { ...request, signal: AbortSignal.any([signal, ended]) }, waiting);
         },
       );
       return { observed, error: undefined };
     } catch (error) {
-      return { observed, error };
+      waiting.reject(error);
+      return { observed, error: explained(error, call) };
     } finally {
       signal.removeEventListener('abort', onGone);
     }
@@ -117,8 +138,35 @@ function observe(instance: FunctionInstance, start: StartKind): Observed {
   };
 }
 
+/**
+ * Asks the function and waits for the end of its answer. When that breaks off, because the client has gone for
+ * instance, whoever waits is told at once, but the work ends only with the function's own: until then it may keep the
+ * process busy, and whoever came next would wait and be charged for it.
+ */
+async function converse(observed: Observed, request: InvocationRequest, waiting: Waiting): Promise<void> {
+  const { instance } = observed;
+  try {
+    const response = await instance.invoke(request);
+    observed.httpStatus = response.status;
+    waiting.resolve(response);
+    await finished(response.body);
+  } catch (error) {
+    // What a process died of is known a moment later.
+    if (!instance.stopping) waiting.reject(error);
+    await instance.handlerEnded(request.invocationId);
+    throw error;
+  }
+}
+
+/** A worker that stops does not wait for it. */
+async function backgroundEnded(instance: FunctionInstance, call: InvocationCall): Promise<void> {
+  const { signal } = call.request;
+  if (call.trigger.kind === 'http') return instance.backgroundEnded();
+  if (!signal.aborted) await Promise.race([instance.backgroundEnded(), once(signal, 'abort')]);
+}
+
 /** The request as the function gets it, with the invocation's token. */
-async function requestOf(project: Project, deployment: ActiveDeployment, call: InvocationCall) {
+function requestOf(project: Project, deployment: ActiveDeployment, call: InvocationCall) {
   const { manifest, role, slug } = deployment;
   const claims = {
     invocation_id: call.invocationId,
@@ -130,7 +178,7 @@ async function requestOf(project: Project, deployment: ActiveDeployment, call: I
     { role, galley_function: claims },
     Math.ceil(manifest.timeout_ms / 1000) + 1,
   );
-  const { method, path, headers, body, signal } = call.request;
+  const { method, path, headers, body } = call.request;
   const ownHeaders =
     // A person's token stays where functions look for it; an event has nobody else to act for.
     call.trigger.kind === 'http' ? { 'x-galley-token': token } : { authorization: `Bearer ${token}` };
@@ -140,7 +188,6 @@ async function requestOf(project: Project, deployment: ActiveDeployment, call: I
     path,
     headers: { ...headers, 'x-request-id': call.requestId, ...ownHeaders },
     body,
-    signal,
   };
 }
 
@@ -155,7 +202,7 @@ function recordOf(
   const { trigger } = call;
   const usage = observed?.usage();
   const httpStatus = observed?.httpStatus ?? null;
-  const problem = problemOf(trigger.kind, httpStatus, explained(error, call, observed));
+  const problem = problemOf(trigger.kind, httpStatus, error);
   return {
     id: call.invocationId,
     projectRef: project.ref,
@@ -186,17 +233,9 @@ function problemOf(trigger: 'http' | 'event', httpStatus: number | null, error: 
   return isWell ? null : `The function answered ${httpStatus}`;
 }
 
-/** The error by what caused it; time that ran out is told apart from memory that did. */
-function explained(error: unknown, call: InvocationCall, observed: Observed | undefined): unknown {
-  if (error === undefined) return undefined;
-  if (call.request.signal.aborted) return gone();
-  if (observed?.instance.exit?.reason !== 'wall-time') return error;
-  return new AppError({
-    code: 'IDLE_TIMEOUT',
-    status: 504,
-    message: 'The function did not finish within its time limit',
-    cause: error,
-  });
+/** What breaks off after the client has gone, breaks off for that. */
+function explained(error: unknown, call: InvocationCall): unknown {
+  return call.request.signal.aborted ? gone() : error;
 }
 
 function gone(): AppError {

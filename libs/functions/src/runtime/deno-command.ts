@@ -1,4 +1,4 @@
-import { AppError } from '#libs/platform';
+import { bootError } from './boot-error.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 /** Where an instance finds its files. */
@@ -109,8 +109,4 @@ function checkedEnvironment(declared: Readonly<Record<string, string>>): Readonl
 /** V8's old generation gets what the limit leaves beside code, stacks and buffers, so that it fails before the process is killed. */
 function heapMegabytes(memoryBytes: number): number {
   return Math.max(16, Math.floor(memoryBytes / 1024 / 1024) - 24);
-}
-
-function bootError(message: string): AppError {
-  return new AppError({ code: 'BOOT_ERROR', status: 503, message });
 }

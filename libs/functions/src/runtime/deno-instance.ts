@@ -1,8 +1,11 @@
 import type { ChildProcess } from 'node:child_process';
 import { connect, type Socket } from 'node:net';
+import { pathToFileURL } from 'node:url';
 import type { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
-import { AppError, newId } from '#libs/platform';
+import { newId } from '#libs/platform';
+import { bootError } from './boot-error.js';
+import type { InstancePaths } from './deno-command.js';
 import type {
   FunctionInstance,
   InstanceExit,
@@ -13,8 +16,11 @@ import type {
   KillReason,
   LogLine,
 } from './function-runtime.js';
+import { IdleWatch } from './idle-watch.js';
+import { InstanceWork } from './instance-work.js';
 import { invocationError, requestHeaders, responseHeaders } from './invocation.js';
-import { droppedMessage, LogGate, readLogRecords } from './log-reader.js';
+import { droppedMessage, LogGate } from './log-gate.js';
+import { readLogRecords, unmarked } from './log-reader.js';
 import { ProcessMeter } from './process-meter.js';
 import { firstConnection } from './readiness.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
@@ -31,32 +37,34 @@ export class DenoInstance implements FunctionInstance {
   readonly startedAt = new Date();
   readonly exited: Promise<InstanceExit>;
   exit: InstanceExit | null = null;
-  hasBackgroundWork = false;
   bootMs = 0;
   /** The end of standard error, for explaining a failed boot. */
-  stderrTail = '';
+  #stderrTail = '';
   readonly #meter: ProcessMeter;
+  readonly #idleWatch: IdleWatch;
+  readonly #work: InstanceWork;
   readonly #connections: Pool;
   readonly #gate = new LogGate();
-  readonly #running = new Set<string>();
-  #lastInvocationId: string | null = null;
+  #isBooted = false;
   #firstSocket: Socket | null = null;
   #killReason: KillReason | null = null;
 
   constructor(
     private readonly child: ChildProcess,
-    private readonly socketPath: string,
+    private readonly paths: InstancePaths,
     private readonly spec: InstanceSpec,
   ) {
     this.pid = child.pid!;
     // Breaks with the process, whose end is told by `exited`.
     child.stdin!.on('error', () => {});
     this.#meter = new ProcessMeter(this.pid);
+    this.#idleWatch = new IdleWatch(() => this.#meter.mainThread());
+    this.#work = new InstanceWork(() => this.#idleWatch.restart());
     this.exited = this.#watchExit();
     this.#readLogs(child.stdout!, 'info');
     this.#readLogs(child.stderr!, 'error');
     child.stderr!.on('data', (chunk: Buffer) => {
-      this.stderrTail = (this.stderrTail + chunk.toString('utf8')).slice(-limits.stderrTailChars);
+      this.#stderrTail = (this.#stderrTail + chunk.toString('utf8')).slice(-limits.stderrTailChars);
     });
     this.#connections = new Pool('http://function', {
       connect: (_options, callback) => this.#connect(callback),
@@ -74,13 +82,17 @@ export class DenoInstance implements FunctionInstance {
     const timeoutMs = Math.min(this.spec.limits.bootTimeoutMs ?? limits.bootTimeoutMs, limits.bootTimeoutMs);
     const stop = new AbortController();
     const timer = setTimeout(
-      () => stop.abort(bootError(`it did not listen within ${timeoutMs} ms`, '')),
+      () => stop.abort(notStarted(`it did not listen within ${timeoutMs} ms`)),
       timeoutMs,
     );
-    void this.exited.then((exit) => stop.abort(bootError(describeExit(exit), this.stderrTail)));
+    void this.exited.then((exit) => {
+      stop.abort(notStarted(describeExit(exit), this.#withoutHostPaths(unmarked(this.#stderrTail))));
+    });
     try {
-      this.#firstSocket = await firstConnection(this.socketPath, stop.signal);
+      this.#firstSocket = await firstConnection(this.paths.socket, stop.signal);
       this.bootMs = performance.now() - began;
+      this.#isBooted = true;
+      this.#idleWatch.restart();
     } catch (error) {
       this.kill('boot-timeout');
       await this.exited;
@@ -92,8 +104,8 @@ export class DenoInstance implements FunctionInstance {
 
   async invoke(request: InvocationRequest): Promise<InvocationResponse> {
     if (this.exit) throw invocationError(this.exit, undefined);
-    this.#running.add(request.invocationId);
-    this.#lastInvocationId = request.invocationId;
+    const { invocationId } = request;
+    this.#work.begin(invocationId);
     try {
       const response = await this.#connections.request({
         method: request.method as 'GET',
@@ -102,28 +114,51 @@ export class DenoInstance implements FunctionInstance {
         body: request.body,
         signal: request.signal,
       });
-      response.body.once('close', () => this.#running.delete(request.invocationId));
+      response.body.once('close', () => this.#work.end(invocationId));
       return { status: response.statusCode, headers: responseHeaders(response.headers), body: response.body };
     } catch (error) {
-      this.#running.delete(request.invocationId);
-      if (request.signal?.aborted) throw request.signal.reason;
-      throw invocationError(await this.#exitSoon(), error);
+      const reason = request.signal?.aborted
+        ? (request.signal.reason as unknown)
+        : invocationError(await this.#exitSoon(), error);
+      this.#work.end(invocationId);
+      throw reason;
     }
   }
 
-  startMeter(): () => InstanceUsage {
-    this.#meter.resetPeak();
-    const began = this.#meter.cpuMs();
-    return () => {
-      const { cpuMs, peakMemoryBytes } = this.#meter.usage();
-      return { cpuMs: cpuMs === null || began === null ? null : cpuMs - began, peakMemoryBytes };
-    };
+  handlerEnded(invocationId: string): Promise<void> {
+    const ended = this.#work.handlerEnded(invocationId);
+    this.child.stdin!.write(`${invocationId}\n`);
+    return ended;
   }
 
-  /** Kills the process when it holds more private memory than its limit. */
-  checkMemory(): void {
+  get hasBackgroundWork(): boolean {
+    return this.#work.hasBackground;
+  }
+
+  backgroundEnded(): Promise<void> {
+    return this.#work.backgroundEnded();
+  }
+
+  isSpinning(): boolean {
+    return this.#isBooted && !this.#work.isAsked && this.#idleWatch.isSpinning();
+  }
+
+  calm(): Promise<void> {
+    return this.exit ? Promise.resolve() : this.#idleWatch.calm();
+  }
+
+  startMeter(): () => InstanceUsage {
+    return this.#meter.begin();
+  }
+
+  /** Notes what the process uses, and kills it when that is too much memory, or time of which nobody asked. */
+  look(): void {
+    if (this.stopping) return;
+    this.#meter.look();
     const bytes = this.#meter.privateMemoryBytes();
     if (bytes !== null && bytes > this.spec.limits.memoryBytes) this.kill('memory-limit');
+    if (!this.#isBooted || this.#work.isAsked) return;
+    if (this.#idleWatch.look() && !this.hasBackgroundWork) this.kill('spinning');
   }
 
   get stopping(): boolean {
@@ -139,7 +174,7 @@ export class DenoInstance implements FunctionInstance {
     if (this.exit || this.#killReason) return;
     this.#killReason = reason;
     // Last chance: what a process has used cannot be read once it is gone.
-    this.#meter.usage();
+    this.#meter.look();
     this.child.kill('SIGKILL');
   }
 
@@ -150,7 +185,8 @@ export class DenoInstance implements FunctionInstance {
         const finish = () => {
           clearTimeout(timer);
           this.exit ??= { code, signal, reason: this.#exitReason(code, signal) };
-          this.hasBackgroundWork = false;
+          this.#work.close();
+          this.#idleWatch.close();
           this.#tellDropped();
           this.#firstSocket?.destroy();
           void this.#connections.destroy();
@@ -165,7 +201,7 @@ export class DenoInstance implements FunctionInstance {
   #exitReason(code: number | null, signal: string | null): InstanceExit['reason'] {
     if (this.#killReason) return this.#killReason;
     // V8 aborts the process when its heap is full.
-    if (signal && /out of memory/i.test(this.stderrTail)) return 'memory-limit';
+    if (signal && /out of memory/i.test(this.#stderrTail)) return 'memory-limit';
     return code === 0 ? 'exit' : 'crash';
   }
 
@@ -182,7 +218,7 @@ export class DenoInstance implements FunctionInstance {
     this.#firstSocket = null;
     // undici does not expect to be called back before its call has returned.
     if (first && !first.destroyed) return queueMicrotask(() => callback(null, first));
-    const socket = connect(this.socketPath);
+    const socket = connect(this.paths.socket);
     const onError = (error: Error) => callback(error, null);
     socket.once('error', onError);
     socket.once('connect', () => {
@@ -194,14 +230,24 @@ export class DenoInstance implements FunctionInstance {
   #readLogs(stream: Readable, level: LogLine['level']): void {
     readLogRecords(stream, level, this.#gate, {
       onRecord: (recordLevel, message) => this.#log(recordLevel, message),
-      onBackground: (pending) => (this.hasBackgroundWork = pending),
+      onNotice: (mark, invocationId) => this.#work.onNotice(mark, invocationId),
     });
   }
 
   #log(level: LogLine['level'], message: string): void {
-    // What was written while nothing runs came from the last one, in the background or a moment before its answer.
-    const invocationId = this.#running.size > 1 ? null : this.#lastInvocationId;
-    this.spec.onLog({ level, message, at: new Date(), invocationId });
+    const { writerId } = this.#work;
+    this.spec.onLog({
+      level,
+      message: this.#withoutHostPaths(message),
+      at: new Date(),
+      invocationId: writerId,
+    });
+  }
+
+  /** Stacks name files by where this host keeps them. */
+  #withoutHostPaths(text: string): string {
+    const { codeUrl, loader } = this.paths;
+    return text.replaceAll(codeUrl, 'main.js').replaceAll(pathToFileURL(loader).href, 'galley:loader');
   }
 
   #tellDropped(): void {
@@ -216,7 +262,6 @@ function describeExit(exit: InstanceExit): string {
     : `its process ended with ${exit.signal ?? `code ${exit.code}`}`;
 }
 
-function bootError(what: string, stderr: string): AppError {
-  const message = `The function did not start: ${what}.`;
-  return new AppError({ code: 'BOOT_ERROR', status: 503, message, details: stderr.trim() || undefined });
+function notStarted(why: string, stderr = '') {
+  return bootError(`The function did not start: ${why}.`, { details: stderr.trim() || undefined });
 }

@@ -2,9 +2,9 @@ import { spawn } from 'node:child_process';
 import { chmodSync, existsSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { AppError } from '#libs/platform';
+import { bootError, hostError, shuttingDown } from './boot-error.js';
 import { denoBinary } from './deno-binary.js';
-import { denoArguments, denoEnvironment } from './deno-command.js';
+import { denoArguments, denoEnvironment, type InstancePaths } from './deno-command.js';
 import { DenoInstance } from './deno-instance.js';
 import { DeploymentDirectories } from './deployment-directory.js';
 import type { FunctionInstance, FunctionRuntime, InstanceSpec, IsolationReport } from './function-runtime.js';
@@ -21,7 +21,7 @@ export class DenoRuntime implements FunctionRuntime {
   readonly #instances = new Set<DenoInstance>();
   readonly #endings = new Set<Promise<void>>();
   readonly #loader: string;
-  #memoryCheck: NodeJS.Timeout | null = null;
+  #watching: NodeJS.Timeout | null = null;
   #closed = false;
 
   private constructor(
@@ -39,8 +39,9 @@ export class DenoRuntime implements FunctionRuntime {
   static async open(options: { dataDir: string }): Promise<DenoRuntime> {
     const deno = denoBinary();
     const sandbox = await detectSandbox(deno, options.dataDir);
-    const deployments = new DeploymentDirectories(deno, sandbox.base);
-    return new DenoRuntime(sandbox, new RunDirectory(sandbox.base), deployments);
+    const runDirectory = new RunDirectory(sandbox.base);
+    const deployments = new DeploymentDirectories(deno, sandbox.base, runDirectory.path);
+    return new DenoRuntime(sandbox, runDirectory, deployments);
   }
 
   isolation(): IsolationReport {
@@ -48,10 +49,18 @@ export class DenoRuntime implements FunctionRuntime {
   }
 
   async start(spec: InstanceSpec): Promise<FunctionInstance> {
-    if (this.#closed) throw bootError('The server is shutting down.');
+    if (this.#closed) throw shuttingDown();
     if (spec.limits.memoryBytes < limits.minMemoryBytes) {
       throw bootError(`The memory limit is below ${limits.minMemoryBytes} bytes.`);
     }
+    try {
+      return await this.#start(spec);
+    } catch (error) {
+      throw hostError(error);
+    }
+  }
+
+  async #start(spec: InstanceSpec): Promise<FunctionInstance> {
     const uid = this.sandbox.uidOf(spec.deploymentId);
     const deployment = await this.deployments.of(spec.deploymentId, uid, () => spec.code());
     const directory = this.#instanceDirectory(uid);
@@ -63,9 +72,7 @@ export class DenoRuntime implements FunctionRuntime {
       denoDirectory: deployment.denoDirectory,
     };
     try {
-      const env = denoEnvironment(paths, spec.env);
-      const args = denoArguments(paths, spec);
-      const instance = this.#spawn(spec, args, env, uid, directory);
+      const instance = this.#spawn(spec, paths, uid, directory);
       await instance.boot();
       return instance;
     } catch (error) {
@@ -80,7 +87,6 @@ export class DenoRuntime implements FunctionRuntime {
     await Promise.all([...this.#instances].map((instance) => instance.exited));
     await Promise.all(this.#endings);
     await this.runDirectory.remove();
-    await this.deployments.close();
   }
 
   #instanceDirectory(uid: number | null): InstanceDirectory {
@@ -103,23 +109,24 @@ export class DenoRuntime implements FunctionRuntime {
 
   #spawn(
     spec: InstanceSpec,
-    args: string[],
-    env: Record<string, string>,
+    paths: InstancePaths,
     uid: number | null,
     directory: InstanceDirectory,
   ): DenoInstance {
+    const env = denoEnvironment(paths, spec.env);
+    const args = denoArguments(paths, spec);
     const [program, rest] = this.sandbox.command({ args, uid, memoryBytes: spec.limits.memoryBytes });
     const child = spawn(program, rest, { cwd: '/', env, stdio: ['pipe', 'pipe', 'pipe'] });
     // Without a pid the spawn failed, which is told as an event as well.
     child.on('error', () => {});
     if (child.pid === undefined) throw bootError('The host cannot start another process.');
     directory.recordProcess(child.pid);
-    const instance = new DenoInstance(child, directory.socket, spec);
+    const instance = new DenoInstance(child, paths, spec);
     this.#instances.add(instance);
-    this.#watchMemory();
+    this.#watch();
     const ending = instance.exited.then(async () => {
       this.#instances.delete(instance);
-      this.#watchMemory();
+      this.#watch();
       await directory.remove();
       this.#endings.delete(ending);
     });
@@ -127,19 +134,15 @@ export class DenoRuntime implements FunctionRuntime {
     return instance;
   }
 
-  /** Looks at the memory of all instances while there are any; nothing ticks when there are none. */
-  #watchMemory(): void {
-    if (this.#instances.size === 0 && this.#memoryCheck) {
-      clearInterval(this.#memoryCheck);
-      this.#memoryCheck = null;
-    } else if (this.#instances.size > 0 && !this.#memoryCheck) {
-      this.#memoryCheck = setInterval(() => {
-        for (const instance of this.#instances) instance.checkMemory();
-      }, limits.memoryCheckMs).unref();
+  /** Looks at all instances while there are any; nothing ticks when there are none. */
+  #watch(): void {
+    if (this.#instances.size === 0 && this.#watching) {
+      clearInterval(this.#watching);
+      this.#watching = null;
+    } else if (this.#instances.size > 0 && !this.#watching) {
+      this.#watching = setInterval(() => {
+        for (const instance of this.#instances) instance.look();
+      }, limits.lookMs).unref();
     }
   }
-}
-
-function bootError(message: string): AppError {
-  return new AppError({ code: 'BOOT_ERROR', status: 503, message });
 }

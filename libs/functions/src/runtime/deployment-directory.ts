@@ -28,9 +28,11 @@ export class DeploymentDirectories {
   readonly #ready = new Map<string, Promise<DeploymentDirectory>>();
   #template: Promise<string> | null = null;
 
+  /** @param runDirectory what this process keeps for as long as it lives */
   constructor(
     private readonly deno: string,
     base: string,
+    private readonly runDirectory: string,
   ) {
     this.#root = join(base, 'deployments');
   }
@@ -60,29 +62,61 @@ export class DeploymentDirectories {
       utimesSync(path, now, now);
       return parts(path);
     }
-    const template = await (this.#template ??= this.#makeTemplate());
+    const template = await this.#currentTemplate();
+    await mkdir(this.#root, { recursive: true });
+    await chmod(this.#root, 0o711);
     const draft = await mkdtemp(join(this.#root, '.draft-'));
-    const draftParts = parts(draft);
-    await mkdir(draftParts.codeDirectory);
-    await writeFile(draftParts.codeFile, await code());
-    await cp(template, draftParts.denoDirectory, { recursive: true, verbatimSymlinks: true });
-    giveTo(uid, draft);
     try {
+      await this.#fill(draft, template, uid, code);
       await rename(draft, path);
     } catch (error) {
-      // Another process was faster; an id always means the same code.
       await removeTree(draft);
+      // Another process was faster; an id always means the same code.
       if (!existsSync(path)) throw error;
     }
     return parts(path);
   }
 
+  async #fill(
+    draft: string,
+    template: string,
+    uid: number | null,
+    code: () => Promise<Uint8Array>,
+  ): Promise<void> {
+    const { codeDirectory, codeFile, denoDirectory } = parts(draft);
+    await mkdir(codeDirectory);
+    await writeFile(codeFile, await code());
+    await cp(template, denoDirectory, { recursive: true, verbatimSymlinks: true });
+    giveTo(uid, draft);
+  }
+
+  /** The template, made again if that failed before, or if somebody has removed it. */
+  async #currentTemplate(): Promise<string> {
+    const known = this.#template;
+    if (known && existsSync(await known)) return known;
+    if (this.#template === known) {
+      const made = this.#makeTemplate();
+      this.#template = made;
+      made.catch(() => (this.#template = null));
+    }
+    return this.#template ?? this.#currentTemplate();
+  }
+
   /** A Deno directory in which no function has ever run, with the databases that Deno makes at its first start. */
   async #makeTemplate(): Promise<string> {
-    await mkdir(this.#root, { recursive: true });
-    await chmod(this.#root, 0o711);
-    const draft = await mkdtemp(join(this.#root, '.template-'));
-    const script = join(draft, 'empty.js');
+    await mkdir(this.runDirectory, { recursive: true });
+    const directory = await mkdtemp(join(this.runDirectory, 'template-'));
+    try {
+      await this.#runNothing(directory);
+    } catch (error) {
+      await removeTree(directory);
+      throw error;
+    }
+    return join(directory, 'deno');
+  }
+
+  async #runNothing(directory: string): Promise<void> {
+    const script = join(directory, 'empty.js');
     await writeFile(script, 'export {};');
     const args = [
       'run',
@@ -94,14 +128,8 @@ export class DeploymentDirectories {
       '--no-lock',
       script,
     ];
-    const env = { DENO_DIR: join(draft, 'deno'), DENO_NO_UPDATE_CHECK: '1' };
-    await execute(this.deno, args, { env, cwd: draft, timeout: limits.bootTimeoutMs });
-    return join(draft, 'deno');
-  }
-
-  async close(): Promise<void> {
-    const template = await this.#template?.catch(() => null);
-    if (template) await removeTree(join(template, '..'));
+    const env = { DENO_DIR: join(directory, 'deno'), DENO_NO_UPDATE_CHECK: '1' };
+    await execute(this.deno, args, { env, cwd: directory, timeout: limits.bootTimeoutMs });
   }
 }
 

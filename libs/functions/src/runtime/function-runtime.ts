@@ -52,9 +52,24 @@ export interface FunctionInstance {
   readonly bootMs: number;
   /** Sends one request. Fails with AppError `WORKER_LIMIT` (546) or `WORKER_ERROR` (500) when the process does. */
   invoke(request: InvocationRequest): Promise<InvocationResponse>;
+  /**
+   * Resolves when the function's handler has returned that was called for an invocation whose connection broke, or the
+   * process is gone. Until then the handler may hold the process's only thread. The function's own claim: bound it by
+   * time.
+   */
+  handlerEnded(invocationId: string): Promise<void>;
   /** True while a promise given to `EdgeRuntime.waitUntil` is pending. The function's own claim: bound it by time. */
   readonly hasBackgroundWork: boolean;
-  /** Begins a measurement; the returned function tells what the process used since. */
+  /** Resolves when no background work is pending, another invocation runs or the process is gone. */
+  backgroundEnded(): Promise<void>;
+  /**
+   * True when no invocation runs and yet the process keeps its main thread busy. Unless it does so in announced
+   * background work, it is killed soon.
+   */
+  isSpinning(): boolean;
+  /** Resolves when it does not spin any more, or is gone. */
+  calm(): Promise<void>;
+  /** Begins a measurement; the returned function ends it and tells what the process used since. */
   startMeter(): () => InstanceUsage;
   /** True from the moment that it is killed or has ended: it must be given no more work. */
   readonly stopping: boolean;
@@ -86,7 +101,10 @@ export interface InvocationResponse {
   readonly body: Readable;
 }
 
-/** Measured outside the sandbox. With several invocations at once in one instance their shares overlap. */
+/**
+ * Measured outside the sandbox. With several invocations at once in one instance their shares overlap. Of a process
+ * that died by itself these are the numbers of the last look, at most `runtimeLimits.lookMs` before its end.
+ */
 export interface InstanceUsage {
   /** Processor time of all threads, in milliseconds; null where the host cannot tell (not Linux). */
   readonly cpuMs: number | null;
@@ -95,7 +113,15 @@ export interface InstanceUsage {
 }
 
 export type KillReason =
-  'idle' | 'evicted' | 'cancelled' | 'wall-time' | 'memory-limit' | 'boot-timeout' | 'removed' | 'shutdown';
+  | 'idle'
+  | 'evicted'
+  | 'cancelled'
+  | 'wall-time'
+  | 'memory-limit'
+  | 'spinning'
+  | 'boot-timeout'
+  | 'removed'
+  | 'shutdown';
 
 export interface InstanceExit {
   readonly code: number | null;
@@ -113,7 +139,7 @@ export interface IsolationReport {
   readonly noNewPrivileges: boolean;
   /** The kernel kills instances when this process dies, however it dies. */
   readonly diesWithParent: boolean;
-  /** `kernel`: a resource limit bounds what can be allocated; `watched`: looked at every `memoryCheckMs`; `heap`: V8's heap only. */
+  /** `kernel`: a resource limit bounds what can be allocated; `watched`: looked at every `lookMs`; `heap`: V8's heap only. */
   readonly memory: 'kernel' | 'watched' | 'heap';
   /** `permissions`: only what the runtime's permission flags refuse. */
   readonly network: 'permissions';

@@ -1,5 +1,6 @@
 import { AppError } from '#libs/platform';
 import type { InstanceExit, InvocationRequest } from './function-runtime.js';
+import { invocationHeader } from './loader.js';
 
 /** RFC 9110 §7.6.1: these belong to one connection. `expect` was answered by the front door already. */
 const hopByHop = new Set([
@@ -24,6 +25,7 @@ export function requestHeaders(request: InvocationRequest): Record<string, strin
     if (value === undefined || hopByHop.has(lower) || (lower === 'content-length' && !streams)) continue;
     headers[lower] = value;
   }
+  headers[invocationHeader] = request.invocationId;
   return headers;
 }
 

@@ -1,5 +1,17 @@
-/** Marks in what an instance writes, put there by the loader so that one `console` call is one log record. */
-export const marks = { start: '\x1e', end: '\x1f', backgroundBegan: '+', backgroundEnded: '-' } as const;
+/**
+ * Marks in what an instance writes, put there by the loader so that one `console` call is one log record. Between
+ * `start` and `end` stands a level and the message, or one of the notices; an invocation's id follows `handlerEnded`.
+ */
+export const marks = {
+  start: '\x1e',
+  end: '\x1f',
+  backgroundBegan: '+',
+  backgroundEnded: '-',
+  handlerEnded: '.',
+} as const;
+
+/** The request header by which the loader knows invocations apart. */
+export const invocationHeader = 'x-galley-invocation-id';
 
 /**
  * The program that every instance starts with. It is JavaScript in a string because it runs in Deno, inside the
@@ -10,6 +22,8 @@ export const marks = { start: '\x1e', end: '\x1f', backgroundBegan: '+', backgro
  * Nothing here protects the host, since the function shares the realm and may replace all of it; it only gives the
  * three handler shapes, `EdgeRuntime.waitUntil` and tidy logs.
  *
+ * Standard input carries ids of invocations, one a line, of which the server asks when their handlers have ended.
+ *
  * Arguments: URL of the module, path of the socket.
  */
 export const loaderSource = String.raw`
@@ -17,14 +31,31 @@ const [codeUrl, socketPath] = Deno.args;
 Object.defineProperty(Deno, 'args', { value: [] });
 const exit = Deno.exit;
 
+const { log, error } = console;
+
+// Handlers under way, by invocation.
+const handling = new Map();
+
+async function tellEnd(id) {
+  // Its request may still be in the socket, or have come to nothing.
+  if (!handling.has(id)) await new Promise((resolve) => setTimeout(resolve, 100));
+  await handling.get(id);
+  log('\x1e.' + id + '\x1f');
+}
+
 // Standard input ends when the server's process ends, however that came about.
 (async () => {
-  const sink = new Uint8Array(1);
-  while ((await Deno.stdin.read(sink)) !== null);
+  const chunk = new Uint8Array(4096);
+  const decoder = new TextDecoder();
+  let text = '';
+  for (let length; (length = await Deno.stdin.read(chunk)) !== null; ) {
+    const lines = (text + decoder.decode(chunk.subarray(0, length))).split('\n');
+    text = lines.pop();
+    lines.forEach(tellEnd);
+  }
   exit(0);
 })();
 
-const { log, error } = console;
 const inspectArguments = Deno[Deno.internal]?.inspectArgs;
 if (inspectArguments) {
   const record = (write, level) => (...args) =>
@@ -65,6 +96,12 @@ function withHttpUrl(request) {
   return request;
 }
 
+// Deno's own would write a stack line by line.
+function onError(reason) {
+  console.error(reason);
+  return new Response('Internal Server Error', { status: 500 });
+}
+
 let serving = false;
 const serve = Deno.serve;
 const galleyServe = (first, second) => {
@@ -72,7 +109,14 @@ const galleyServe = (first, second) => {
   if (typeof handler !== 'function') return serve(first, second);
   serving = true;
   const options = typeof first === 'function' ? second : first;
-  return serve({ onListen() {}, ...options, handler: (request, info) => handler(withHttpUrl(request), info) });
+  const handle = (request, info) => {
+    const id = request.headers.get('${invocationHeader}');
+    const answer = (async () => handler(withHttpUrl(request), info))();
+    const forget = () => handling.delete(id);
+    handling.set(id, answer.then(forget, forget));
+    return answer;
+  };
+  return serve({ onListen() {}, onError, ...options, handler: handle });
 };
 Object.defineProperty(Deno, 'serve', { value: galleyServe, configurable: true, enumerable: true, writable: true });
 

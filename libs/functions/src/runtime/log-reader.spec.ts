@@ -1,16 +1,21 @@
 import { describe, expect, it } from '@jest/globals';
 import { PassThrough } from 'node:stream';
-import { LogGate, readLogRecords } from './log-reader.js';
+import { LogGate } from './log-gate.js';
+import { readLogRecords } from './log-reader.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
-/** What comes out when `chunks` are written one by one. */
+/** What comes out of standard output, or of `source`, when `chunks` are written one by one. */
 async function read(...chunks: (string | Buffer)[]) {
-  const stream = new PassThrough();
+  return readFrom({ level: 'info', gate: new LogGate() }, ...chunks);
+}
+
+async function readFrom(source: { level: 'info' | 'error'; gate: LogGate }, ...chunks: (string | Buffer)[]) {
+  const stream = new PassThrough({ highWaterMark: 64 * 1024 });
   const records: string[] = [];
-  const background: boolean[] = [];
-  readLogRecords(stream, 'info', new LogGate(), {
+  const notices: string[] = [];
+  readLogRecords(stream, source.level, source.gate, {
     onRecord: (level, message) => records.push(`${level}: ${message}`),
-    onBackground: (pending) => background.push(pending),
+    onNotice: (mark, invocationId) => notices.push(`${mark}${invocationId}`),
   });
   for (const chunk of chunks) {
     stream.write(chunk);
@@ -18,7 +23,7 @@ async function read(...chunks: (string | Buffer)[]) {
   }
   stream.end();
   await new Promise((resolve) => stream.once('close', resolve));
-  return { records, background };
+  return { records, notices };
 }
 
 describe('log records', () => {
@@ -45,10 +50,57 @@ describe('log records', () => {
     expect(records).toEqual([`info: ${'x'.repeat(limits.logLineChars)}…`, 'info: next']);
   });
 
-  it('do not include the notices of background work', async () => {
-    const { records, background } = await read('\x1e+\x1f\n', '\x1e-\x1f\n');
+  it('do not include the notices of the loader', async () => {
+    const { records, notices } = await read('\x1e+\x1f\n', '\x1e-\x1f\n\x1e.id-1\x1f\n');
     expect(records).toEqual([]);
-    expect(background).toEqual([true, false]);
+    expect(notices).toEqual(['+', '-', '.id-1']);
+  });
+
+  it("are one for a process's last words, with all lines of the stack", async () => {
+    const words = [
+      'error: Uncaught (in promise) Error: oh\nthrow new Error("oh")',
+      ';\n      ^\n    at main.js:1:7\n',
+    ];
+    const source = { level: 'error' as const, gate: new LogGate() };
+    expect((await readFrom(source, 'before\n', ...words)).records).toEqual([
+      'error: before',
+      'error: error: Uncaught (in promise) Error: oh\nthrow new Error("oh");\n      ^\n    at main.js:1:7',
+    ]);
+  });
+});
+
+describe('a flood of records', () => {
+  const fill = Array.from({ length: limits.logLinesPerWindow }, (_, n) => `line ${n}\n`).join('');
+
+  it('is counted, lines and marked ones, and its notices are heard', async () => {
+    const gate = new LogGate();
+    const { records, notices } = await readFrom(
+      { level: 'info', gate },
+      fill,
+      'a\n\nb\n\x1eIc\x1f\n\x1e+\x1f\nd\nno end',
+      ' yet\n\x1eIe',
+      ' and more\x1f\n\x1e.id\x1f\n',
+    );
+    expect(records).toHaveLength(limits.logLinesPerWindow);
+    expect(notices).toEqual(['+', '.id']);
+    // a, b, c, d, "no end yet", "e and more"
+    expect(gate.takeDropped()).toBe(6);
+  });
+
+  it('costs the reader little more than as many bytes in long lines', async () => {
+    const cost = async (line: string) => {
+      const chunk = Buffer.from(line.repeat(65_536 / line.length));
+      const source = { level: 'info' as const, gate: new LogGate() };
+      const began = process.cpuUsage();
+      await readFrom(source, fill, ...Array.from({ length: 100 }, () => chunk));
+      const { user, system } = process.cpuUsage(began);
+      return { cpuMs: (user + system) / 1000, dropped: source.gate.takeDropped() };
+    };
+    const long = `${'x'.repeat(8191)}\n`;
+    await cost(long);
+    const [few, many] = [await cost(long), await cost('a\n')];
+    expect([few.dropped, many.dropped]).toEqual([800, 3_276_800]);
+    expect(many.cpuMs).toBeLessThan(few.cpuMs * 5);
   });
 });
 

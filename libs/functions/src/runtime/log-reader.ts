@@ -2,56 +2,29 @@ import { StringDecoder } from 'node:string_decoder';
 import type { Readable } from 'node:stream';
 import type { LogLine } from './function-runtime.js';
 import { marks } from './loader.js';
+import { droppedMessage, type LogGate } from './log-gate.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 type Level = LogLine['level'];
 
 const levelOfMark: Record<string, Level> = { D: 'debug', I: 'info', W: 'warn', E: 'error' };
+const notices: ReadonlySet<string> = new Set([
+  marks.backgroundBegan,
+  marks.backgroundEnded,
+  marks.handlerEnded,
+]);
+/** How Deno begins to tell what it ends of; the process's last words follow, to the end of the stream. */
+const lastWords = 'error: Uncaught';
+const newline = 0x0a;
+const startMark = marks.start.charCodeAt(0);
 // Everything that a terminal or a log viewer would act on, save tab and newline.
 // eslint-disable-next-line no-control-regex
 const controlCharacters = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 export interface LogSink {
   onRecord(level: Level, message: string): void;
-  onBackground(pending: boolean): void;
-}
-
-/** Lets through `limits.logLinesPerWindow` records in each window, of both streams of an instance together. */
-export class LogGate {
-  #windowEndsAt = 0;
-  #lines = 0;
-  #bytes = 0;
-  #dropped = 0;
-
-  /** @returns whether one more record fits, and how many were dropped before it that nobody was told of. */
-  admit(now: number): { admitted: boolean; droppedBefore: number } {
-    this.#enterWindow(now);
-    this.#lines += 1;
-    const admitted = this.#lines <= limits.logLinesPerWindow;
-    if (!admitted) this.#dropped += 1;
-    return { admitted, droppedBefore: admitted ? this.takeDropped() : 0 };
-  }
-
-  /** @returns for how many milliseconds reading should stop because the window's bytes are used up; 0 to go on. */
-  pauseFor(bytes: number, now: number): number {
-    this.#enterWindow(now);
-    this.#bytes += bytes;
-    return this.#bytes > limits.logBytesPerWindow ? this.#windowEndsAt - now : 0;
-  }
-
-  /** Records dropped and not yet told of. */
-  takeDropped(): number {
-    const dropped = this.#dropped;
-    this.#dropped = 0;
-    return dropped;
-  }
-
-  #enterWindow(now: number): void {
-    if (now < this.#windowEndsAt) return;
-    this.#windowEndsAt = now + limits.logWindowMs;
-    this.#lines = 0;
-    this.#bytes = 0;
-  }
+  /** What the loader tells of the function's work; `invocationId` is set when a handler has ended. */
+  onNotice(mark: string, invocationId: string): void;
 }
 
 /** Splits one stream of an instance into log records: what the loader marked is one record, anything else one per line. */
@@ -63,9 +36,14 @@ export function readLogRecords(stream: Readable, defaultLevel: Level, gate: LogG
   stream.on('error', () => splitter.onEnd());
 }
 
+/**
+ * Takes records off the text piece by piece: each method is given where one begins and returns where the next does, or
+ * -1 when the rest is no whole one. Records that the gate will drop are only counted, since a function can write a
+ * million of them in a second.
+ */
 class RecordSplitter {
   readonly #decoder = new StringDecoder('utf8');
-  #buffer = '';
+  #text = '';
   /** The rest of a record that was too long, up to this terminator, is skipped. */
   #skipTo: string | null = null;
 
@@ -77,8 +55,14 @@ class RecordSplitter {
   ) {}
 
   onChunk(chunk: Buffer): void {
-    this.#buffer += this.#decoder.write(chunk);
-    while (this.#takeRecord());
+    this.#text += this.#decoder.write(chunk);
+    let begin = 0;
+    while (begin < this.#text.length) {
+      const next = this.#next(begin);
+      if (next < 0) break;
+      begin = next;
+    }
+    this.#text = this.#text.slice(begin);
     const pauseMs = this.gate.pauseFor(chunk.length, Date.now());
     if (pauseMs === 0) return;
     this.stream.pause();
@@ -86,48 +70,79 @@ class RecordSplitter {
   }
 
   onEnd(): void {
-    if (this.#buffer !== '' && this.#skipTo === null) this.#emit(this.#buffer.replaceAll(marks.end, ''));
-    this.#buffer = '';
+    if (this.#text !== '' && this.#skipTo === null)
+      this.#emit(this.#text.replaceAll(marks.end, '').trimEnd());
+    this.#text = '';
   }
 
-  /** Takes one record off the buffer; false when no whole one is there. */
-  #takeRecord(): boolean {
-    if (this.#skipTo !== null) return this.#skip(this.#skipTo);
-    const marked = this.#buffer.startsWith(marks.start);
-    const terminator = marked ? marks.end : '\n';
-    const end = this.#buffer.indexOf(terminator);
-    const record = end < 0 ? this.#buffer : this.#buffer.slice(0, end);
-    // A line that was written without its newline ends where the next marked record starts.
-    const cut = marked ? -1 : record.indexOf(marks.start);
-    if (cut > 0) return this.#take(record.slice(0, cut), cut);
-    if (end >= 0) return this.#take(record, end + 1);
-    if (record.length <= limits.logLineChars) return false;
-    this.#skipTo = terminator;
-    return this.#take(record, record.length);
+  #next(begin: number): number {
+    if (this.#skipTo !== null) return this.#skip(begin, this.#skipTo);
+    if (this.gate.isClosed(Date.now())) return this.#drop(begin);
+    return this.#text[begin] === marks.start ? this.#takeMarked(begin) : this.#takeLine(begin);
   }
 
-  #take(record: string, length: number): boolean {
-    this.#emit(record);
-    this.#buffer = this.#buffer.slice(length);
-    return this.#buffer !== '';
-  }
-
-  #skip(terminator: string): boolean {
-    const end = this.#buffer.indexOf(terminator);
-    this.#buffer = end < 0 ? '' : this.#buffer.slice(end + 1);
+  #skip(begin: number, terminator: string): number {
+    const end = this.#text.indexOf(terminator, begin);
     if (end >= 0) this.#skipTo = null;
-    return end >= 0 && this.#buffer !== '';
+    return end < 0 ? this.#text.length : end + 1;
+  }
+
+  #takeMarked(begin: number): number {
+    const end = this.#text.indexOf(marks.end, begin);
+    if (end < 0) return this.#cutIfTooLong(begin, marks.end);
+    this.#emit(this.#text.slice(begin, end));
+    return end + 1;
+  }
+
+  #takeLine(begin: number): number {
+    const isLast = this.defaultLevel === 'error' && this.#text.startsWith(lastWords, begin);
+    const end = isLast ? -1 : this.#text.indexOf('\n', begin);
+    const line = end < 0 ? this.#text.slice(begin) : this.#text.slice(begin, end);
+    // A line that was written without its newline ends where the next marked record starts.
+    const cut = line.indexOf(marks.start);
+    if (cut < 0 && end < 0) return this.#cutIfTooLong(begin, '\n');
+    this.#emit(cut < 0 ? line : line.slice(0, cut));
+    return begin + (cut < 0 ? line.length + 1 : cut);
+  }
+
+  #cutIfTooLong(begin: number, terminator: string): number {
+    if (this.#text.length - begin <= limits.logLineChars) return -1;
+    this.#emit(this.#text.slice(begin));
+    this.#skipTo = terminator;
+    return this.#text.length;
+  }
+
+  /** Passes over all whole records and counts them; only notices are heard. */
+  #drop(begin: number): number {
+    const text = this.#text;
+    let next = begin;
+    let records = 0;
+    for (let at = begin; at < text.length; at += 1) {
+      const code = text.charCodeAt(at);
+      if (code === newline) {
+        // An empty line is what console writes after a closing mark.
+        if (at > next) records += 1;
+        next = at + 1;
+      } else if (code === startMark) {
+        const end = text.indexOf(marks.end, at);
+        if (end < 0) break;
+        if (notices.has(text[at + 1]!)) this.#emit(text.slice(at, end));
+        else records += 1;
+        at = end;
+        next = end + 1;
+      }
+    }
+    this.gate.drop(records);
+    if (next > begin) return next;
+    return this.#cutIfTooLong(begin, text[begin] === marks.start ? marks.end : '\n');
   }
 
   #emit(record: string): void {
     const marked = record.startsWith(marks.start);
-    if (marked && (record[1] === marks.backgroundBegan || record[1] === marks.backgroundEnded)) {
-      this.sink.onBackground(record[1] === marks.backgroundBegan);
-      return;
-    }
-    const level = (marked && levelOfMark[record[1] ?? '']) || this.defaultLevel;
+    const mark = marked ? (record[1] ?? '') : '';
+    if (notices.has(mark)) return this.sink.onNotice(mark, record.slice(2));
+    const level = levelOfMark[mark] ?? this.defaultLevel;
     const text = marked ? record.slice(2) : record.endsWith('\r') ? record.slice(0, -1) : record;
-    // console writes a newline after the closing mark.
     if (text === '' && !marked) return;
     const { admitted, droppedBefore } = this.gate.admit(Date.now());
     if (droppedBefore > 0) this.sink.onRecord('warn', droppedMessage(droppedBefore));
@@ -135,8 +150,10 @@ class RecordSplitter {
   }
 }
 
-export function droppedMessage(count: number): string {
-  return `${count} log records were dropped: the limit is ${limits.logLinesPerWindow} in ${limits.logWindowMs / 1000} s.`;
+/** What was written, as its writer meant it. */
+export function unmarked(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/\x1e[DIWE]?|\x1f/g, '');
 }
 
 function printable(text: string): string {

@@ -24,8 +24,14 @@ export const runtimeLimits = {
   environmentNames: 200,
   /** Hosts that one function may declare. */
   allowedHosts: 200,
-  /** How often memory is looked at from outside while instances exist. */
-  memoryCheckMs: 100,
+  /** How often memory and processor time are looked at from outside while instances exist. */
+  lookMs: 100,
+  /**
+   * An instance on which no invocation runs spins when its main thread ran for this long, and had something to do for
+   * this share of the time. Tidying up after an answer takes a few milliseconds.
+   */
+  spinMs: 10,
+  spinShare: 0.8,
   /** Response headers of a function. */
   responseHeaderBytes: 64 * 1024,
   /** Unpacked deployments kept on disk; the longest unused are removed first. */

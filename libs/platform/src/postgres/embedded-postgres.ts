@@ -115,7 +115,7 @@ async function prepareSocketDirectory(dataDir: string, as: Unprivileged): Promis
   const preferred = join(dataDir, 'sockets');
   const digest = createHash('sha256').update(dataDir).digest('hex').slice(0, 12);
   const directory =
-    preferred.length <= longestSocketDirectory ? preferred : join(tmpdir(), `galley-${digest}`);
+    preferred.length <= longestSocketDirectory ? preferred : join(tmpdir(), `galley-postgres-${digest}`);
   await mkdir(directory, { recursive: true, mode: 0o700 });
   await chmod(directory, 0o700);
   if (as.owner !== undefined) await chown(directory, as.owner, as.owner);

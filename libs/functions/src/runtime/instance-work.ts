@@ -1,0 +1,81 @@
+import { marks } from './loader.js';
+
+/** What one instance is busy with, by what we asked of it and by what its loader tells. */
+export class InstanceWork {
+  readonly #invocations = new Set<string>();
+  /** Of invocations whose connection broke: called when the handler has ended. */
+  readonly #handlers = new Map<string, () => void>();
+  #onBackgroundEnd: (() => void)[] = [];
+  #lastInvocationId: string | null = null;
+  #hasBackground = false;
+  #isOver = false;
+
+  /** @param onIdle called when the last thing that was asked of the instance has ended */
+  constructor(private readonly onIdle: () => void) {}
+
+  get hasBackground(): boolean {
+    return this.#hasBackground;
+  }
+
+  /** Whether an invocation runs, or the handler of one whose connection broke. */
+  get isAsked(): boolean {
+    return this.#invocations.size > 0 || this.#handlers.size > 0;
+  }
+
+  /** What was written while nothing runs came from the last one, in the background or a moment before its answer. */
+  get writerId(): string | null {
+    return this.#invocations.size > 1 ? null : this.#lastInvocationId;
+  }
+
+  begin(invocationId: string): void {
+    this.#invocations.add(invocationId);
+    this.#lastInvocationId = invocationId;
+    this.#tellBackgroundEnd();
+  }
+
+  end(invocationId: string): void {
+    if (this.#invocations.delete(invocationId)) this.#tellIdle();
+  }
+
+  /** Resolves when the loader tells that the handler of this invocation has ended. */
+  handlerEnded(invocationId: string): Promise<void> {
+    if (this.#isOver) return Promise.resolve();
+    return new Promise((resolve) => this.#handlers.set(invocationId, resolve));
+  }
+
+  /** Resolves when no background work is pending or another invocation begins. */
+  backgroundEnded(): Promise<void> {
+    if (!this.#hasBackground || this.#invocations.size > 0) return Promise.resolve();
+    return new Promise((resolve) => this.#onBackgroundEnd.push(resolve));
+  }
+
+  /** What the loader tells. It is the function's own claim, since they share a realm. */
+  onNotice(mark: string, invocationId: string): void {
+    if (mark === marks.handlerEnded) {
+      this.#handlers.get(invocationId)?.();
+      if (!this.#handlers.delete(invocationId)) return;
+    } else {
+      this.#hasBackground = mark === marks.backgroundBegan;
+      if (this.#hasBackground) return;
+      this.#tellBackgroundEnd();
+    }
+    this.#tellIdle();
+  }
+
+  /** The process is gone. */
+  close(): void {
+    this.#isOver = true;
+    this.#hasBackground = false;
+    for (const resolve of this.#handlers.values()) resolve();
+    this.#handlers.clear();
+    this.#tellBackgroundEnd();
+  }
+
+  #tellBackgroundEnd(): void {
+    for (const resolve of this.#onBackgroundEnd.splice(0)) resolve();
+  }
+
+  #tellIdle(): void {
+    if (!this.isAsked) this.onIdle();
+  }
+}

@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { connect, type Socket } from 'node:net';
+import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
+import { eventually } from '../support/eventually.js';
+import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
+
+interface Invocation {
+  error: string | null;
+  status: string;
+  start: string;
+  wall_ms: number;
+  cpu_ms: number;
+}
+
+let server: FunctionsServer;
+let pool: InstancePool;
+beforeAll(async () => {
+  server = await startFunctionsServer();
+  pool = server.get(InstancePool);
+});
+afterAll(() => server.close());
+
+const invocationsOf = (slug: string, count: number) =>
+  eventually(async () => {
+    const { body } = await server.manage('GET', `/invocations?function=${slug}`);
+    return body.length >= count && (body as unknown as Invocation[]);
+  });
+
+const hasLogged = (slug: string, text: string) =>
+  eventually(async () => {
+    const { body } = await server.manage('GET', `/functions/${slug}/logs`);
+    return (body as unknown as { message: string }[]).some(({ message }) => message === text);
+  });
+
+/** Begins an upload to a function and leaves it unfinished. */
+async function beginUpload(slug: string): Promise<Socket> {
+  const { hostname, port } = new URL(server.url);
+  const socket = connect(Number(port), hostname);
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  const head = [
+    `POST /functions/v1/${slug} HTTP/1.1`,
+    `Host: ${hostname}`,
+    `Authorization: Bearer ${server.keys.publishableKey}`,
+    'Content-Type: text/plain',
+    'Content-Length: 1000000',
+  ];
+  socket.write(`${head.join('\r\n')}\r\n\r\nhello`);
+  return socket;
+}
+
+const waiting = (slug: string, count: number) => async () => {
+  await server.manage('GET', `/invocations?function=${slug}`);
+  return pool.statistics().waiting === count;
+};
+
+describe('a client that goes away in the middle of its upload harms nobody', () => {
+  it('while its instance starts', async () => {
+    await server.deploy(
+      'slow-start',
+      `await new Promise((r) => setTimeout(r, 600)); Deno.serve(async (r) => new Response(await r.text()));`,
+    );
+    const upload = await beginUpload('slow-start');
+    await eventually(waiting('slow-start', 1));
+    upload.destroy();
+    await eventually(waiting('slow-start', 0));
+    expect(await (await server.call('slow-start', { method: 'POST', body: 'whole' })).text()).toBe('whole');
+  });
+
+  it('while it waits in line', async () => {
+    await server.deploy('crowded', `Deno.serve(async (r) => new Response(await r.text()));`, {
+      max_instances: 1,
+    });
+    const first = await beginUpload('crowded');
+    await eventually(() => pool.statistics().busy === 1);
+    const second = await beginUpload('crowded');
+    await eventually(waiting('crowded', 1));
+    second.destroy();
+    await eventually(waiting('crowded', 0));
+    first.destroy();
+    expect(await (await server.call('crowded', { method: 'POST', body: 'whole' })).text()).toBe('whole');
+  });
+});
+
+describe('a function whose client has gone', () => {
+  const spinning = (untilMs: string) => `Deno.serve((request) => {
+    if (!request.headers.get('x-spin')) return new Response('ok');
+    console.log('spins');
+    const end = performance.now() + ${untilMs};
+    while (performance.now() < end);
+    return new Response('late');
+  });`;
+
+  /** Calls a function so that it spins, and goes away when it does. */
+  async function leaveSpinning(slug: string): Promise<void> {
+    const client = new AbortController();
+    const call = server.call(slug, { headers: { 'x-spin': '1' }, signal: client.signal });
+    await hasLogged(slug, 'spins');
+    client.abort();
+    await expect(call).rejects.toThrow('aborted');
+  }
+
+  it('keeps its instance until it is done, and is charged for all of it', async () => {
+    await server.deploy('spins', spinning('1500'), { max_instances: 1, timeout_ms: 8000 });
+    await server.call('spins');
+    await leaveSpinning('spins');
+    expect((await server.call('spins')).status).toBe(200);
+    const [innocent, gone] = await invocationsOf('spins', 3);
+    expect(gone).toMatchObject({ status: 'failed', error: expect.stringContaining('CLIENT_GONE') });
+    expect(gone!.wall_ms).toBeGreaterThanOrEqual(1490);
+    expect(gone!.cpu_ms).toBeGreaterThan(200);
+    expect(innocent).toMatchObject({ status: 'succeeded', start: 'warm' });
+    expect(innocent!.cpu_ms).toBeLessThan(gone!.cpu_ms / 2);
+  });
+
+  it('is killed at its wall time, and nobody else pays', async () => {
+    await server.deploy('endless', spinning('Infinity'), { max_instances: 1, timeout_ms: 1000 });
+    await server.call('endless');
+    await leaveSpinning('endless');
+    expect(await (await server.call('endless')).text()).toBe('ok');
+    const [innocent, gone] = await invocationsOf('endless', 3);
+    expect(gone).toMatchObject({ status: 'failed', error: expect.stringContaining('CLIENT_GONE') });
+    expect(gone!.wall_ms).toBeGreaterThanOrEqual(995);
+    expect(innocent).toMatchObject({ status: 'succeeded', start: 'cold' });
+    expect(innocent!.wall_ms).toBeLessThan(900);
+  });
+
+  it('hears of it and may still act with its token', async () => {
+    await server.deploy(
+      'tidy',
+      `Deno.serve(async (request) => {
+        console.log('begun');
+        await new Promise((resolve) => request.signal.addEventListener('abort', resolve));
+        const headers = { authorization: 'Bearer ' + request.headers.get('x-galley-token') };
+        const { status } = await fetch(Deno.env.get('SUPABASE_URL') + '/rest/v1/rpc/nothing', { headers });
+        console.log('answered ' + status);
+        return new Response();
+      });`,
+    );
+    const client = new AbortController();
+    const call = server.call('tidy', { signal: client.signal });
+    await hasLogged('tidy', 'begun');
+    client.abort();
+    await expect(call).rejects.toThrow('aborted');
+    // Nothing was granted to it; 401 would mean that the token is dead.
+    await hasLogged('tidy', 'answered 403');
+    await invocationsOf('tidy', 1);
+    expect(pool.statistics().busy).toBe(0);
+  });
+});

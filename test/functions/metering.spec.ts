@@ -1,0 +1,158 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { StartedDelivery } from '#libs/events';
+import { InvokeFunction } from '#libs/functions';
+import { newId } from '#libs/platform';
+import { eventually } from '../support/eventually.js';
+import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
+
+interface Invocation {
+  error: string | null;
+  status: string;
+  start: string;
+  wall_ms: number;
+  cpu_ms: number;
+  peak_memory_bytes: number;
+}
+
+const burn = `const burn = (ms) => { const end = performance.now() + ms; while (performance.now() < end); };`;
+const megabytes = 1024 * 1024;
+
+let server: FunctionsServer;
+beforeAll(async () => {
+  server = await startFunctionsServer();
+});
+afterAll(() => server.close());
+
+const invocationsOf = (slug: string, count: number) =>
+  eventually(async () => {
+    const { body } = await server.manage('GET', `/invocations?function=${slug}`);
+    return body.length >= count && (body as unknown as Invocation[]);
+  });
+
+describe('what an invocation is charged with', () => {
+  it('is what its process used up to the last look when the process ends itself', async () => {
+    await server.deploy(
+      'suicidal',
+      `${burn} Deno.serve(() => { new Uint8Array(100 * ${megabytes}).fill(1); burn(1000); Deno.exit(0); });`,
+    );
+    expect((await server.call('suicidal')).status).toBe(500);
+    const [record] = await invocationsOf('suicidal', 1);
+    // Other processes take their share of the processors.
+    expect(record!.cpu_ms).toBeGreaterThan(150);
+    expect(record!.peak_memory_bytes).toBeGreaterThan(100 * megabytes);
+  });
+
+  it('includes the work that it gave to EdgeRuntime.waitUntil', async () => {
+    await server.deploy(
+      'afterwards',
+      `${burn} Deno.serve(() => {
+        EdgeRuntime.waitUntil((async () => {
+          await new Promise((r) => setTimeout(r, 50));
+          globalThis.held = new Uint8Array(100 * ${megabytes}).fill(1);
+          burn(800);
+        })());
+        return new Response('answered');
+      });`,
+    );
+    expect(await (await server.call('afterwards')).text()).toBe('answered');
+    const [record] = await invocationsOf('afterwards', 1);
+    expect(record).toMatchObject({ status: 'succeeded' });
+    expect(record!.cpu_ms).toBeGreaterThan(100);
+    expect(record!.wall_ms).toBeGreaterThanOrEqual(845);
+    expect(record!.peak_memory_bytes).toBeGreaterThan(100 * megabytes);
+  });
+
+  it('includes background work that keeps the instance busy, for which the next call waits uncharged', async () => {
+    await server.deploy(
+      'blocked',
+      `${burn} Deno.serve((request) => {
+        if (request.method === 'POST') EdgeRuntime.waitUntil((async () => {
+          await new Promise((r) => setTimeout(r, 50));
+          burn(300);
+          console.log('burns');
+          burn(1200);
+        })());
+        return new Response('answered');
+      });`,
+      { max_instances: 1 },
+    );
+    await server.call('blocked', { method: 'POST' });
+    await eventually(async () => (await server.manage('GET', '/functions/blocked/logs')).body.length > 0);
+    expect(await (await server.call('blocked')).text()).toBe('answered');
+    const [next, burning] = await invocationsOf('blocked', 2);
+    expect(burning!.cpu_ms).toBeGreaterThan(200);
+    expect(burning!.wall_ms).toBeGreaterThanOrEqual(1400);
+    expect(next).toMatchObject({ status: 'succeeded', start: 'warm' });
+    expect(next!.cpu_ms).toBeLessThan(burning!.cpu_ms / 2);
+    expect(next!.wall_ms).toBeLessThan(burning!.wall_ms / 2);
+  });
+
+  it('ends where the next invocation on the instance begins', async () => {
+    await server.deploy(
+      'relieved',
+      `Deno.serve(() => { EdgeRuntime.waitUntil(new Promise((r) => setTimeout(r, 1500))); return new Response(); });`,
+      { max_instances: 1 },
+    );
+    await server.call('relieved');
+    await server.call('relieved');
+    const [first] = await invocationsOf('relieved', 1);
+    expect(first!.start).toBe('cold');
+    expect(first!.wall_ms).toBeLessThan(1000);
+    const [second] = await invocationsOf('relieved', 2);
+    expect(second!.wall_ms).toBeGreaterThanOrEqual(1000);
+  });
+
+  it('of an event is known when its background work has ended, or its worker stops', async () => {
+    await server.deploy(
+      'patient',
+      `Deno.serve(() => { EdgeRuntime.waitUntil(new Promise((r) => setTimeout(r, 400))); return new Response(); });`,
+    );
+    const ended = await deliver('patient', new AbortController().signal);
+    expect(ended).toMatchObject({ status: 'succeeded' });
+    expect(ended.record!.wallMs).toBeGreaterThanOrEqual(395);
+    await server.deploy(
+      'tireless',
+      `Deno.serve(() => {
+        setTimeout(() => console.log('still at it'), 100);
+        EdgeRuntime.waitUntil(new Promise(() => {}));
+        return new Response();
+      });`,
+    );
+    const worker = new AbortController();
+    const delivered = deliver('tireless', worker.signal);
+    await eventually(async () => (await server.manage('GET', '/functions/tireless/logs')).body.length > 0);
+    worker.abort();
+    expect(await delivered).toMatchObject({ status: 'succeeded', record: { httpStatus: 200 } });
+  });
+
+  it('is bounded by the wall time also in the background', async () => {
+    const manifest = { timeout_ms: 500 };
+    await server.deploy(
+      'forever',
+      `Deno.serve(() => { EdgeRuntime.waitUntil(new Promise(() => {})); return new Response(); });`,
+      manifest,
+    );
+    expect((await server.call('forever')).status).toBe(200);
+    const [record] = await invocationsOf('forever', 1);
+    expect(record).toMatchObject({ status: 'succeeded' });
+    expect(record!.wall_ms).toBeGreaterThanOrEqual(495);
+  });
+});
+
+function deliver(functionSlug: string, signal: AbortSignal) {
+  const delivery: StartedDelivery = {
+    id: newId(),
+    projectRef: 'local',
+    subscriptionId: newId(),
+    functionSlug,
+    eventId: newId(),
+    eventName: 'row.inserted',
+    payload: { schema: 'public', table: 'posts', record: '{}', oldRecord: null, leftOut: null },
+    requestId: 'trace',
+    depth: 0,
+    occurredAt: new Date(),
+    invocationId: newId(),
+    attempt: 1,
+  };
+  return server.get(InvokeFunction).invokeForEvent(server.project, delivery, signal);
+}
