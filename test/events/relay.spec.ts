@@ -255,7 +255,9 @@ describe('the relay', () => {
       await newDelivery();
       expect(await endDeliveriesToNobody(server.platform.database, 60_000)).toBe(0);
       expect(await endDeliveriesToNobody(server.platform.database, 0)).toBe(1);
-      expect(await deliveries()).toMatchObject([{ state: 'dead', last_error: 'The function was deleted or switched off' }]);
+      expect(await deliveries()).toMatchObject([
+        { state: 'dead', last_error: 'The function was deleted or switched off' },
+      ]);
     });
 
     it('is not begun again once it has ended', async () => {
