@@ -7,6 +7,7 @@ import {
   type WorkerOptions,
 } from 'bullmq';
 import type { Logger } from '#libs/platform';
+import { setMaxListeners } from 'node:events';
 import { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
 import { retryDelayMs } from './retry-delay.js';
 
@@ -56,6 +57,7 @@ export class BullMqQueue extends JobQueue {
     handle: (job: Job) => Promise<void>,
   ): Promise<Consumer> {
     const abort = new AbortController();
+    setMaxListeners(options.concurrency, abort.signal);
     const workerOptions = {
       connection: this.backend.connection,
       concurrency: options.concurrency,
@@ -147,14 +149,21 @@ function backoffStrategy(attemptsMade: number, _type?: string, error?: Error): n
 async function run(
   job: BullJob,
   token: string | undefined,
-  signal: AbortSignal,
+  closing: AbortSignal,
   handle: (job: Job) => Promise<void>,
 ): Promise<void> {
+  // A signal of the job's own: what listens to it goes with the job, while the consumer may live for months.
+  const abort = new AbortController();
+  const onClosing = () => abort.abort(closing.reason);
+  if (closing.aborted) onClosing();
+  closing.addEventListener('abort', onClosing);
   try {
-    await handle({ id: job.id!, data: job.data, failures: job.attemptsMade, signal });
+    await handle({ id: job.id!, data: job.data, failures: job.attemptsMade, signal: abort.signal });
   } catch (error) {
     if (!(error instanceof RetryLater && error.uncounted)) throw error;
     await job.moveToDelayed(Date.now() + (error.afterMs ?? retryDelayMs(1)), token);
     throw new DelayedError();
+  } finally {
+    closing.removeEventListener('abort', onClosing);
   }
 }
