@@ -1,4 +1,6 @@
 import { bundleFunction, type Bundle } from '../../libs/functions/src/bundle/bundle-function.js';
+import type { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
+import { call, specFor } from './runtime-support.js';
 
 export interface BundleOptions {
   entrypoint?: string;
@@ -19,4 +21,12 @@ export function bundleSources(
     check: options.check ?? false,
     dataDir,
   });
+}
+
+/** What a bundle answers when it runs. */
+export async function answerOfBundle(runtime: DenoRuntime, bundled: { code: Uint8Array }): Promise<string> {
+  const instance = await runtime.start(specFor(Buffer.from(bundled.code).toString()));
+  const { text } = await call(instance);
+  instance.kill('removed');
+  return text;
 }

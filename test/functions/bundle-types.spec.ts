@@ -1,30 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
-import { bundleSources, type BundleOptions } from './bundle-support.js';
-import { call, scratchDataDir, specFor } from './runtime-support.js';
+import { describe, expect, it } from '@jest/globals';
+import { answerOfBundle, bundleSources, type BundleOptions } from './bundle-support.js';
+import { useRuntime } from './runtime-support.js';
 
-const dataDir = scratchDataDir();
-let runtime: DenoRuntime;
-
-beforeAll(async () => {
-  runtime = await DenoRuntime.open({ dataDir: dataDir.path });
-});
-
-afterAll(async () => {
-  await runtime.close();
-  dataDir.remove();
-});
+const used = useRuntime();
 
 const bundle = (files: Record<string, string>, options?: BundleOptions) =>
-  bundleSources(dataDir.path, files, options);
+  bundleSources(used.dataDir, files, options);
 
-/** What the bundle answers when it runs. */
-async function answerOf(bundled: { code: Uint8Array }): Promise<string> {
-  const instance = await runtime.start(specFor(Buffer.from(bundled.code).toString()));
-  const { text } = await call(instance);
-  instance.kill('removed');
-  return text;
-}
+const answerOf = (bundled: { code: Uint8Array }) => answerOfBundle(used.runtime, bundled);
 
 const supabaseFunction = `// Setup type definitions for built-in Supabase Runtime APIs
 import 'jsr:@supabase/functions-js@2/edge-runtime.d.ts';

@@ -1,18 +1,15 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sweepSourceTrees } from '../../libs/functions/src/bundle/source-tree.js';
-import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
-import { bundleSources, type BundleOptions } from './bundle-support.js';
-import { call, scratchDataDir, specFor } from './runtime-support.js';
+import { answerOfBundle, bundleSources, type BundleOptions } from './bundle-support.js';
+import { useRuntime } from './runtime-support.js';
 
-const dataDir = scratchDataDir();
-const outside = join(dataDir.path, 'outside');
-let runtime: DenoRuntime;
+const used = useRuntime();
+const outside = join(used.dataDir, 'outside');
 
-beforeAll(async () => {
-  runtime = await DenoRuntime.open({ dataDir: dataDir.path });
+beforeAll(() => {
   mkdirSync(outside);
   writeFileSync(join(outside, 'secret.txt'), 'the-secret');
   writeFileSync(join(outside, 'secret.json'), '{"key":"the-secret"}');
@@ -20,21 +17,10 @@ beforeAll(async () => {
   writeFileSync(join(outside, 'secret.css'), 'a{content:"the-secret"}');
 });
 
-afterAll(async () => {
-  await runtime.close();
-  dataDir.remove();
-});
-
 const bundle = (files: Record<string, string>, options?: BundleOptions) =>
-  bundleSources(dataDir.path, files, options);
+  bundleSources(used.dataDir, files, options);
 
-/** What the bundle answers when it runs. */
-async function answerOf(bundled: { code: Uint8Array }): Promise<string> {
-  const instance = await runtime.start(specFor(Buffer.from(bundled.code).toString()));
-  const { text } = await call(instance);
-  instance.kill('removed');
-  return text;
-}
+const answerOf = (bundled: { code: Uint8Array }) => answerOfBundle(used.runtime, bundled);
 
 describe('a bundle', () => {
   it('holds relative imports, shared modules, JSON and text, and runs', async () => {

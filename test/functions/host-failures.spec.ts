@@ -3,11 +3,12 @@ import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { InvokeFunction } from '#libs/functions';
-import { createLogger, EmbeddedPostgres, newId } from '#libs/platform';
+import { createLogger, EmbeddedPostgres } from '#libs/platform';
 import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
 import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import { runtimeBases } from '../../libs/functions/src/runtime/run-directory.js';
 import { eventually } from '../support/eventually.js';
+import { newDelivery } from './new-delivery.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 import { call, scratchDataDir, specFor } from './runtime-support.js';
 
@@ -66,24 +67,9 @@ describe('an invocation on a host that fails', () => {
   afterAll(() => server.close());
 
   const deliver = () =>
-    server.get(InvokeFunction).invokeForEvent(
-      server.project,
-      {
-        id: newId(),
-        projectRef: 'local',
-        subscriptionId: newId(),
-        functionSlug: 'hello',
-        eventId: newId(),
-        eventName: 'row.inserted',
-        payload: { schema: 'public', table: 'posts', record: '{}', oldRecord: null, leftOut: null },
-        requestId: 'trace',
-        depth: 0,
-        occurredAt: new Date(),
-        invocationId: newId(),
-        attempt: 1,
-      },
-      new AbortController().signal,
-    );
+    server
+      .get(InvokeFunction)
+      .invokeForEvent(server.project, newDelivery('hello'), new AbortController().signal);
 
   it('is refused and recorded, and counts as a failed try of an event', async () => {
     const mend = breakDeployments(base);

@@ -1,37 +1,9 @@
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { InstancePool, type PoolOptions } from '../../libs/functions/src/instances/instance-pool.js';
-import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
+import { describe, expect, it } from '@jest/globals';
 import type { FunctionInstance } from '../../libs/functions/src/runtime/function-runtime.js';
 import { eventually } from '../support/eventually.js';
-import { call, scratchDataDir, specFor } from './runtime-support.js';
+import { usePool } from './pool-support.js';
+import { call, specFor } from './runtime-support.js';
 
-const dataDir = scratchDataDir();
-let runtime: DenoRuntime;
-let pool: InstancePool;
-
-beforeAll(async () => {
-  runtime = await DenoRuntime.open({ dataDir: dataDir.path });
-});
-
-beforeEach(() => {
-  pool = new InstancePool(runtime, 2);
-});
-
-afterEach(() => pool.close());
-
-afterAll(async () => {
-  await runtime.close();
-  dataDir.remove();
-});
-
-const options: PoolOptions = {
-  maxInstances: 2,
-  concurrencyPerInstance: 1,
-  idleMs: 60_000,
-  queueLimit: 100,
-  waitTimeoutMs: 10_000,
-  wallTimeMs: 10_000,
-};
 const code = `Deno.serve(async (req) => {
   const path = new URL(req.url).pathname;
   if (path === '/hang') await new Promise(() => {});
@@ -41,16 +13,8 @@ const code = `Deno.serve(async (req) => {
   if (path === '/leave-ticking') setInterval(() => console.log('tick'), 10);
   return new Response(String(Deno.pid)); });`;
 
-/** Runs `work` on an instance of the function `key`. */
-function on<T>(
-  key: string,
-  work: (instance: FunctionInstance, start: 'cold' | 'warm', signal: AbortSignal) => Promise<T>,
-  changed: Partial<PoolOptions> = {},
-) {
-  const signal = new AbortController().signal;
-  const makeSpec = () => specFor(code, { deploymentId: key });
-  return pool.withInstance(key, makeSpec, { ...options, ...changed }, signal, work);
-}
+const host = usePool(code);
+const { on, options } = host;
 
 const pidOf = async (instance: FunctionInstance) => instance.pid;
 
@@ -81,7 +45,7 @@ describe('calls that share an instance', () => {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'IDLE_TIMEOUT' } });
     }
     expect(performance.now() - began).toBeLessThan(2_000);
-    await eventually(() => pool.statistics().instances === 0);
+    await eventually(() => host.pool.statistics().instances === 0);
   });
 });
 
@@ -93,7 +57,7 @@ describe('an instance that works in the background', () => {
     const began = performance.now();
     expect(await on('c', async (_, start) => start)).toBe('cold');
     expect(performance.now() - began).toBeGreaterThan(500);
-    const left = pool.statistics().functions.map(({ key }) => key);
+    const left = host.pool.statistics().functions.map(({ key }) => key);
     expect(left.toSorted()).toEqual(['b', 'c']);
     expect(oldest.status).toBe(200);
   });
@@ -105,7 +69,7 @@ describe('an instance that works in the background', () => {
     await on('c', pidOf);
     expect(performance.now() - began).toBeLessThan(1_000);
     expect(
-      pool
+      host.pool
         .statistics()
         .functions.map(({ key }) => key)
         .toSorted(),
@@ -144,7 +108,7 @@ describe('an instance that spins although nothing is asked of it', () => {
     const spec = specFor(code);
     const makeSpec = () => spec;
     const signal = new AbortController().signal;
-    const instance = await pool.withInstance('a', makeSpec, options, signal, async (used) => {
+    const instance = await host.pool.withInstance('a', makeSpec, options, signal, async (used) => {
       await call(used, '/leave-ticking');
       return used;
     });

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
 import type { StartedDelivery } from '#libs/events';
 import { FunctionsModule, InvokeFunction } from '#libs/functions';
-import { limits, newId } from '#libs/platform';
+import { limits } from '#libs/platform';
 import { eventually } from '../support/eventually.js';
+import { newDelivery } from './new-delivery.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
 let invokeFunction: InvokeFunction;
@@ -155,21 +156,8 @@ describe('what a function writes', () => {
 });
 
 describe('an event', () => {
-  const delivery = (slug: string, change: Partial<StartedDelivery> = {}): StartedDelivery => ({
-    id: newId(),
-    projectRef: 'local',
-    subscriptionId: newId(),
-    functionSlug: slug,
-    eventId: newId(),
-    eventName: 'row.updated',
-    payload: { schema: 'public', table: 'posts', record: '{"id":2}', oldRecord: '{"id":1}', leftOut: null },
-    requestId: 'trace-event',
-    depth: 0,
-    occurredAt: new Date('2026-01-02T03:04:05.678Z'),
-    invocationId: newId(),
-    attempt: 3,
-    ...change,
-  });
+  const delivery = (slug: string, change: Partial<StartedDelivery> = {}) =>
+    newDelivery(slug, { attempt: 3, ...change });
   const deliver = (to: StartedDelivery) =>
     invokeFunction.invokeForEvent(server.project, to, new AbortController().signal);
 

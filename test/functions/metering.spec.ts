@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { StartedDelivery } from '#libs/events';
 import { InvokeFunction } from '#libs/functions';
-import { newId } from '#libs/platform';
 import { eventually } from '../support/eventually.js';
+import { newDelivery } from './new-delivery.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
 interface Invocation {
@@ -140,19 +139,5 @@ describe('what an invocation is charged with', () => {
 });
 
 function deliver(functionSlug: string, signal: AbortSignal) {
-  const delivery: StartedDelivery = {
-    id: newId(),
-    projectRef: 'local',
-    subscriptionId: newId(),
-    functionSlug,
-    eventId: newId(),
-    eventName: 'row.inserted',
-    payload: { schema: 'public', table: 'posts', record: '{}', oldRecord: null, leftOut: null },
-    requestId: 'trace',
-    depth: 0,
-    occurredAt: new Date(),
-    invocationId: newId(),
-    attempt: 1,
-  };
-  return server.get(InvokeFunction).invokeForEvent(server.project, delivery, signal);
+  return server.get(InvokeFunction).invokeForEvent(server.project, newDelivery(functionSlug), signal);
 }

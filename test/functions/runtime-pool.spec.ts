@@ -1,39 +1,11 @@
-import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals';
-import { InstancePool, type PoolOptions } from '../../libs/functions/src/instances/instance-pool.js';
-import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
+import { expect, it } from '@jest/globals';
 import type { FunctionInstance } from '../../libs/functions/src/runtime/function-runtime.js';
 import { processStartTime } from '../../libs/functions/src/runtime/process-identity.js';
 import { eventually } from '../support/eventually.js';
-import { call, scratchDataDir, specFor } from './runtime-support.js';
+import { usePool } from './pool-support.js';
+import { call, specFor } from './runtime-support.js';
 
-const dataDir = scratchDataDir();
 const neverAborts = () => new AbortController().signal;
-let runtime: DenoRuntime;
-let pool: InstancePool;
-
-beforeAll(async () => {
-  runtime = await DenoRuntime.open({ dataDir: dataDir.path });
-});
-
-beforeEach(() => {
-  pool = new InstancePool(runtime, 2);
-});
-
-afterEach(() => pool.close());
-
-afterAll(async () => {
-  await runtime.close();
-  dataDir.remove();
-});
-
-const options: PoolOptions = {
-  maxInstances: 2,
-  concurrencyPerInstance: 1,
-  idleMs: 60_000,
-  queueLimit: 100,
-  waitTimeoutMs: 10_000,
-  wallTimeMs: 10_000,
-};
 const code = `Deno.serve(async (req) => {
   const path = new URL(req.url).pathname;
   if (path === '/loop') for (;;);
@@ -42,21 +14,8 @@ const code = `Deno.serve(async (req) => {
   if (path === '/background') EdgeRuntime.waitUntil(new Promise((r) => setTimeout(r, 300)));
   return new Response(String(Deno.pid)); });`;
 
-/** Runs `work` on an instance of the function `key`. */
-function on<T>(
-  key: string,
-  work: (instance: FunctionInstance, start: 'cold' | 'warm') => Promise<T>,
-  changed: Partial<PoolOptions> = {},
-  signal = neverAborts(),
-) {
-  return pool.withInstance(
-    key,
-    () => specFor(code, { deploymentId: key }),
-    { ...options, ...changed },
-    signal,
-    work,
-  );
-}
+const host = usePool(code);
+const { on, options } = host;
 
 /** Work that lasts until it is released. */
 function held() {
@@ -90,7 +49,7 @@ it('starts up to maxInstances, then lets calls wait in order', async () => {
   await Promise.all([one.started, two.started]);
   const order: number[] = [];
   const waiting = [1, 2, 3].map((n) => on('a', async () => order.push(n)));
-  expect(pool.statistics()).toMatchObject({ instances: 2, busy: 2, waiting: 3 });
+  expect(host.pool.statistics()).toMatchObject({ instances: 2, busy: 2, waiting: 3 });
   one.release();
   await Promise.all(waiting);
   expect(order).toEqual([1, 2, 3]);
@@ -103,7 +62,7 @@ it('runs several calls at once in one instance when allowed', async () => {
   const changed = { maxInstances: 1, concurrencyPerInstance: 3 };
   const running = [one, two, three].map(({ work }) => on('a', work, changed));
   await Promise.all([one.started, two.started, three.started]);
-  expect(pool.statistics()).toMatchObject({ instances: 1, busy: 1, waiting: 0 });
+  expect(host.pool.statistics()).toMatchObject({ instances: 1, busy: 1, waiting: 0 });
   for (const { release } of [one, two, three]) release();
   expect(new Set(await Promise.all(running)).size).toBe(1);
 });
@@ -134,7 +93,7 @@ it('gives up waiting after the wait timeout, or when the caller does', async () 
   controller.abort(new Error('gone away'));
   await expect(aborted).rejects.toThrow('gone away');
   await expect(on('a', async () => 'never', changed)).rejects.toMatchObject({ code: 'RATE_LIMIT_EXCEEDED' });
-  expect(pool.statistics().waiting).toBe(0);
+  expect(host.pool.statistics().waiting).toBe(0);
   one.release();
   await running;
 });
@@ -145,7 +104,7 @@ it('evicts the longest idle instance of another function when the host is full',
   await eventually(() => processStartTime(a) === null);
   expect(processStartTime(b)).not.toBeNull();
   expect(
-    pool
+    host.pool
       .statistics()
       .functions.map(({ key }) => key)
       .toSorted(),
@@ -168,7 +127,7 @@ it('does not let a function with a long line starve another', async () => {
 it('kills idle instances after idleMs, so that nothing runs afterwards', async () => {
   const pid = await on('a', async (instance) => instance.pid, { idleMs: 50 });
   await eventually(() => processStartTime(pid) === null);
-  expect(pool.statistics()).toEqual({ instances: 0, busy: 0, waiting: 0, functions: [] });
+  expect(host.pool.statistics()).toEqual({ instances: 0, busy: 0, waiting: 0, functions: [] });
 });
 
 it('keeps an idle instance while it works in the background', async () => {
@@ -211,12 +170,12 @@ it('replaces an instance that crashed, and keeps an answer given right before', 
   expect(await on('a', async (instance) => (await call(instance, '/answer-and-exit')).text)).toBe(
     'last words',
   );
-  await eventually(() => pool.statistics().instances === 0);
+  await eventually(() => host.pool.statistics().instances === 0);
   expect(await on('a', async (_, start) => start)).toBe('cold');
 });
 
 it('fails only the calls that wait for it when an instance does not start', async () => {
-  const broken = pool.withInstance(
+  const broken = host.pool.withInstance(
     'broken',
     () => specFor('throw new Error("no")'),
     options,
@@ -226,7 +185,7 @@ it('fails only the calls that wait for it when an instance does not start', asyn
   const fine = on('a', async () => 'fine');
   await expect(broken).rejects.toMatchObject({ code: 'BOOT_ERROR' });
   expect(await fine).toBe('fine');
-  expect(pool.statistics().functions.map(({ key }) => key)).toEqual(['a']);
+  expect(host.pool.statistics().functions.map(({ key }) => key)).toEqual(['a']);
 });
 
 it('retires the instances of a deployment: the idle at once, the busy after their work', async () => {
@@ -234,7 +193,7 @@ it('retires the instances of a deployment: the idle at once, the busy after thei
   const running = on('a', one.work);
   await one.started;
   const idle = await on('a', async ({ pid }) => pid);
-  pool.retire('a');
+  host.pool.retire('a');
   await eventually(() => processStartTime(idle) === null);
   one.release();
   const busy = await running;
@@ -245,11 +204,11 @@ it('drains: refuses new calls, finishes those accepted, and ends every process o
   const one = held();
   const running = on('a', one.work);
   await one.started;
-  const drained = pool.drain(5_000);
+  const drained = host.pool.drain(5_000);
   await expect(on('a', async () => {})).rejects.toMatchObject({ status: 503 });
   one.release();
   await drained;
   const pid = await running;
-  await pool.close();
+  await host.pool.close();
   expect(processStartTime(pid)).toBeNull();
 });

@@ -3,7 +3,9 @@ import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import { afterAll, beforeAll } from '@jest/globals';
 import { newId } from '#libs/platform';
+import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import type {
   FunctionInstance,
   InstanceSpec,
@@ -23,6 +25,25 @@ export function scratchDataDir(): { path: string; remove(): void } {
     }
   };
   return { path, remove };
+}
+
+/** A runtime with a data directory of its own, for all tests of the file. */
+export function useRuntime(): { readonly runtime: DenoRuntime; readonly dataDir: string } {
+  const dataDir = scratchDataDir();
+  let runtime: DenoRuntime;
+  beforeAll(async () => {
+    runtime = await DenoRuntime.open({ dataDir: dataDir.path });
+  });
+  afterAll(async () => {
+    await runtime.close();
+    dataDir.remove();
+  });
+  return {
+    get runtime() {
+      return runtime;
+    },
+    dataDir: dataDir.path,
+  };
 }
 
 /** A spec for `code`, with a deployment id of its own; what the function logs is gathered in `logs`. */

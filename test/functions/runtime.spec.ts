@@ -1,21 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import { Readable } from 'node:stream';
 import type { AppError } from '#libs/platform';
-import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import { eventually } from '../support/eventually.js';
-import { call, scratchDataDir, specFor } from './runtime-support.js';
+import { call, useRuntime, specFor } from './runtime-support.js';
 
-const dataDir = scratchDataDir();
-let runtime: DenoRuntime;
-
-beforeAll(async () => {
-  runtime = await DenoRuntime.open({ dataDir: dataDir.path });
-});
-
-afterAll(async () => {
-  await runtime.close();
-  dataDir.remove();
-});
+const used = useRuntime();
 
 describe('handlers', () => {
   it.each([
@@ -39,20 +28,20 @@ describe('handlers', () => {
        http.createServer((req, res) => res.end(req.method + ' http://' + req.headers.host + req.url)).listen(3000);`,
     ],
   ])('runs %s and shows it an http URL made of the host header', async (_name, code) => {
-    const instance = await runtime.start(specFor(code));
+    const instance = await used.runtime.start(specFor(code));
     const answer = await call(instance, '/hello?x=1', { method: 'POST', body: 'b' });
     expect(answer).toMatchObject({ status: 200, text: 'POST http://api.test/hello?x=1' });
     instance.kill('removed');
   });
 
   it('makes the URL https when the front door says that the client came over TLS', async () => {
-    const instance = await runtime.start(specFor(`Deno.serve((req) => new Response(req.url));`));
+    const instance = await used.runtime.start(specFor(`Deno.serve((req) => new Response(req.url));`));
     const { text } = await call(instance, '/', { headers: { 'x-forwarded-proto': 'https' } });
     expect(text).toBe('https://api.test/');
   });
 
   it('streams request and response bodies, and carries status and repeated headers', async () => {
-    const instance = await runtime.start(
+    const instance = await used.runtime.start(
       specFor(`Deno.serve((req) => new Response(req.body.pipeThrough(new TextDecoderStream())
         .pipeThrough(new TransformStream({ transform: (t, c) => c.enqueue(t.toUpperCase()) }))
         .pipeThrough(new TextEncoderStream()), { status: 418, headers: [['set-cookie', 'a=1'], ['set-cookie', 'b=2']] }));`),
@@ -65,7 +54,7 @@ describe('handlers', () => {
   it('shows an abort of the caller to the function as request.signal', async () => {
     const spec = specFor(`Deno.serve((req) => new Promise(() => {
       console.log('started'); req.signal.addEventListener('abort', () => console.log('aborted')); }));`);
-    const instance = await runtime.start(spec);
+    const instance = await used.runtime.start(spec);
     const controller = new AbortController();
     const pending = call(instance, '/', { signal: controller.signal });
     await eventually(() => spec.logs.some((line) => line.message === 'started'));
@@ -76,7 +65,7 @@ describe('handlers', () => {
 
   it('runs code compiled before when several instances of a deployment start at once', async () => {
     const spec = specFor(`export default () => new Response('hi');`);
-    const instances = await Promise.all([1, 2, 3, 4].map(() => runtime.start(spec)));
+    const instances = await Promise.all([1, 2, 3, 4].map(() => used.runtime.start(spec)));
     const answers = await Promise.all(instances.map((instance) => call(instance)));
     expect(answers.map((answer) => answer.text)).toEqual(['hi', 'hi', 'hi', 'hi']);
     for (const instance of instances) instance.kill('removed');
@@ -87,7 +76,7 @@ describe('handlers', () => {
     const started: string[] = [];
     const lane = async () => {
       for (let i = 0; i < 12; i++) {
-        const instance = await runtime.start(spec);
+        const instance = await used.runtime.start(spec);
         started.push((await call(instance)).text);
         instance.kill('idle');
       }
@@ -99,7 +88,7 @@ describe('handlers', () => {
 
 describe('a failed start', () => {
   it('tells what the module threw', async () => {
-    await expect(runtime.start(specFor(`throw new Error('no luck today');`))).rejects.toMatchObject({
+    await expect(used.runtime.start(specFor(`throw new Error('no luck today');`))).rejects.toMatchObject({
       code: 'BOOT_ERROR',
       status: 503,
       message: 'The function did not start: its process ended with code 1.',
@@ -108,7 +97,7 @@ describe('a failed start', () => {
   });
 
   it('tells that nothing was exported or served', async () => {
-    await expect(runtime.start(specFor(`export const x = 1;`))).rejects.toMatchObject({
+    await expect(used.runtime.start(specFor(`export const x = 1;`))).rejects.toMatchObject({
       code: 'BOOT_ERROR',
       details: expect.stringContaining('neither called Deno.serve nor exported a default handler'),
     });
@@ -116,7 +105,7 @@ describe('a failed start', () => {
 
   it('gives up after the boot timeout, even when the module never yields', async () => {
     const spec = specFor(`for (;;);`, { limits: { memoryBytes: 64 * 1024 * 1024, bootTimeoutMs: 300 } });
-    await expect(runtime.start(spec)).rejects.toMatchObject({
+    await expect(used.runtime.start(spec)).rejects.toMatchObject({
       code: 'BOOT_ERROR',
       message: 'The function did not start: it did not listen within 300 ms.',
     });
@@ -127,7 +116,9 @@ describe('a failed start', () => {
     [{ HTTPS_PROXY: 'http://10.0.0.1' }, 'The environment name HTTPS_PROXY is reserved.'],
     [{ 'A,B': '1' }, 'The environment name "A,B" is not valid.'],
   ])('refuses the environment %j', async (env, message) => {
-    await expect(runtime.start(specFor('', { env: env as Record<string, string> }))).rejects.toMatchObject({
+    await expect(
+      used.runtime.start(specFor('', { env: env as Record<string, string> })),
+    ).rejects.toMatchObject({
       code: 'BOOT_ERROR',
       message,
     });
@@ -136,7 +127,7 @@ describe('a failed start', () => {
   it.each(['unix:/var/run/docker.sock', 'a.com,b.com', '*', 'http://a.com', ''])(
     'refuses the host %j',
     async (host) => {
-      await expect(runtime.start(specFor('', { allowedHosts: [host] }))).rejects.toMatchObject({
+      await expect(used.runtime.start(specFor('', { allowedHosts: [host] }))).rejects.toMatchObject({
         code: 'BOOT_ERROR',
       });
     },
@@ -148,7 +139,7 @@ describe('logs', () => {
     const spec = specFor(`Deno.serve(() => {
       console.debug('d', { a: 1 }); console.log('first\\nsecond %d', 2); console.info('i'); console.warn('w'); console.error(new Error('e').message);
       return new Response(); });`);
-    const instance = await runtime.start(spec);
+    const instance = await used.runtime.start(spec);
     await call(instance, '/', { invocationId: 'inv-1' });
     await eventually(() => spec.logs.length === 5);
     const got = spec.logs.map(({ level, message, invocationId }) => [level, message, invocationId]);
@@ -167,7 +158,7 @@ describe('logs', () => {
     ['an error of the handler', `throw new Error('oh');`],
   ])('hold %s as one record, with its stack and no path of this host', async (_name, fails) => {
     const spec = specFor(`Deno.serve(() => { ${fails} return new Response(); });`);
-    const instance = await runtime.start(spec);
+    const instance = await used.runtime.start(spec);
     await call(instance).catch(() => {});
     const [record, ...more] = await eventually(() => spec.logs.length > 0 && spec.logs);
     instance.kill('removed');
@@ -177,20 +168,20 @@ describe('logs', () => {
       level: 'error',
       message: expect.stringMatching(/Error: oh\n[^]*main\.js:1:/),
     });
-    expect(record!.message).not.toContain(dataDir.path);
+    expect(record!.message).not.toContain(used.dataDir);
   });
 
   it('hold what a module throws as it is loaded as one record, and so do the details of the failed start', async () => {
     const spec = specFor(`throw new Error('no luck');`);
-    const failure = (await runtime.start(spec).catch((error: unknown) => error)) as AppError;
+    const failure = (await used.runtime.start(spec).catch((error: unknown) => error)) as AppError;
     expect(failure.details).toContain('main.js:1:');
     expect(spec.logs).toHaveLength(1);
-    for (const text of [failure.details!, spec.logs[0]!.message]) expect(text).not.toContain(dataDir.path);
+    for (const text of [failure.details!, spec.logs[0]!.message]) expect(text).not.toContain(used.dataDir);
   });
 
   it('escape control characters', async () => {
     const spec = specFor(`console.log('\\x1b[31mred\\x00'); Deno.serve(() => new Response());`);
-    await runtime.start(spec);
+    await used.runtime.start(spec);
     await eventually(() => spec.logs.length === 1);
     expect(spec.logs[0]?.message).toBe('\\u001b[31mred\\u0000');
   });
@@ -201,7 +192,7 @@ describe('logs', () => {
       const line = new TextEncoder().encode('y'.repeat(99) + '\\n');
       for (let i = 0; i < 50_000; i++) Deno.stdout.writeSync(line);
       return new Response('done'); });`);
-    const instance = await runtime.start(spec);
+    const instance = await used.runtime.start(spec);
     expect((await call(instance)).text).toBe('done');
     instance.kill('removed');
     await instance.exited;
@@ -213,7 +204,7 @@ describe('logs', () => {
 
 describe('measurement', () => {
   it('counts the processor time of the invocation and not the wait', async () => {
-    const instance = await runtime.start(
+    const instance = await used.runtime.start(
       specFor(`Deno.serve(async (req) => {
         if (req.url.endsWith('/spin')) { const end = performance.now() + 200; while (performance.now() < end); }
         else await new Promise((r) => setTimeout(r, 200));
@@ -229,7 +220,7 @@ describe('measurement', () => {
   });
 
   it('tells the peak of memory of each invocation', async () => {
-    const instance = await runtime.start(
+    const instance = await used.runtime.start(
       specFor(`Deno.serve((req) => {
         if (req.url.endsWith('/big')) new Uint8Array(64 * 1024 * 1024).fill(1);
         return new Response(); });`),
@@ -243,7 +234,7 @@ describe('measurement', () => {
   });
 
   it('knows while work given to EdgeRuntime.waitUntil is pending', async () => {
-    const instance = await runtime.start(
+    const instance = await used.runtime.start(
       specFor(`let finish; Deno.serve((req) => {
         if (req.url.endsWith('/finish')) finish();
         else EdgeRuntime.waitUntil(new Promise((resolve) => { finish = resolve; }));
