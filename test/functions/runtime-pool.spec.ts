@@ -188,18 +188,6 @@ it('fails only the calls that wait for it when an instance does not start', asyn
   expect(host.pool.statistics().functions.map(({ key }) => key)).toEqual(['a']);
 });
 
-it('retires the instances of a deployment: the idle at once, the busy after their work', async () => {
-  const one = held();
-  const running = on('a', one.work);
-  await one.started;
-  const idle = await on('a', async ({ pid }) => pid);
-  host.pool.retire('a');
-  await eventually(() => processStartTime(idle) === null);
-  one.release();
-  const busy = await running;
-  await eventually(() => processStartTime(busy) === null);
-});
-
 it('drains: refuses new calls, finishes those accepted, and ends every process on close', async () => {
   const one = held();
   const running = on('a', one.work);

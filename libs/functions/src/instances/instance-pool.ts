@@ -79,15 +79,6 @@ export class InstancePool {
     }
   }
 
-  /** Lets no more work onto the present instances of a deployment: they are killed when their work has ended. */
-  retire(deploymentKey: string): void {
-    const group = this.#places.groups.get(deploymentKey);
-    for (const slot of group?.slots ?? []) {
-      slot.retired = true;
-      if (slot.running === 0) this.#remove(group!, slot, 'removed');
-    }
-  }
-
   statistics(): PoolStatistics {
     const functions = [...this.#places.groups.values()].map((group) => ({
       key: group.key,
