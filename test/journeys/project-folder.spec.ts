@@ -252,6 +252,14 @@ describe('a project folder', () => {
     ]);
   });
 
+  it('is refused when a migration has the number of another one', async () => {
+    await galley.end('SIGTERM');
+    await write('supabase/migrations/3_other.sql', 'select 1;');
+    await expect(start()).rejects.toThrow('has the number of 3_');
+    await rm(join(root, 'supabase/migrations/3_other.sql'));
+    await start();
+  });
+
   it('is refused with the line of the migration that PostgreSQL refuses', async () => {
     await galley.end('SIGTERM');
     await write('supabase/migrations/4_wrong.sql', 'select 1;\nselect wrong;\n');

@@ -1,12 +1,15 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AuthModule } from '#libs/auth';
 import { FunctionsHttpModule } from '#libs/functions';
+import { UnsupportedModule } from '../../apps/server/src/features.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 describe('the front door', () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startTestServer({ modules: [AuthModule, FunctionsHttpModule] });
+    server = await startTestServer({ modules: [AuthModule, FunctionsHttpModule, UnsupportedModule] });
   });
   afterAll(() => server.close());
 
@@ -50,6 +53,22 @@ describe('the front door', () => {
       expect(JSON.stringify(await response.json())).toContain('not a valid url');
     },
   );
+
+  it('says that realtime is not there yet, to a WebSocket too', async () => {
+    const plain = await fetch(`${server.url}/realtime/v1/api/broadcast`, { method: 'POST' });
+    expect([plain.status, await plain.json()]).toEqual([
+      501,
+      { code: 'not_supported', message: 'Realtime is not there yet' },
+    ]);
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    socket.write(
+      'GET /realtime/v1/websocket HTTP/1.1\r\nHost: galley\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n' +
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n',
+    );
+    const [answer] = (await once(socket, 'data')) as [Buffer];
+    socket.destroy();
+    expect(answer.toString()).toMatch(/^HTTP\/1\.1 501 /);
+  });
 
   it('knows a service by its plain name only', async () => {
     const response = await fetch(`${server.url}/re%73t/v1/t`);

@@ -6,9 +6,9 @@ const ledger: MigrationLedger = {
   lockKey: 7,
   prepare: async (tx) =>
     void (await tx.query('create table if not exists ran (name text primary key, checksum text)')),
-  applied: async (tx) => {
-    const { rows } = await tx.query<{ name: string; checksum: string }>('select * from ran');
-    return new Map(rows.map((row) => [row.name, row.checksum]));
+  applied: async (tx, { name }) => {
+    const { rows } = await tx.query<{ checksum: string }>('select checksum from ran where name = $1', [name]);
+    return rows[0]?.checksum;
   },
   record: async (tx, { name }, checksum) =>
     void (await tx.query('insert into ran values ($1, $2)', [name, checksum])),

@@ -60,6 +60,7 @@ export function spawnProgram(options: {
       ...options.environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
   });
   let output = '';
   const collect = (chunk: Buffer) => void (output += chunk.toString());
@@ -72,7 +73,9 @@ export function spawnProgram(options: {
     output: () => output,
     ended,
     end(signal) {
-      child.kill(signal);
+      // Ctrl-C in a terminal reaches the whole process group.
+      if (signal === 'SIGINT' && child.exitCode === null) process.kill(-child.pid!, signal);
+      else child.kill(signal);
       return ended;
     },
   };

@@ -63,6 +63,7 @@ export async function demo(say: Say): Promise<void> {
 }
 
 async function play(connection: Connection, dataDir: string, say: Say): Promise<void> {
+  await refuseOtherProject(connection);
   await deploy(connection, example, say);
   const supabase = createClient(connection.url, connection.publishableKey, {
     auth: { persistSession: false },
@@ -74,6 +75,17 @@ async function play(connection: Connection, dataDir: string, say: Say): Promise<
   const userId = await signUp(supabase, say);
   for (const picture of pictures) await changePicture({ supabase, connection, userId, picture, folder, say });
   say(`\nOpen the thumbnails: ${folder}`);
+}
+
+/** The demo brings tables, buckets and people along, which have no business in a project of one's own. */
+async function refuseOtherProject(connection: Connection): Promise<void> {
+  const functions = await manage<{ slug: string }[]>(connection, '/functions');
+  const other = functions.find(({ slug }) => slug !== 'thumbnails');
+  if (!other) return;
+  throw new OperatorError(
+    `The server at ${connection.url} serves another project (it has the function ${other.slug}). ` +
+      'Play the demo apart from it: GALLEY_DATA_DIR=.galley-demo PORT=54399 npm run demo',
+  );
 }
 
 async function signUp(supabase: SupabaseClient, say: Say): Promise<string> {

@@ -25,6 +25,8 @@ export async function deploy(
     throw new OperatorError(`${folder.root} has neither migrations nor functions.`);
   }
   await applyMigrations(connection, folder, say);
+  for (const { name } of folder.seeds)
+    say(`seed ${name}: not applied; only a server that serves the folder does`);
   const refused: string[] = [];
   for (const fn of folder.functions) {
     try {

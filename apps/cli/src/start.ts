@@ -15,7 +15,7 @@ export async function start(projectPath: string | undefined): Promise<void> {
       watch: true,
     });
     await leaveOwnConnection(galley);
-    process.stdout.write(welcome(galley, performance.now() - startedAt));
+    process.stdout.write(welcome(galley, projectPath, performance.now() - startedAt));
     return galley;
   });
 }
@@ -30,9 +30,13 @@ async function leaveOwnConnection({ platform }: Galley): Promise<void> {
 }
 
 /** What a newcomer needs to know next. */
-function welcome({ platform }: Galley, readyMs: number): string {
+function welcome({ platform }: Galley, projectPath: string | undefined, readyMs: number): string {
   const { keys, apiUrl } = platform.projects.first;
   const { config } = platform;
+  const next =
+    projectPath === undefined
+      ? 'npm run demo          in a second terminal: a picture becomes thumbnails'
+      : `change a function in ${projectPath}: it is deployed again; a new migration is applied at the next start`;
   return `
   Galley is ready (${(readyMs / 1000).toFixed(2)} s).
 
@@ -43,7 +47,7 @@ function welcome({ platform }: Galley, readyMs: number): string {
   service_role key  ${keys.serviceRoleKey}
   data              ${platform.isEmbedded ? config.dataDir : 'PostgreSQL at DATABASE_URL'}
 
-  Next:  npm run demo          in a second terminal: a picture becomes thumbnails
+  Next:  ${next}
   Stop:  Ctrl-C
 
 `;

@@ -8,6 +8,7 @@ import { UsageHttpModule } from '#libs/usage';
 import { HealthController } from './health.controller.js';
 import { MigrationsController } from './project-folder/migrations.controller.js';
 import type { Feature } from './server.js';
+import { UnsupportedController } from './unsupported.controller.js';
 
 /** `/health` and `/metrics`, which every program answers. */
 @Module({ imports: [FunctionsModule], controllers: [HealthController] })
@@ -15,6 +16,9 @@ export class HealthModule {}
 
 @Module({ controllers: [MigrationsController] })
 class MigrationsModule {}
+
+@Module({ controllers: [UnsupportedController] })
+export class UnsupportedModule {}
 
 /** Everything that answers HTTP. */
 export const serverFeatures: readonly Feature[] = [
@@ -25,5 +29,6 @@ export const serverFeatures: readonly Feature[] = [
   EventsHttpModule,
   UsageHttpModule,
   MigrationsModule,
+  UnsupportedModule,
   HealthModule,
 ];

@@ -16,7 +16,7 @@ import { JobQueue } from './queue/job-queue.js';
 const maxListed = 1000;
 /** What PostgreSQL can hold: no zero byte. */
 const plainText = z.string().regex(/^[^\0]*$/, 'expected text without a zero byte');
-const listQuery = z.object({
+const listQuery = z.strictObject({
   state: z.enum(['queued', 'running', 'succeeded', 'dead']).optional(),
   function: plainText.optional(),
   request_id: plainText.optional(),

@@ -13,10 +13,11 @@ import { UsageLedger } from './usage-ledger.js';
 const maxInvocationsListed = 1000;
 /** What PostgreSQL can hold: no zero byte. */
 const plainText = z.string().regex(/^[^\0]*$/, 'expected text without a zero byte');
-const listQuery = z.object({
+const listQuery = z.strictObject({
   limit: z.coerce.number().int().min(1).max(maxInvocationsListed).default(50),
   function: plainText.optional(),
   request_id: plainText.optional(),
+  status: z.enum(['succeeded', 'failed']).optional(),
 });
 
 /** What a project used, for holders of its secret key. */
@@ -52,10 +53,15 @@ export class UsageController {
   /** The newest invocations first. */
   @Get('invocations')
   async invocations(@CurrentProject() { ref }: Project, @Query() query: unknown) {
-    const { limit, function: slug, request_id: requestId } = parseInput(listQuery, query);
+    const { limit, function: slug, request_id: requestId, status } = parseInput(listQuery, query);
     await this.ledger.flush();
     const invocations = await this.database.prisma.invocation.findMany({
-      where: { projectRef: ref, ...(slug && { functionSlug: slug }), ...(requestId && { requestId }) },
+      where: {
+        projectRef: ref,
+        ...(slug && { functionSlug: slug }),
+        ...(requestId && { requestId }),
+        ...(status && { status }),
+      },
       orderBy: [{ startedAt: 'desc' }, { id: 'desc' }],
       take: limit,
     });

@@ -1,4 +1,11 @@
-import { migrate, type Logger, type MigrationLedger, type Project } from '#libs/platform';
+import {
+  migrate,
+  OperatorError,
+  type Logger,
+  type Migration,
+  type MigrationLedger,
+  type Project,
+} from '#libs/platform';
 import type { ProjectFolder } from './read-project-folder.js';
 
 /** The record that the Supabase CLI keeps too, so that either tool sees what the other applied. */
@@ -10,21 +17,35 @@ const supabaseLedger: MigrationLedger = {
       version text primary key, statements text[], name text
     )`);
   },
-  async applied(tx) {
-    const { rows } = await tx.query<{ version: string; name: string | null }>(
-      'select version, name from supabase_migrations.schema_migrations',
+  // The CLI keeps no checksum and knows a migration by its number alone, some versions of it without a name.
+  async applied(tx, migration) {
+    const { version, name } = partsOf(migration);
+    const { rows } = await tx.query<{ name: string | null }>(
+      'select name from supabase_migrations.schema_migrations where version = $1',
+      [version],
     );
-    // The CLI keeps no checksum and knows a migration by its number alone.
-    return new Map(rows.map(({ version, name }) => [`${version}_${name ?? ''}.sql`, null]));
+    if (!rows[0]) return undefined;
+    const before = rows[0].name;
+    if (before === null || before === '' || before === name) return null;
+    throw new OperatorError(
+      `Migration ${migration.name} has the number of ${version}_${before}.sql, which was applied before. ` +
+        'If it is another one, give it a number of its own; if it was renamed, give it its old name again.',
+    );
   },
   async record(tx, migration) {
-    const [, version, name] = /^(\d+)_(.+)\.sql$/.exec(migration.name)!;
+    const { version, name } = partsOf(migration);
     await tx.query(
       'insert into supabase_migrations.schema_migrations (version, name, statements) values ($1, $2, $3)',
       [version, name, [migration.sql]],
     );
   },
 };
+
+/** `20261101000000_profiles.sql` → its number and what it does. */
+function partsOf(migration: Migration): { version: string; name: string } {
+  const [, version, name] = /^(\d+)_(.+)\.sql$/.exec(migration.name)!;
+  return { version: version!, name: name! };
+}
 
 const seedLedger: MigrationLedger = {
   lockKey: 0x67616c04,
@@ -33,10 +54,12 @@ const seedLedger: MigrationLedger = {
       path text primary key, hash text not null
     )`);
   },
-  async applied(tx) {
-    const { rows } = await tx.query<{ path: string }>('select path from supabase_migrations.seed_files');
-    // A seed that was changed is not run again: its rows are there already.
-    return new Map(rows.map(({ path }) => [path, null]));
+  // A seed that was changed is not run again: its rows are there already.
+  async applied(tx, seed) {
+    const { rows } = await tx.query('select from supabase_migrations.seed_files where path = $1', [
+      seed.name,
+    ]);
+    return rows.length === 0 ? undefined : null;
   },
   async record(tx, seed, checksum) {
     await tx.query('insert into supabase_migrations.seed_files (path, hash) values ($1, $2)', [

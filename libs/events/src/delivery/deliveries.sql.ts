@@ -124,7 +124,8 @@ export async function endAttempt(
 ): Promise<boolean> {
   const { rowCount } = await sql.query(
     `update deliveries
-     set state = $3, attempts = attempts - case when $5 then 0 else 1 end, last_error = coalesce($4, last_error), invocation_id = null,
+     set state = $3, attempts = attempts - case when $5 then 0 else 1 end,
+         last_error = case when $3 = 'succeeded' then null else coalesce($4, last_error) end, invocation_id = null,
          finished_at = case when $3 = 'queued' then null else now() end
      where id = $1 and invocation_id = $2 and state = 'running'`,
     [attempt.deliveryId, attempt.invocationId, attempt.state, attempt.error, attempt.tried],

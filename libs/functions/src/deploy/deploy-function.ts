@@ -200,8 +200,9 @@ async function refuseMissingSecrets(tx: Sql, projectRef: string, manifest: Manif
   throw new AppError({
     code: 'invalid_manifest',
     status: 400,
-    message: rows.map(({ name }) => `permissions.secrets: the secret ${name} is not set`).join('; '),
-    hint: 'Set it first, then deploy.',
+    message:
+      rows.map(({ name }) => `permissions.secrets: the secret ${name} is not set`).join('; ') +
+      `; set it by POST /v1/projects/${projectRef}/secrets, then deploy again`,
   });
 }
 

@@ -35,7 +35,7 @@ import { readDeployForm } from './deploy-form.js';
 
 /** Strict: `bundleOnly`, say, would deploy nothing, and here it is not to be had. */
 const deployQuery = z.strictObject({ slug: z.string().optional() });
-const logQuery = z.object({
+const logQuery = z.strictObject({
   invocation_id: z.uuid().optional(),
   level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
   limit: z.coerce.number().int().min(1).max(limits.listedLogLines).default(100),

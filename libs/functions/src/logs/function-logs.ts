@@ -18,7 +18,10 @@ export interface LogQuery {
   readonly limit: number;
 }
 
-/** What functions wrote: collected from their instances, written in batches, read newest first. */
+/**
+ * What functions wrote: collected from their instances, written in batches, read newest first. Their errors are in
+ * the server's own log too.
+ */
 @Injectable()
 export class FunctionLogs {
   #held: (FunctionLogLine & { id: string })[] = [];
@@ -39,6 +42,10 @@ export class FunctionLogs {
       );
     }
     this.#held.push({ id: newId(), ...line });
+    const { functionSlug, invocationId, level, message } = line;
+    const own = { function: functionSlug, ...(invocationId && { invocationId }) };
+    if (level === 'error') this.logger.warn(own, message);
+    else this.logger.debug(own, message);
     this.#timer ??= setTimeout(() => void this.flush(), limits.logFlushMs).unref();
   }
 

@@ -116,7 +116,8 @@ export class DenoRuntime implements FunctionRuntime {
     const env = denoEnvironment(paths, spec.env);
     const args = denoArguments(paths, spec);
     const [program, rest] = this.sandbox.command({ args, uid, memoryBytes: spec.limits.memoryBytes });
-    const child = spawn(program, rest, { cwd: '/', env, stdio: ['pipe', 'pipe', 'pipe'] });
+    // A process group of its own: Ctrl-C in a terminal goes to the whole group of the server, which ends them itself.
+    const child = spawn(program, rest, { cwd: '/', env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     // Without a pid the spawn failed, which is told as an event as well.
     child.on('error', () => {});
     if (child.pid === undefined) throw bootError('The host cannot start another process.');

@@ -13,7 +13,8 @@ export interface MigrationLedger {
   /** Taken for the whole run, so that servers that start together apply each migration once. */
   readonly lockKey: number;
   prepare(tx: Sql): Promise<void>;
-  applied(tx: Sql): Promise<ReadonlyMap<string, string | null>>;
+  /** The checksum that `migration` was applied with, null where none was kept; undefined when it was not applied. */
+  applied(tx: Sql, migration: Migration): Promise<string | null | undefined>;
   record(tx: Sql, migration: Migration, checksum: string): Promise<void>;
 }
 
@@ -46,9 +47,8 @@ export async function migrate(
 
 async function applyOnce(tx: Sql, migration: Migration, ledger: MigrationLedger): Promise<boolean> {
   const checksum = createHash('sha256').update(migration.sql).digest('hex');
-  const applied = await ledger.applied(tx);
-  if (applied.has(migration.name)) {
-    const before = applied.get(migration.name);
+  const before = await ledger.applied(tx, migration);
+  if (before !== undefined) {
     if (before !== null && before !== checksum) {
       throw new OperatorError(
         `Migration ${migration.name} was changed after it had been applied. ` +

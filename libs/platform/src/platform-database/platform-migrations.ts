@@ -31,11 +31,12 @@ export const prismaLedger: MigrationLedger = {
       applied_steps_count integer not null default 0
     )`);
   },
-  async applied(tx) {
-    const { rows } = await tx.query<{ migration_name: string; checksum: string }>(
-      'select migration_name, checksum from _prisma_migrations where finished_at is not null',
+  async applied(tx, { name }) {
+    const { rows } = await tx.query<{ checksum: string }>(
+      'select checksum from _prisma_migrations where migration_name = $1 and finished_at is not null',
+      [name],
     );
-    return new Map(rows.map((row) => [row.migration_name, row.checksum]));
+    return rows[0]?.checksum;
   },
   async record(tx, migration, checksum) {
     await tx.query(

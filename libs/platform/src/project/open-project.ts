@@ -87,11 +87,12 @@ const projectLedger: MigrationLedger = {
       name text primary key, checksum text not null, applied_at timestamptz not null default now()
     )`);
   },
-  async applied(tx) {
-    const { rows } = await tx.query<{ name: string; checksum: string }>(
-      'select name, checksum from galley.migrations',
+  async applied(tx, { name }) {
+    const { rows } = await tx.query<{ checksum: string }>(
+      'select checksum from galley.migrations where name = $1',
+      [name],
     );
-    return new Map(rows.map((row) => [row.name, row.checksum]));
+    return rows[0]?.checksum;
   },
   async record(tx, migration, checksum) {
     await tx.query('insert into galley.migrations (name, checksum) values ($1, $2)', [
