@@ -147,3 +147,17 @@ describe('a function whose client has gone', () => {
     expect(pool.statistics().busy).toBe(0);
   });
 });
+
+it('a body that a function did not read does not hold up the next request on its connection', async () => {
+  await server.deploy('unread', 'Deno.serve(() => new Response("answered"));');
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+  let received = '';
+  socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+  const body = 'x'.repeat(1024 * 1024);
+  const head =
+    `POST /functions/v1/unread HTTP/1.1\r\nHost: galley\r\nAuthorization: Bearer ${server.keys.anonKey}\r\n` +
+    `Content-Length: ${body.length}\r\n\r\n`;
+  socket.write(head + body + head + body);
+  await eventually(() => received.split('answered').length === 3, { what: 'both answers' });
+  socket.destroy();
+});

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { AuthModule } from '#libs/auth';
 import { FunctionsHttpModule } from '#libs/functions';
 import { UnsupportedModule } from '../../apps/server/src/features.js';
+import { eventually } from '../support/eventually.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 describe('the front door', () => {
@@ -102,6 +103,25 @@ describe('the front door', () => {
   it('refuses a body beyond the limit while it arrives', async () => {
     const response = await post('/auth/v1/signup', long, server.keys.publishableKey);
     expect(response.status).toBe(413);
+  });
+
+  it.each([
+    ['a JSON body that is too long', '/auth/v1/signup', 413],
+    ['a form that no function reads', '/functions/v1/nobody', 404],
+    ['a body without a key', '/v1/projects/local/secrets', 403],
+  ])('answers the next request on a connection after %s', async (_, path, status) => {
+    const socket = connect(Number(new URL(server.url).port), '127.0.0.1');
+    let received = '';
+    socket.on('data', (chunk: Buffer) => (received += chunk.toString()));
+    const body = 'x'.repeat(3 * 1024 * 1024);
+    socket.write(
+      `POST ${path} HTTP/1.1\r\nHost: galley\r\napikey: ${server.keys.publishableKey}\r\n` +
+        `Content-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}` +
+        'GET /nowhere HTTP/1.1\r\nHost: galley\r\n\r\n',
+    );
+    await eventually(() => received.includes('There is no GET /nowhere'), { what: 'the second answer' });
+    expect(received).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+    socket.destroy();
   });
 
   it('asks for a key before it looks at a body', async () => {

@@ -1,5 +1,6 @@
 import {
   AppError,
+  discardBody,
   keylessCaller,
   newId,
   type Logger,
@@ -29,6 +30,7 @@ export function openFrontDoor(
     if (isPreflight(request) && serviceOf(request) !== 'functions') await reply.status(204).send();
   });
   fastify.addHook('onResponse', async (request, reply) => {
+    discardBody(request.raw);
     const service = serviceOf(request);
     const { method } = request;
     const { project, requestId } = request.galley;

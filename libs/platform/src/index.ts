@@ -36,6 +36,7 @@ export {
 } from './http/caller.guard.js';
 export { ProjectRefGuard } from './http/project-ref.guard.js';
 export { JsonBodyGuard, TextBodyGuard } from './http/body.guards.js';
+export { discardBody } from './http/discard-body.js';
 export { readBody, readJson } from './http/read-body.js';
 export { type Logger, createLogger, nestLogger } from './logging/logger.js';
 export { Metrics } from './metrics/metrics.js';

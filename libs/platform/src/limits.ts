@@ -11,6 +11,9 @@ export const limits = {
   heldBodyBytes: 256 * 1024 * 1024,
   /** A body that is collected must arrive within this. */
   bodyMs: 60_000,
+  /** What a client may go on sending after its request was answered, and for how long, before it is cut off. */
+  discardedBytes: 100 * 1024 * 1024,
+  discardMs: 60_000,
   /** Any request must arrive within this, an upload over a slow line too. */
   requestMs: 15 * 60_000,
   /** Request headers in all; a JWT with many claims fits. */

@@ -20,9 +20,6 @@ export const limits = {
   /** `cache-control` of an object. */
   cacheControlCharacters: 256,
 
-  /** What a client may go on sending after its upload was refused, before the connection is cut. */
-  discardedBytes: 100 * 1024 * 1024,
-
   /** Fields beside the file in a multipart upload, bytes of one field, and of one part's headers. */
   formFields: 10,
   formFieldBytes: 128 * 1024,

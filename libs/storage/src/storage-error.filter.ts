@@ -13,7 +13,7 @@ export class StorageErrorFilter implements ExceptionFilter {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
     const error = toStorageError(thrown);
-    if (isClientGone(request)) {
+    if (isClientGone(reply)) {
       this.logger.debug({ err: thrown, requestId: request.galley.requestId }, 'client went away');
     } else if (error.status >= 500) {
       this.logger.error({ err: thrown, requestId: request.galley.requestId }, 'storage failed');
@@ -28,8 +28,8 @@ export class StorageErrorFilter implements ExceptionFilter {
   }
 }
 
-function isClientGone(request: FastifyRequest): boolean {
-  return request.raw.destroyed && !request.raw.complete;
+function isClientGone(reply: FastifyReply): boolean {
+  return reply.raw.destroyed && !reply.raw.writableFinished;
 }
 
 /** What storage-api puts into `error` where that is not the code itself. */

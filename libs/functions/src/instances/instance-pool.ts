@@ -195,7 +195,8 @@ export class InstancePool {
       const leftMs = slot.idleSince + wallTimeMs - performance.now();
       group.startIdleTimer(slot, leftMs, () => this.#remove(group, slot, 'wall-time'));
       void instance.backgroundEnded().then(() => {
-        if (slot.running === 0 && !instance.hasBackgroundWork) this.#settle(group, slot);
+        // There may be more of it by now.
+        if (slot.running === 0) this.#settle(group, slot);
       });
     } else {
       if (idleMs === 0) return this.#remove(group, slot, 'idle');

@@ -6,27 +6,42 @@ import { limits } from '../limits.js';
 let heldBytes = 0;
 
 /**
- * Collects a request body. One that does not arrive within `limits.bodyMs` is cut off.
- * @throws AppError `body_too_large` (413) as soon as more than `maxBytes` arrived; `too_busy` (503)
- *   when this process holds `limits.heldBodyBytes` of bodies that are still arriving
+ * Collects a request body. What is left of one that is refused stays with the stream: see `discardBody`.
+ * @throws AppError `body_too_large` (413) as soon as more than `maxBytes` arrived; `body_too_slow` (408) when not all of
+ *   it came within `limits.bodyMs`; `too_busy` (503) when this process holds `limits.heldBodyBytes` of bodies that are
+ *   still arriving
  */
 export async function readBody(body: Readable, maxBytes: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  const timer = setTimeout(() => body.destroy(tooSlow()), limits.bodyMs);
+  const collected = { chunks: [] as Buffer[], sizeBytes: 0, isRefused: false };
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(tooSlow()), limits.bodyMs);
+  });
   try {
-    for await (const chunk of body as AsyncIterable<Buffer>) {
-      sizeBytes += chunk.length;
-      heldBytes += chunk.length;
-      if (sizeBytes > maxBytes) throw tooLarge(maxBytes);
-      if (heldBytes > limits.heldBodyBytes) throw tooBusy();
-      chunks.push(chunk);
-    }
+    await Promise.race([collect(body, maxBytes, collected), timeout]);
   } finally {
+    collected.isRefused = true;
     clearTimeout(timer);
-    heldBytes -= sizeBytes;
+    heldBytes -= collected.sizeBytes;
   }
+  const { chunks, sizeBytes } = collected;
   return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, sizeBytes);
+}
+
+async function collect(
+  body: Readable,
+  maxBytes: number,
+  into: { chunks: Buffer[]; sizeBytes: number; isRefused: boolean },
+): Promise<void> {
+  // A request that is destroyed takes its connection along, before the refusal is told.
+  for await (const chunk of body.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    if (into.isRefused) return;
+    into.sizeBytes += chunk.length;
+    heldBytes += chunk.length;
+    if (into.sizeBytes > maxBytes) throw tooLarge(maxBytes);
+    if (heldBytes > limits.heldBodyBytes) throw tooBusy();
+    into.chunks.push(chunk);
+  }
 }
 
 function tooLarge(maxBytes: number): AppError {
@@ -42,6 +57,7 @@ function tooSlow(): AppError {
     code: 'body_too_slow',
     status: 408,
     message: `The request body did not arrive within ${limits.bodyMs / 1000} s`,
+    headers: { Connection: 'close' },
   });
 }
 

@@ -41,23 +41,6 @@ export async function readUploadBody(request: FastifyRequest): Promise<UploadBod
   return body;
 }
 
-/**
- * Lets a refused upload run into nothing: a client that is still sending would not come to read the answer, or
- * would find the connection reset instead. One that goes on beyond the limit is cut off.
- */
-export function discardRest(request: FastifyRequest): void {
-  const body = request.raw;
-  let discarded = 0;
-  // Whoever was reading a part of a form has stopped without saying so; while it listens nothing flows.
-  body.removeAllListeners('readable');
-  body.on('error', () => {});
-  body.on('data', (chunk: Buffer) => {
-    discarded += chunk.length;
-    if (discarded > limits.discardedBytes) body.destroy();
-  });
-  body.resume();
-}
-
 function readPlainBody(request: FastifyRequest, chunks: AsyncIterable<Uint8Array>): UploadBody {
   const { headers } = request;
   const length = headers['content-length'];

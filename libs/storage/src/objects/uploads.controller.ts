@@ -1,11 +1,11 @@
 import { Controller, HttpCode, Inject, Post, Put, Req, UseFilters, UseGuards } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import { KeyRequiredGuard, LOGGER, type Logger, type RequestContext } from '#libs/platform';
+import { discardBody, KeyRequiredGuard, LOGGER, type Logger, type RequestContext } from '#libs/platform';
 import { ObjectBytes } from '../bytes/object-bytes.js';
 import { objectAddress, type ObjectAddress } from '../names.js';
 import { urlOf, verifySigned, type UploadClaims } from '../signing/signed-url.js';
 import { StorageErrorFilter } from '../storage-error.filter.js';
-import { discardRest, readUploadBody } from './upload-body.js';
+import { readUploadBody } from './upload-body.js';
 import { uploadObject, type Upload } from './upload-object.js';
 
 /** Uploads: `POST` and `PUT /object/:bucket/*`, and `PUT /object/upload/sign/:bucket/*` with a token. */
@@ -59,7 +59,7 @@ export class UploadsController {
       const body = await readUploadBody(request);
       return await uploadObject(context, this.bytes, this.logger, { ...upload, body });
     } catch (error) {
-      discardRest(request);
+      discardBody(request.raw);
       throw error;
     }
   }
