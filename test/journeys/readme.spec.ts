@@ -5,6 +5,8 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
+import { parse } from 'smol-toml';
+import { parseManifest } from '#libs/functions';
 import { repositoryRoot } from '#libs/platform';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/server.js';
@@ -73,6 +75,17 @@ describe('the README', () => {
 
   it('names no command that is not tried here', () => {
     expect(commands).toEqual(['npm start', 'npm test', 'npm run demo', 'npm start -- examples/avatars']);
+  });
+
+  it('shows a galley.toml that Galley takes, with the defaults that it has', () => {
+    const text = /^```toml\n([\s\S]*?)^```/m.exec(readme)![1]!;
+    const { functions } = parse(text) as { functions: Record<string, Record<string, unknown>> };
+    const shown = parseManifest('thumbnails', functions['thumbnails']);
+    const { on, permissions, ...defaults } = parseManifest('thumbnails', {});
+    expect(shown).toMatchObject({ ...defaults, on: [{ event: 'object.created', bucket: 'avatars' }] });
+    expect(Object.keys(shown.permissions).toSorted()).toEqual(Object.keys(permissions).toSorted());
+    expect(shown.permissions.service_role).toBe(permissions.service_role);
+    expect(on).toEqual([]);
   });
 
   it.each(['npm start', 'npm start -- examples/avatars'])(
