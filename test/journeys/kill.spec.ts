@@ -83,7 +83,14 @@ function killedStory(size: string, victims: readonly Victim[], install: () => Pr
           await galley.kill(victim);
           await galley.revive();
 
-          const urls = await avatarUrls(ann, path, recoveryMs);
+          const urls = await avatarUrls(ann, path, recoveryMs).catch(async (error: Error) => {
+            const [last] = await galley.query(
+              'platform',
+              'select state, attempts, last_error from deliveries where request_id = $1',
+              [requestId],
+            );
+            throw new Error(`${error.message}: ${JSON.stringify(last)}`);
+          });
           for (const sizePx of thumbnailSizesPx) {
             // The blow may still be felt: PostgreSQL is away for a moment.
             const thumbnail = await eventually(() => loadThumbnail(urls[sizePx]!).catch(() => undefined), {

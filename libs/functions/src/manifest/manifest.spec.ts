@@ -34,7 +34,7 @@ describe('a manifest', () => {
       timeout_ms: 30_000,
       max_instances: 4,
       concurrency: 1,
-      attempts: 5,
+      attempts: 8,
       check: true,
       on: [{ event: 'object.created', bucket: 'avatars' }],
       permissions: {

@@ -110,8 +110,8 @@ const manifestSchema = table({
   max_instances: wholeNumber(limits.instances).default(4),
   /** Requests that one instance serves at once. */
   concurrency: wholeNumber(limits.concurrency).default(1),
-  /** How often an event is delivered before it is a dead letter. */
-  attempts: wholeNumber(limits.attempts).default(5),
+  /** How often an event is delivered before it is a dead letter: 8 tries take a minute or two, as long as a restart may. */
+  attempts: wholeNumber(limits.attempts).default(8),
   /** Type-check before it is deployed. */
   check: z.boolean({ error: 'expected true or false' }).default(true),
   on: list(subscription).default([]),
