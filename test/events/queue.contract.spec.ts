@@ -207,7 +207,7 @@ if (redisUrl === undefined) {
   });
 } else {
   queueContract('Redis', async () => {
-    const queue = new BullMqQueue(await redisBackend(redisUrl!), logger);
+    const queue = new BullMqQueue(await redisBackend(redisUrl!, 'galley-contract'), logger);
     return { queue, close: () => queue.close() };
   });
 }

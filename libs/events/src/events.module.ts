@@ -1,5 +1,5 @@
 import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { CONFIG, LOGGER, PlatformDatabase, type Config, type Logger } from '#libs/platform';
+import { CONFIG, LOGGER, PlatformDatabase, Sealer, type Config, type Logger } from '#libs/platform';
 import { DeliveriesController } from './deliveries.controller.js';
 import { postgresBackend, redisBackend } from './queue/backends.js';
 import { BullMqQueue } from './queue/bullmq-queue.js';
@@ -9,9 +9,16 @@ import { JobQueue } from './queue/job-queue.js';
 export const maxOpenConsumers = 24;
 
 /** Opens the queues on the backend that the configuration names. */
-async function openQueue(config: Config, database: PlatformDatabase, logger: Logger): Promise<JobQueue> {
+async function openQueue(
+  config: Config,
+  database: PlatformDatabase,
+  sealer: Sealer,
+  logger: Logger,
+): Promise<JobQueue> {
+  // Programs of one installation share the master key and the platform database, and no other installation has both.
+  const installation = sealer.derive(`queues of ${config.postgres.platformDatabase}`, 8).toString('hex');
   const backend = config.redisUrl
-    ? await redisBackend(config.redisUrl)
+    ? await redisBackend(config.redisUrl, `galley-${installation}`)
     : await postgresBackend({ connection: database.connection, maxConsumers: maxOpenConsumers });
   return new BullMqQueue(backend, logger);
 }
@@ -19,7 +26,9 @@ async function openQueue(config: Config, database: PlatformDatabase, logger: Log
 /** The queues, for every program; {@link EventsHttpModule} adds what a server answers about deliveries. */
 @Global()
 @Module({
-  providers: [{ provide: JobQueue, inject: [CONFIG, PlatformDatabase, LOGGER], useFactory: openQueue }],
+  providers: [
+    { provide: JobQueue, inject: [CONFIG, PlatformDatabase, Sealer, LOGGER], useFactory: openQueue },
+  ],
   exports: [JobQueue],
 })
 export class EventsModule implements OnApplicationShutdown {

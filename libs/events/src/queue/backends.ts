@@ -33,13 +33,17 @@ export async function postgresBackend(options: {
   }
   return {
     connection: pool,
+    prefix: undefined,
     factory: createPostgresBackend as unknown as BackendFactory,
     close: () => pool.end(),
   };
 }
 
-/** @throws OperatorError when Redis does not answer. */
-export async function redisBackend(url: string): Promise<BullBackend> {
+/**
+ * @param prefix  begins all keys: installations that share a Redis must not take each other's jobs
+ * @throws OperatorError when Redis does not answer.
+ */
+export async function redisBackend(url: string, prefix: string): Promise<BullBackend> {
   const redis = new Redis(url, {
     // BullMQ asks for this: a command waits for the connection instead of failing.
     maxRetriesPerRequest: null,
@@ -55,6 +59,7 @@ export async function redisBackend(url: string): Promise<BullBackend> {
   }
   return {
     connection: redis,
+    prefix,
     factory: undefined,
     async close() {
       redis.disconnect();

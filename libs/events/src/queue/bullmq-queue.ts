@@ -24,6 +24,8 @@ const keepEnded = { age: 600, count: 10_000 };
 /** What differs between BullMQ on PostgreSQL and on Redis. */
 export interface BullBackend {
   readonly connection: unknown;
+  /** Begins the names of all that is kept, where installations may share the backend. */
+  readonly prefix: string | undefined;
   readonly factory: BackendFactory | undefined;
   /** Releases what the backend opened for all queues. */
   close(): Promise<void>;
@@ -59,7 +61,7 @@ export class BullMqQueue extends JobQueue {
     const abort = new AbortController();
     setMaxListeners(options.concurrency, abort.signal);
     const workerOptions = {
-      connection: this.backend.connection,
+      ...this.#keptAt,
       concurrency: options.concurrency,
       lockDuration: lockMs,
       stalledInterval: stalledCheckMs,
@@ -113,10 +115,15 @@ export class BullMqQueue extends JobQueue {
     await this.backend.close();
   }
 
+  get #keptAt() {
+    const { connection, prefix } = this.backend;
+    return { connection, ...(prefix !== undefined && { prefix }) };
+  }
+
   #queue(name: string): Queue {
     const existing = this.#queues.get(name);
     if (existing) return existing;
-    const options = { connection: this.backend.connection } as ConstructorParameters<typeof Queue>[1];
+    const options = this.#keptAt as ConstructorParameters<typeof Queue>[1];
     const queue = new Queue(name, options as never, this.backend.factory as undefined);
     queue.on('error', (error) =>
       this.logger.warn({ err: error, queue: name }, 'A queue lost its connection'),
