@@ -2,6 +2,7 @@ import { Body, Controller, Get, Param, Put, UseGuards } from '@nestjs/common';
 import {
   AppError,
   CurrentProject,
+  JsonBodyGuard,
   parseInput,
   PlatformDatabase,
   ProjectRefGuard,
@@ -28,7 +29,7 @@ const traffic = z
 
 /** Which deployments of a function answer, and for how much of its calls and events. */
 @Controller('v1/projects/:ref/functions/:slug/traffic')
-@UseGuards(ServiceOnlyGuard, ProjectRefGuard)
+@UseGuards(ServiceOnlyGuard, ProjectRefGuard, JsonBodyGuard)
 export class TrafficController {
   constructor(
     private readonly database: PlatformDatabase,
