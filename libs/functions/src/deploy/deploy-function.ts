@@ -145,7 +145,12 @@ export class DeployFunction {
       for (const { number, percent } of shares) {
         parts.push({ ...(await this.#usable(tx, project, slug, number)), number, percent });
       }
-      await this.#checkHost(tx, project, slug, parts.map(({ manifest }) => manifest));
+      await this.#checkHost(
+        tx,
+        project,
+        slug,
+        parts.map(({ manifest }) => manifest),
+      );
       const largest = parts.toSorted((a, b) => b.percent - a.percent)[0]!;
       const active = parts.find(({ id }) => id === current?.active.id) ?? largest;
       await replaceSubscriptions(tx, project.ref, slug, subscriptionsOf(project.ref, slug, active.manifest));

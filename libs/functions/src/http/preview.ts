@@ -23,7 +23,8 @@ export function requireSecretKey(request: FastifyRequest): void {
   if (caller.kind === 'service') return;
   const { apikey } = request.headers;
   const { secretKey, serviceRoleKey } = project.keys;
-  if (typeof apikey === 'string' && [secretKey, serviceRoleKey].some((key) => sameSecret(apikey, key))) return;
+  if (typeof apikey === 'string' && [secretKey, serviceRoleKey].some((key) => sameSecret(apikey, key)))
+    return;
   throw new AppError({
     code: 'PREVIEW_NOT_ALLOWED',
     status: 403,

@@ -39,7 +39,8 @@ export class TrafficController {
   @Get()
   async read(@CurrentProject() { ref }: Project, @Param('slug') slug: string) {
     const [found] = await listFunctions(this.database, ref, checkSlug(slug));
-    if (!found) throw new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
+    if (!found)
+      throw new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
     const answering = await answeringDeployments(this.database, ref, slug);
     return answering.map((deployment) => ({
       version: deployment.number,

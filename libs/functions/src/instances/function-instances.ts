@@ -45,6 +45,8 @@ export class FunctionInstances {
   starting = 0;
   /** How many are kept ready, whether there are calls or not. */
   minInstances = 0;
+  /** Told why an instance did not start that no call waited for. */
+  onStartFailure: ((error: unknown) => void) | null = null;
   /** Instances that were to be kept ready and ended soon or never began, in a row. */
   #failures = 0;
   /** Of the monotonic clock: none is started before only to be kept ready. */

@@ -84,17 +84,19 @@ export class InstancePool {
   /**
    * Keeps `count` instances of `deploymentKey` ready from now on, busy ones included, and starts anew what ends; 0 lets
    * the unused ones go.
+   * @param onFailure is told why one did not start; it is tried again, later each time
    */
   keepReady(
     deploymentKey: string,
     makeSpec: () => InstanceSpec | Promise<InstanceSpec>,
     options: PoolOptions,
-    count: number,
+    kept: { count: number; onFailure: (error: unknown) => void },
   ): void {
     if (this.#closing) return;
     const group = this.#group(deploymentKey, makeSpec, options);
-    group.minInstances = count;
-    for (const slot of count === 0 ? group.slots : []) {
+    group.minInstances = kept.count;
+    group.onStartFailure = kept.onFailure;
+    for (const slot of kept.count === 0 ? group.slots : []) {
       if (slot.running === 0 && !slot.instance.hasBackgroundWork) this.#remove(group, slot, 'idle');
     }
     this.#places.update(group);
@@ -252,6 +254,7 @@ export class InstancePool {
       },
       (error: unknown) => {
         group.starting -= 1;
+        if (group.line.length === 0) group.onStartFailure?.(error);
         group.line.failNext(hostError(error));
         this.#noteFailure(group, 0);
         this.#places.update(group);

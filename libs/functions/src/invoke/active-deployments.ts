@@ -7,7 +7,12 @@ import { parseManifest } from '../manifest/manifest.js';
 import { isSlug } from '../manifest/slug.js';
 import { isSettled, permitPreview } from '../permissions/apply-manifest.js';
 import { functionRole } from '../permissions/function-role.js';
-import { knownDeployments, knownKey, type ActiveDeployment, type KnownDeployments } from './known-deployments.js';
+import {
+  knownDeployments,
+  knownKey,
+  type ActiveDeployment,
+  type KnownDeployments,
+} from './known-deployments.js';
 import { pickDeployment } from './pick-deployment.js';
 
 /** Which of a function's deployments is meant: by its number, or by their percentages for this event or a call. */
@@ -99,7 +104,8 @@ export class ActiveDeployments {
         ? await this.#answeringVersions(project, slug)
         : await this.#previewVersion(project, slug, number);
     const isNew = current.length !== known.length || current.some(({ id }, i) => known[i]!.id !== id);
-    if (isNew && number === undefined && current.length > 0) await this.#finishActivation(project, slug, current);
+    if (isNew && number === undefined && current.length > 0)
+      await this.#finishActivation(project, slug, current);
     return Promise.all(
       current.map(async (version) => {
         const before = known.find(({ id }) => id === version.id);
@@ -146,7 +152,14 @@ export class ActiveDeployments {
 
   /** An activation whose process died before its last step is completed here, before the deployments first run. */
   async #finishActivation(project: Project, slug: string, current: readonly Version[]): Promise<void> {
-    if (await isSettled(project, slug, current.map(({ id }) => id))) return;
+    if (
+      await isSettled(
+        project,
+        slug,
+        current.map(({ id }) => id),
+      )
+    )
+      return;
     try {
       await this.deployFunction.settle(project, slug);
     } catch (error) {

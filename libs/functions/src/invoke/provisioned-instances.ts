@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { LOGGER, ProjectRegistry, type Logger } from '#libs/platform';
+import { LOGGER, ProjectRegistry, type AppError, type Logger } from '#libs/platform';
 import { InstancePool } from '../instances/instance-pool.js';
 import { limits } from '../limits.js';
 import { ActiveDeployments } from './active-deployments.js';
@@ -53,11 +53,23 @@ export class ProvisionedInstances {
         const { min_instances: count } = deployment.manifest;
         if (count === 0) continue;
         const { key, makeSpec, options } = this.specs.plan(project!, deployment);
-        kept.set(key, () => this.pool.keepReady(key, makeSpec, options, 0));
-        if (!this.#kept.has(key)) this.pool.keepReady(key, makeSpec, options, count);
+        const keep = (least: number) =>
+          this.pool.keepReady(key, makeSpec, options, {
+            count: least,
+            onFailure: (error) => this.#tellFailure(slug, error),
+          });
+        kept.set(key, () => keep(0));
+        if (!this.#kept.has(key)) keep(count);
       }
     }
     for (const [key, letGo] of this.#kept) if (!kept.has(key)) letGo();
     this.#kept = kept;
+  }
+  #tellFailure(slug: string, error: unknown): void {
+    const { message, details, cause } = error as AppError;
+    this.logger.warn(
+      { function: slug, details, err: cause },
+      `An instance to be kept ready is missing: ${message}`,
+    );
   }
 }

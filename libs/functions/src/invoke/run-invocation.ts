@@ -98,18 +98,12 @@ export class RunInvocation {
     signal.addEventListener('abort', onGone);
     try {
       const { key, makeSpec, options } = this.specs.plan(project, deployment);
-      await this.pool.withInstance(
-        key,
-        makeSpec,
-        options,
-        cancel.signal,
-        async (instance, start, ended) => {
-          observed = observe(instance, start);
-          const request = requestOf(project, deployment, call);
-          await converse(observed, { ...request, signal: AbortSignal.any([signal, ended]) }, waiting);
-          if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
-        },
-      );
+      await this.pool.withInstance(key, makeSpec, options, cancel.signal, async (instance, start, ended) => {
+        observed = observe(instance, start);
+        const request = requestOf(project, deployment, call);
+        await converse(observed, { ...request, signal: AbortSignal.any([signal, ended]) }, waiting);
+        if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
+      });
       return { observed, error: undefined };
     } catch (error) {
       // What ends background work takes nothing from the answer.

@@ -28,7 +28,9 @@ export interface Permissions {
 
 /** What several deployments need together. */
 export function unionOf(all: readonly Permissions[]): Permissions {
-  const once = <Item>(items: Item[]) => [...new Map(items.map((item) => [JSON.stringify(item), item])).values()];
+  const once = <Item>(items: Item[]) => [
+    ...new Map(items.map((item) => [JSON.stringify(item), item])).values(),
+  ];
   return {
     grants: once(all.flatMap(({ grants }) => grants)),
     policies: once(all.flatMap(({ policies }) => policies)),

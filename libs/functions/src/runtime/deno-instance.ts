@@ -158,7 +158,7 @@ export class DenoInstance implements FunctionInstance {
     if (this.stopping) return;
     const bytes = this.#meter.privateMemoryBytes();
     if (bytes !== null && bytes > this.spec.limits.memoryBytes) this.kill('memory-limit');
-    if (this.#meter.isPaid) {
+    if (this.#meter.isPaid || !this.#isBooted) {
       this.#meter.look();
       if (this.#meter.highestCpuMs() > (this.spec.limits.cpuMs ?? Infinity)) this.kill('cpu-limit');
     }

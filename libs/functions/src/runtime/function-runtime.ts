@@ -39,7 +39,7 @@ export interface InstanceSpec {
 }
 
 /** Processor time that no invocation pays. */
-export interface UnclaimedUsage {
+interface UnclaimedUsage {
   readonly starts: number;
   /** From spawn to listening. */
   readonly bootCpuMs: number;

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { InstanceUsage } from './function-runtime.js';
 
 /** Whether what a process uses can be read from outside: without it there is neither a meter nor a limit on processor time. */
@@ -7,6 +8,11 @@ export const canMeter = process.platform === 'linux' && existsSync('/proc/self/s
 /** Of this process's auxiliary vector (getauxval(3)): `statm` counts in pages and `stat` in ticks, which differ between machines. */
 const pageBytes = canMeter ? readAuxiliary(6n, 4096) : 4096;
 const tickMs = 1000 / (canMeter ? readAuxiliary(17n, 100) : 100);
+
+const processors = availableParallelism();
+
+/** Places in `stat`, counted from the field after the name. */
+const statFields = { utime: 11, stime: 12, cutime: 13, cstime: 14 } as const;
 
 const peakPattern = /VmHWM:\s+(\d+) kB/;
 const residentPattern = /VmRSS:\s+(\d+) kB/;
@@ -32,7 +38,7 @@ interface Measurement {
  * All processor time is charged once: to the invocations that were being measured while it was used, in equal parts,
  * and else to nobody, which is told by {@link takeUnclaimedMs}. So all charges together are what the process used.
  *
- * What a process has used cannot be read once it is gone: {@link look} often, and the last look stands.
+ * What a process has used can hardly be read once it is gone: {@link look} often.
  */
 export class ProcessMeter {
   readonly #root: string;
@@ -44,11 +50,14 @@ export class ProcessMeter {
   /** What has been charged, to invocations or to nobody. */
   #chargedMs = 0;
   #unclaimedMs = 0;
+  /** Of the monotonic clock. */
+  #lookedAtMs = performance.now();
   #open: boolean;
 
   constructor(private readonly pid: number) {
     this.#root = `/proc/${pid}`;
     this.#open = canMeter;
+    takeReapedCpuMs();
   }
 
   /** Begins to measure an invocation; the returned function ends that and tells what it is charged with. */
@@ -86,7 +95,9 @@ export class ProcessMeter {
 
   /** Looks, if about as much as `leastMs` was used since the last time. */
   lookRoughly(leastMs: number): void {
-    if ((this.roughCpuMs() ?? 0) - this.#chargedMs >= leastMs) this.look();
+    const usedMs = this.roughCpuMs() ?? 0;
+    this.#lookedAtMs = performance.now();
+    if (usedMs - this.#chargedMs >= leastMs) this.look();
   }
 
   /** Processor time that no invocation pays, since the last time; none while it is less than `leastMs`. */
@@ -100,10 +111,7 @@ export class ProcessMeter {
   /** Processor time of all threads there ever were, in ticks: cheap to read. Null when that cannot be read. */
   roughCpuMs(): number | null {
     const stat = this.#read('stat');
-    if (stat === null) return null;
-    // proc(5): the name, in brackets, may hold anything; utime and stime are the 14th and 15th fields.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return (Number(fields[11]) + Number(fields[12])) * tickMs;
+    return stat === null ? null : ticksIn(stat, 'utime', 'stime') * tickMs;
   }
 
   /** Memory of this process alone, without file pages it shares; null when that cannot be read. */
@@ -120,8 +128,10 @@ export class ProcessMeter {
     return { ranMs: ranNanoseconds! / 1e6, waitedMs: waitedNanoseconds! / 1e6 };
   }
 
+  /** To be called at once when the process has ended. */
   close(): void {
     if (!this.#open) return;
+    this.#chargeLastMoments();
     this.#open = false;
     for (const fd of this.#files.values()) closeSync(fd);
     for (const thread of this.#threads.values()) closeSync(thread.fd);
@@ -129,7 +139,20 @@ export class ProcessMeter {
 
   #charge(): void {
     if (!this.#open) return;
-    const spentMs = this.#cpuMs() - this.#chargedMs;
+    this.#spend(this.#cpuMs() - this.#chargedMs);
+    this.#lookedAtMs = performance.now();
+  }
+
+  /**
+   * What a process used that ended by itself after the last look is in the sum that the kernel keeps of our ended
+   * children. Others may be in it that ended meanwhile, so no more is taken than all processors could give.
+   */
+  #chargeLastMoments(): void {
+    const mostMs = (performance.now() - this.#lookedAtMs) * processors;
+    this.#spend(Math.min(takeReapedCpuMs() - 2 * tickMs - this.#chargedMs, mostMs));
+  }
+
+  #spend(spentMs: number): void {
     if (spentMs <= 0) return;
     this.#chargedMs += spentMs;
     if (!this.isPaid) this.#unclaimedMs += spentMs;
@@ -215,6 +238,22 @@ export class ProcessMeter {
 
 function bytesOf(kilobytes: RegExpExecArray | null): number | null {
   return kilobytes && Number(kilobytes[1]) * 1024;
+}
+
+/** The sum of fields of `stat`, proc(5); the name before them, in brackets, may hold anything. */
+function ticksIn(stat: string, ...names: (keyof typeof statFields)[]): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return names.reduce((sum, name) => sum + Number(fields[statFields[name]]), 0);
+}
+
+let reapedCpuMs = 0;
+
+/** Processor time of the children of this process that have ended since this was asked last, over all their lives. */
+function takeReapedCpuMs(): number {
+  if (!canMeter) return 0;
+  const beforeMs = reapedCpuMs;
+  reapedCpuMs = ticksIn(readFileSync('/proc/self/stat', 'latin1'), 'cutime', 'cstime') * tickMs;
+  return reapedCpuMs - beforeMs;
 }
 
 /** The first field of `schedstat`: time spent on a processor. */
