@@ -9,7 +9,7 @@ const code = `Deno.serve(async (req) => {
   if (path === '/hang') await new Promise(() => {});
   if (path.startsWith('/wait/')) await new Promise((r) => setTimeout(r, Number(path.slice(6))));
   if (path === '/background') EdgeRuntime.waitUntil(new Promise(() => {}));
-  if (path === '/leave-spinning') setTimeout(() => { for (;;); });
+  if (path === '/leave-spinning') setTimeout(() => { for (;;); }, 20);
   if (path === '/leave-ticking') setInterval(() => console.log('tick'), 10);
   return new Response(String(Deno.pid)); });`;
 

@@ -7,6 +7,7 @@ const options: PoolOptions = {
   maxInstances: 2,
   concurrencyPerInstance: 1,
   idleMs: 60_000,
+  oneUse: false,
   queueLimit: 100,
   waitTimeoutMs: 10_000,
   wallTimeMs: 10_000,

@@ -69,6 +69,7 @@ describe('migrations', () => {
       prisma.delivery.findMany(),
       prisma.invocation.findMany(),
       prisma.requestCount.findMany(),
+      prisma.backgroundUsage.findMany(),
     ]);
   });
 });

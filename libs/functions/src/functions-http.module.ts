@@ -3,12 +3,13 @@ import { FunctionsModule } from './functions.module.js';
 import { FunctionsController } from './http/functions.controller.js';
 import { ManagementController } from './http/management.controller.js';
 import { SecretsController } from './http/secrets.controller.js';
+import { TrafficController } from './http/traffic.controller.js';
 import { FunctionEnvironment } from './invoke/function-environment.js';
 
-/** What a server answers about functions: calls, deployments, secrets, logs. */
+/** What a server answers about functions: calls, deployments, traffic, secrets, logs. */
 @Module({
   imports: [FunctionsModule],
-  controllers: [FunctionsController, ManagementController, SecretsController],
+  controllers: [FunctionsController, ManagementController, SecretsController, TrafficController],
   exports: [FunctionsModule],
 })
 export class FunctionsHttpModule {

@@ -3,6 +3,7 @@ import {
   Inject,
   Module,
   type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
@@ -17,8 +18,10 @@ import { FunctionEnvironment } from './invoke/function-environment.js';
 import { InstanceSpecs } from './invoke/instance-specs.js';
 import { InvokeFunction } from './invoke/invoke-function.js';
 import { LiveInvocations } from './invoke/live-invocations.js';
+import { ProvisionedInstances } from './invoke/provisioned-instances.js';
 import { RunInvocation } from './invoke/run-invocation.js';
 import { FunctionLogs } from './logs/function-logs.js';
+import { HostSupport } from './manifest/host-support.js';
 import { sweepDeploymentDirectories } from './runtime/deployment-directory.js';
 import { sweepRunDirectory } from './runtime/run-directory.js';
 import { Secrets } from './secrets/secrets.js';
@@ -41,9 +44,11 @@ const pool = {
     DeployFunction,
     FunctionEnvironment,
     FunctionLogs,
+    HostSupport,
     InstanceSpecs,
     InvokeFunction,
     LiveInvocations,
+    ProvisionedInstances,
     RunInvocation,
     Secrets,
     { provide: InvocationLiveness, useExisting: LiveInvocations },
@@ -59,9 +64,12 @@ const pool = {
     Secrets,
   ],
 })
-export class FunctionsModule implements OnModuleInit, BeforeApplicationShutdown, OnApplicationShutdown {
+export class FunctionsModule
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown, OnApplicationShutdown
+{
   constructor(
     private readonly instances: InstancePool,
+    private readonly provisioned: ProvisionedInstances,
     private readonly functionRuntime: FunctionRuntime,
     private readonly logs: FunctionLogs,
     private readonly grace: ShutdownGrace,
@@ -90,8 +98,13 @@ export class FunctionsModule implements OnModuleInit, BeforeApplicationShutdown,
     await sweepSourceTrees();
   }
 
+  onApplicationBootstrap(): void {
+    this.provisioned.start();
+  }
+
   /** While the front door still lets requests in flight finish. */
   async beforeApplicationShutdown(): Promise<void> {
+    this.provisioned.stop();
     await this.instances.drain(this.grace.leftMs());
     await this.instances.close();
     await this.functionRuntime.close();

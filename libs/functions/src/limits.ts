@@ -7,7 +7,10 @@ export const limits = {
 
   memoryMb: { min: 32, max: 8192 },
   timeoutMs: { min: 100, max: 900_000 },
+  cpuMs: { min: 10, max: 900_000 },
   instances: { min: 1, max: 100 },
+  minInstances: { min: 0, max: 100 },
+  idleMs: { min: 0, max: 3_600_000 },
   concurrency: { min: 1, max: 100 },
   attempts: { min: 1, max: 20 },
   /** Entries of each list and table of a manifest. */
@@ -26,6 +29,13 @@ export const limits = {
 
   /** How old a process's knowledge of the active deployment may be: an activation is seen this soon everywhere. */
   activeDeploymentAgeMs: 500,
+
+  /** Deployments of one function that may answer at once. */
+  trafficParts: 10,
+  /** The part of this host's instances that `min_instances` may take, of all functions together: others need room. */
+  provisionedShare: 0.5,
+  /** How often a process asks which functions want instances to be kept ready. */
+  provisionedLookMs: 1_000,
 
   secretsPerProject: 100,
   /** A secret's value: Supabase's bound. */

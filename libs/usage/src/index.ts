@@ -1,3 +1,4 @@
+export { type BackgroundUsage } from './background-usage.js';
 export { gbMs, insertInvocations, type InvocationRecord } from './invocation-record.js';
 export { UsageLedger } from './usage-ledger.js';
 export { UsageHttpModule, UsageModule } from './usage.module.js';

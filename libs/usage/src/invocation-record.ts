@@ -24,6 +24,8 @@ export interface InvocationRecord {
   readonly peakMemoryBytes: number;
   /** The deployment's memory limit. */
   readonly memoryBytes: number;
+  /** From spawn to listening, of the instance that was started for it; null when it was warm. */
+  readonly bootMs: number | null;
 }
 
 /** Memory reserved, times the time it was held; a GB is 2³⁰ bytes, as the clouds count it. */
@@ -56,6 +58,7 @@ export async function insertInvocations(sql: Sql, records: readonly InvocationRe
     peak_memory_bytes: 'bigint',
     memory_bytes: 'bigint',
     gb_ms: 'double precision',
+    boot_ms: 'double precision',
   };
   const names = Object.keys(columns);
   const arrays = Object.values(columns).map((type, i) => `$${i + 1}::${type}[]`);
@@ -88,5 +91,6 @@ function rowOf(record: InvocationRecord): unknown[] {
     Math.round(record.peakMemoryBytes),
     record.memoryBytes,
     gbMs(record),
+    record.bootMs,
   ];
 }

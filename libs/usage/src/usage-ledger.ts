@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LOGGER, PlatformDatabase, type Logger } from '#libs/platform';
+import { BackgroundUsageSums, type BackgroundUsage } from './background-usage.js';
 import { insertInvocations, type InvocationRecord } from './invocation-record.js';
 
 /** A crash loses at most this much of what is counted here (event invocations are written with their delivery). */
@@ -7,12 +8,13 @@ const flushIntervalMs = 250;
 /** Records held while the database does not answer; beyond it the oldest are dropped, and that is logged. */
 const maxHeldRecords = 50_000;
 
-/** Collects what is counted often, and writes it in batches: HTTP invocations and requests. */
+/** Collects what is counted often, and writes it in batches: HTTP invocations, background usage and requests. */
 @Injectable()
 export class UsageLedger implements OnApplicationShutdown {
   #invocations: InvocationRecord[] = [];
   /** `project ref, hour, service` → requests since the last write. */
   #requests = new Map<string, number>();
+  #background = new BackgroundUsageSums();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
@@ -34,9 +36,13 @@ export class UsageLedger implements OnApplicationShutdown {
   }
 
   addRequest(projectRef: string, service: string, at: Date): void {
-    const hour = new Date(Math.floor(at.getTime() / 3_600_000) * 3_600_000).toISOString();
-    const key = `${projectRef}\0${hour}\0${service}`;
+    const key = `${projectRef}\0${hourOf(at)}\0${service}`;
     this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
+    this.#schedule();
+  }
+
+  addBackground(usage: BackgroundUsage, at: Date): void {
+    this.#background.add(usage, hourOf(at));
     this.#schedule();
   }
 
@@ -61,19 +67,27 @@ export class UsageLedger implements OnApplicationShutdown {
     const invocations = this.#invocations.splice(0);
     const requests = this.#requests;
     this.#requests = new Map();
-    if (invocations.length === 0 && requests.size === 0) return;
+    const background = this.#background;
+    this.#background = new BackgroundUsageSums();
+    if (invocations.length === 0 && requests.size === 0 && background.isEmpty) return;
     try {
       await this.database.transaction(async (tx) => {
         await insertInvocations(tx, invocations);
+        await background.write(tx);
         if (requests.size > 0) await tx.query(addRequestCounts, columnsOf(requests));
       });
     } catch (error) {
       this.logger.warn({ err: error }, 'Usage could not be written; trying again');
       this.#invocations = [...invocations, ...this.#invocations].slice(-maxHeldRecords);
       for (const [key, count] of requests) this.#requests.set(key, (this.#requests.get(key) ?? 0) + count);
+      this.#background.addAll(background);
       this.#schedule();
     }
   }
+}
+
+function hourOf(at: Date): string {
+  return new Date(Math.floor(at.getTime() / 3_600_000) * 3_600_000).toISOString();
 }
 
 const addRequestCounts = `

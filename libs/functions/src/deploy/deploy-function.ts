@@ -13,19 +13,22 @@ import {
 import { createHash } from 'node:crypto';
 import { bundleFunction } from '../bundle/bundle-function.js';
 import { forgetDeployment } from '../invoke/known-deployments.js';
+import { HostSupport } from '../manifest/host-support.js';
 import { parseManifest, type Manifest } from '../manifest/manifest.js';
 import { checkSlug } from '../manifest/slug.js';
 import { subscriptionsOf } from '../manifest/subscriptions.js';
 import { removePermissions, settlePermissions, widenPermissions } from '../permissions/apply-manifest.js';
 import {
+  answeringDeployments,
   deleteActivation,
   deleteDeployments,
   findDeployment,
   insertDeployment,
   listFunctions,
   lockActivations,
+  provisionedElsewhere,
   replaceSubscriptions,
-  setActiveDeployment,
+  setAnswering,
   watchedTables,
   type DeploymentSummary,
   type FunctionSummary,
@@ -41,11 +44,14 @@ export interface DeployRequest {
   /** Path of the import map or `deno.json` among `files`. */
   readonly importMap?: string | undefined;
   readonly manifest: Manifest;
+  /** False: it is recorded, and can be previewed, but what answers stays. */
+  readonly activate?: boolean;
 }
 
 export interface Deployed {
-  readonly function: FunctionSummary;
   readonly deployment: DeploymentSummary;
+  /** The function with what answers for it; null when nothing does yet. */
+  readonly function: FunctionSummary | null;
   /** False: what was active already is the same. */
   readonly created: boolean;
 }
@@ -63,15 +69,18 @@ export class DeployFunction {
     private readonly database: PlatformDatabase,
     @Inject(CONFIG) private readonly config: Config,
     @Inject(LOGGER) private readonly logger: Logger,
+    private readonly host: HostSupport,
   ) {}
 
   /**
-   * Bundles, records and activates. What is identical to the active deployment makes no new one.
+   * Bundles, records and activates, which ends a split of traffic. What is identical to the active deployment makes no
+   * new one.
    * @throws AppError `invalid_slug`, `invalid_manifest`, `BUNDLE_ERROR` (400)
    */
   async deploy(project: Project, request: DeployRequest): Promise<Deployed> {
     const { slug, manifest, files, entrypoint, importMap } = request;
     checkSlug(slug);
+    await this.#checkHost(this.database, project, slug, [manifest]);
     const { code } = await bundleFunction({
       ...request,
       check: manifest.check,
@@ -86,32 +95,71 @@ export class DeployFunction {
         [...files].map(([path, bytes]) => [path, Buffer.from(bytes).toString('base64')]),
       ),
     };
-    const created = await this.database.transaction(async (tx) => {
+    const { number, created } = await this.database.transaction(async (tx) => {
       await lockActivations(tx, project.ref);
       const [current] = await listFunctions(tx, project.ref, slug);
-      if (current?.active.sha256 === sha256) return false;
+      if (current?.active.sha256 === sha256) return { number: current.active.number, created: false };
       await refuseMissingSecrets(tx, project.ref, manifest);
       const id = newId();
-      await insertDeployment(tx, project.ref, { id, slug, manifest, source, code, sha256 });
-      await activate(tx, project, slug, { id, manifest });
-      return true;
+      const next = await insertDeployment(tx, project.ref, { id, slug, manifest, source, code, sha256 });
+      if (request.activate !== false) await activate(tx, project, slug, { id, manifest });
+      return { number: next, created: true };
     });
-    const found = await this.settle(project, slug);
-    return { function: found, deployment: found.active, created };
+    const [found] = request.activate === false ? [] : [await this.settle(project, slug)];
+    const [inService] = found ? [found] : await listFunctions(this.database, project.ref, slug);
+    const deployment = (await findDeployment(this.database, project.ref, slug, number))!;
+    return { function: inService ?? null, deployment, created };
   }
 
   /**
-   * Makes a recorded deployment the active one: the way back, and forward again.
+   * Makes a recorded deployment the active one, and lets it alone answer: the way back, and forward again.
    * @throws AppError `not_found` (404); `invalid_manifest` (400) when it needs what is no longer there.
    */
   async activate(project: Project, slug: string, number: number): Promise<FunctionSummary> {
     await this.database.transaction(async (tx) => {
       await lockActivations(tx, project.ref);
-      const deployment = await findDeployment(tx, project.ref, slug, number);
-      if (!deployment) throw notFound(`Function ${slug} has no deployment ${number}`);
-      const manifest = parseManifest(slug, deployment.manifest);
-      await refuseMissingSecrets(tx, project.ref, manifest);
-      await activate(tx, project, slug, { id: deployment.id, manifest });
+      const deployment = await this.#usable(tx, project, slug, number);
+      await this.#checkHost(tx, project, slug, [deployment.manifest]);
+      await activate(tx, project, slug, deployment);
+    });
+    return this.settle(project, slug);
+  }
+
+  /**
+   * Shares a function's calls and events out among several of its deployments. The active one stays active if it is
+   * among them, else that of the largest part becomes it: its subscriptions are the function's.
+   * @param shares percentages that make 100 together
+   * @throws AppError `not_found` (404); `invalid_manifest` (400) when one needs what is no longer there.
+   */
+  async split(
+    project: Project,
+    slug: string,
+    shares: readonly { number: number; percent: number }[],
+  ): Promise<FunctionSummary> {
+    const [only, ...more] = shares;
+    if (only && more.length === 0) return this.activate(project, slug, only.number);
+    await this.database.transaction(async (tx) => {
+      await lockActivations(tx, project.ref);
+      const [current] = await listFunctions(tx, project.ref, slug);
+      const parts = [];
+      for (const { number, percent } of shares) {
+        parts.push({ ...(await this.#usable(tx, project, slug, number)), number, percent });
+      }
+      await this.#checkHost(
+        tx,
+        project,
+        slug,
+        parts.map(({ manifest }) => manifest),
+      );
+      const largest = parts.toSorted((a, b) => b.percent - a.percent)[0]!;
+      const active = parts.find(({ id }) => id === current?.active.id) ?? largest;
+      await replaceSubscriptions(tx, project.ref, slug, subscriptionsOf(project.ref, slug, active.manifest));
+      await setAnswering(tx, project.ref, slug, {
+        activeId: active.id,
+        traffic: parts.map(({ id, number, percent }) => ({ deployment_id: id, number, percent })),
+        provisioned: parts.some(({ manifest }) => manifest.min_instances > 0),
+      });
+      for (const { manifest } of parts) await widenPermissions(project, slug, manifest);
     });
     return this.settle(project, slug);
   }
@@ -143,7 +191,7 @@ export class DeployFunction {
   }
 
   /**
-   * Leaves the function's role with exactly what its active deployment declares. Repeating it mends what was changed
+   * Leaves the function's role with exactly what the deployments declare that answer for it. Repeating it mends what was changed
    * by hand, or lost when a table was made anew.
    * @throws AppError `not_found` (404)
    */
@@ -152,12 +200,31 @@ export class DeployFunction {
       await lockActivations(tx, project.ref);
       const [found] = await listFunctions(tx, project.ref, slug);
       if (!found) throw notFound(`There is no function ${slug}`);
-      const manifest = parseManifest(slug, found.active.manifest);
-      const active = { slug, deploymentId: found.active.id, manifest };
-      await settlePermissions(project, active, await watchedTables(tx, project.ref));
+      const answering = (await answeringDeployments(tx, project.ref, slug)).map(({ id, manifest }) => ({
+        deploymentId: id,
+        manifest: parseManifest(slug, manifest),
+      }));
+      await settlePermissions(project, slug, answering, await watchedTables(tx, project.ref));
       forgetDeployment(project, slug);
       return found;
     });
+  }
+
+  /** A recorded deployment whose secrets are there. */
+  async #usable(tx: Sql, project: Project, slug: string, number: number) {
+    const deployment = await findDeployment(tx, project.ref, slug, number);
+    if (!deployment) throw notFound(`Function ${slug} has no deployment ${number}`);
+    const manifest = parseManifest(slug, deployment.manifest);
+    await refuseMissingSecrets(tx, project.ref, manifest);
+    return { id: deployment.id, manifest };
+  }
+
+  async #checkHost(sql: Sql, { ref }: Project, slug: string, manifests: readonly Manifest[]): Promise<void> {
+    let elsewhere = await provisionedElsewhere(sql, ref, slug);
+    for (const manifest of manifests) {
+      this.host.check(slug, manifest, elsewhere);
+      elsewhere += manifest.min_instances;
+    }
   }
 
   /** @param work what ends the function's service; false means that there was none, and then nothing else is done */
@@ -184,7 +251,8 @@ async function activate(
   { id, manifest }: { id: string; manifest: Manifest },
 ): Promise<void> {
   await replaceSubscriptions(tx, project.ref, slug, subscriptionsOf(project.ref, slug, manifest));
-  await setActiveDeployment(tx, project.ref, slug, id);
+  const provisioned = manifest.min_instances > 0;
+  await setAnswering(tx, project.ref, slug, { activeId: id, traffic: [], provisioned });
   // Last, so that nothing refuses the activation after it; the project's database is another one than `tx` is in.
   await widenPermissions(project, slug, manifest);
 }

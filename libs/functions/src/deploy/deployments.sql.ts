@@ -22,6 +22,18 @@ export interface FunctionSummary {
   readonly active: DeploymentSummary;
 }
 
+/** A deployment that answers for its function. */
+export interface AnsweringDeployment extends DeploymentSummary {
+  readonly percent: number;
+}
+
+/** As it stands in `functions.traffic`. */
+export interface TrafficPart {
+  readonly deployment_id: string;
+  readonly number: number;
+  readonly percent: number;
+}
+
 export interface Source {
   readonly entrypoint: string;
   readonly importMap: string | null;
@@ -83,6 +95,47 @@ export async function findDeployment(
   return rows[0];
 }
 
+/** The deployments that answer for function `f`, as rows of `part`: the active one, unless traffic is split. */
+export const trafficParts = `cross join lateral (
+    select f.active_deployment_id as deployment_id, 100 as percent, 1::bigint as position where f.traffic = '[]'
+    union all
+    select (each ->> 'deployment_id')::uuid, (each ->> 'percent')::integer, position
+    from jsonb_array_elements(f.traffic) with ordinality as parts (each, position)) part`;
+
+/** Those that answer for a function, in the order in which they were named; none when it is not in service. */
+export async function answeringDeployments(
+  sql: Sql,
+  projectRef: string,
+  slug: string,
+): Promise<AnsweringDeployment[]> {
+  const { rows } = await sql.query<AnsweringDeployment>(
+    `select ${summaryColumns}, part.percent from functions f ${trafficParts}
+     join deployments d on d.id = part.deployment_id
+     where f.project_ref = $1 and f.slug = $2 order by part.position`,
+    [projectRef, slug],
+  );
+  return rows;
+}
+
+/** Instances that all functions of all projects but this one keep ready together. */
+export async function provisionedElsewhere(sql: Sql, projectRef: string, slug: string): Promise<number> {
+  const { rows } = await sql.query<{ count: number }>(
+    `select coalesce(sum((d.manifest ->> 'min_instances')::integer), 0)::integer as count
+     from functions f ${trafficParts} join deployments d on d.id = part.deployment_id
+     where f.provisioned and (f.project_ref, f.slug) <> ($1, $2)`,
+    [projectRef, slug],
+  );
+  return rows[0]!.count;
+}
+
+/** Functions that want instances to be kept ready. */
+export async function provisionedFunctions(sql: Sql): Promise<{ projectRef: string; slug: string }[]> {
+  const { rows } = await sql.query<{ projectRef: string; slug: string }>(
+    'select project_ref as "projectRef", slug from functions where provisioned',
+  );
+  return rows;
+}
+
 /** Records a deployment under the next number. Only under {@link lockActivations}. */
 export async function insertDeployment(
   tx: Sql,
@@ -114,17 +167,20 @@ export async function insertDeployment(
   return rows[0]!.number;
 }
 
-export async function setActiveDeployment(
+/** @param answering.traffic empty: the active deployment alone answers */
+export async function setAnswering(
   tx: Sql,
   projectRef: string,
   slug: string,
-  deploymentId: string,
+  answering: { activeId: string; traffic: readonly TrafficPart[]; provisioned: boolean },
 ): Promise<void> {
   await tx.query(
-    `insert into functions (project_ref, slug, active_deployment_id) values ($1, $2, $3)
+    `insert into functions (project_ref, slug, active_deployment_id, traffic, provisioned)
+     values ($1, $2, $3, $4, $5)
      on conflict (project_ref, slug) do update
-       set active_deployment_id = excluded.active_deployment_id, updated_at = now()`,
-    [projectRef, slug, deploymentId],
+       set active_deployment_id = excluded.active_deployment_id, traffic = excluded.traffic,
+           provisioned = excluded.provisioned, updated_at = now()`,
+    [projectRef, slug, answering.activeId, JSON.stringify(answering.traffic), answering.provisioned],
   );
 }
 

@@ -3,17 +3,22 @@ import type { FastifyRequest } from 'fastify';
 import { Transform, type Readable } from 'node:stream';
 import { limits } from '../limits.js';
 import { invalidRequest } from './function-errors.js';
+import { calledFunction } from './preview.js';
 import { opaqueApiKey } from './verify-jwt.js';
 
 const functionsPath = '/functions/v1';
 /** What `Host` may hold (RFC 9112 §3.2): with anything else the function would see a URL of the client's making. */
 const hostPattern = /^(?:[a-z0-9._~%-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 
-/** `/functions/v1/hello/world?x=1` → `hello`, and `/hello/world?x=1`, which is what Supabase's functions see. */
-export function functionTarget(url: string): { slug: string; path: string } {
+/**
+ * `/functions/v1/hello/world?x=1` → `hello`, and `/hello/world?x=1`, which is what Supabase's functions see;
+ * `/functions/v1/hello@8/world` → the same path, and the deployment's number.
+ */
+export function functionTarget(url: string): { slug: string; number?: number; path: string } {
   const path = url.slice(functionsPath.length);
-  const slug = /^\/+([^/?]*)/.exec(path)?.[1] ?? '';
-  return { slug, path: path.replace(/^\/+/, '/') };
+  const name = /^\/+([^/?]*)/.exec(path)?.[1] ?? '';
+  const called = calledFunction(name);
+  return { ...called, path: `/${called.slug}${path.replace(/^\/+/, '').slice(name.length)}` };
 }
 
 /**

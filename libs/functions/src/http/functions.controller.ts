@@ -7,6 +7,7 @@ import { InvokeFunction } from '../invoke/invoke-function.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { boundedBody, forwardedHeaders, functionTarget } from './function-request.js';
 import { FunctionsErrorFilter } from './functions-error.filter.js';
+import { requireSecretKey } from './preview.js';
 import { requireJwt } from './verify-jwt.js';
 
 /** The way into functions over HTTP: any method, any path below the function's name, streams both ways. */
@@ -26,17 +27,19 @@ export class FunctionsController {
 
   @All('*')
   async call(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const { slug, path } = functionTarget(request.raw.url!);
+    const { slug, number, path } = functionTarget(request.raw.url!);
     if (slug === '') return this.missing(reply);
     const { project, caller, requestId } = request.galley;
-    const { manifest } = await this.deployments.find(project, slug);
+    if (number !== undefined) requireSecretKey(request);
+    const deployment = await this.deployments.find(project, slug, { number });
+    const { manifest } = deployment;
     // A browser's preflight carries no token (Fetch standard §4.8); the function answers it.
     if (manifest.verify_jwt && request.method !== 'OPTIONS') requireJwt(request);
     const headers = forwardedHeaders(request);
     const body = boundedBody(request);
     const invocationId = newId();
     const response = await this.invokeFunction
-      .invoke(project, {
+      .invoke(project, deployment, {
         invocationId,
         slug,
         request: { method: request.method, path, headers, body, signal: untilDisconnect(reply) },

@@ -31,10 +31,14 @@ import {
 import { limits } from '../limits.js';
 import { checkSlug } from '../manifest/slug.js';
 import { FunctionLogs } from '../logs/function-logs.js';
+import { previewName } from './preview.js';
 import { readDeployForm } from './deploy-form.js';
 
 /** Strict: `bundleOnly`, say, would deploy nothing, and here it is not to be had. */
-const deployQuery = z.strictObject({ slug: z.string().optional() });
+const deployQuery = z.strictObject({
+  slug: z.string().optional(),
+  activate: z.enum(['true', 'false']).default('true'),
+});
 const logQuery = z.strictObject({
   invocation_id: z.uuid().optional(),
   level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
@@ -54,10 +58,17 @@ export class ManagementController {
   @Post('deploy')
   @HttpCode(201)
   async deploy(@CurrentProject() project: Project, @Query() query: unknown, @Req() request: FastifyRequest) {
-    const { slug } = parseInput(deployQuery, query);
+    const { slug, activate } = parseInput(deployQuery, query);
     const deployRequest = await readDeployForm(request.body, request.headers['content-type'], slug);
-    const deployed = await this.deployFunction.deploy(project, deployRequest);
-    return { ...functionJson(deployed.function), created: deployed.created };
+    const deployed = await this.deployFunction.deploy(project, {
+      ...deployRequest,
+      activate: activate === 'true',
+    });
+    const { deployment, created } = deployed;
+    // What does not answer yet is told of as itself, with the name to call it by.
+    return deployed.function?.active.id === deployment.id
+      ? { ...functionJson(deployed.function), created }
+      : { ...deploymentJson(deployment), slug: deployment.slug, active: false, created };
   }
 
   @Get()
@@ -79,12 +90,13 @@ export class ManagementController {
   /** The newest first. */
   @Get(':slug/deployments')
   async deployments(@CurrentProject() { ref }: Project, @Param('slug') slug: string) {
-    const { active } = await this.#existing(ref, slug);
-    const deployments = await listDeployments(this.database, ref, slug, limits.listedDeployments);
+    const deployments = await listDeployments(this.database, ref, checkSlug(slug), limits.listedDeployments);
+    if (deployments.length === 0) throw notFound(slug);
+    const [found] = await listFunctions(this.database, ref, slug);
     return deployments.map((deployment) => ({
       ...deploymentJson(deployment),
       created_at: deployment.createdAt.getTime(),
-      active: deployment.id === active.id,
+      active: deployment.id === found?.active.id,
     }));
   }
 
@@ -109,8 +121,12 @@ export class ManagementController {
   async #existing(ref: string, slug: string): Promise<FunctionSummary> {
     const [found] = await listFunctions(this.database, ref, checkSlug(slug));
     if (found) return found;
-    throw new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
+    throw notFound(slug);
   }
+}
+
+function notFound(slug: string): AppError {
+  return new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
 }
 
 /** Times in milliseconds, as Supabase has them. */
@@ -130,6 +146,7 @@ function deploymentJson(deployment: DeploymentSummary) {
   return {
     id: deployment.id,
     version: deployment.number,
+    preview: previewName(deployment),
     entrypoint_path: deployment.entrypoint,
     import_map: deployment.importMap !== null,
     import_map_path: deployment.importMap,

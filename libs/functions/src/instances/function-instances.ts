@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { FunctionInstance, InstanceSpec, KillReason } from '../runtime/function-runtime.js';
+import { poolLimits } from './pool-limits.js';
 import { WaitingLine } from './waiting-line.js';
 
 export type StartKind = 'cold' | 'warm';
@@ -11,6 +12,8 @@ export interface PoolOptions {
   readonly concurrencyPerInstance: number;
   /** How long an unused instance is kept, in milliseconds. */
   readonly idleMs: number;
+  /** Whether each instance runs one invocation and no other. */
+  readonly oneUse: boolean;
   /** Calls that may wait for an instance. */
   readonly queueLimit: number;
   /** From asking for an instance to having one, its start included. */
@@ -40,6 +43,14 @@ export class FunctionInstances {
   readonly slots = new Set<Slot>();
   readonly line = new WaitingLine<Slot>();
   starting = 0;
+  /** How many are kept ready, whether there are calls or not. */
+  minInstances = 0;
+  /** Told why an instance did not start that no call waited for. */
+  onStartFailure: ((error: unknown) => void) | null = null;
+  /** Instances that were to be kept ready and ended soon or never began, in a row. */
+  #failures = 0;
+  /** Of the monotonic clock: none is started before only to be kept ready. */
+  #retryAtMs = 0;
   readonly #idleTimers = new Map<Slot, NodeJS.Timeout>();
 
   constructor(
@@ -54,15 +65,37 @@ export class FunctionInstances {
   }
 
   get isUnused(): boolean {
-    return this.size === 0 && this.line.length === 0;
+    return this.size === 0 && this.line.length === 0 && this.minInstances === 0;
   }
 
-  /** True when calls wait that neither present nor starting instances will take, and one more may be started. */
+  /** True when calls wait that neither present nor starting instances will take, or too few are ready. */
   get wantsInstance(): boolean {
-    return (
-      this.line.length > this.starting * this.options.concurrencyPerInstance &&
-      this.size < this.options.maxInstances
-    );
+    if (this.size >= this.options.maxInstances) return false;
+    if (this.line.length > this.starting * this.options.concurrencyPerInstance) return true;
+    return this.#ready + this.starting < this.minInstances && performance.now() >= this.#retryAtMs;
+  }
+
+  /** Whether there are no more than are to be kept ready. */
+  get isAtMinimum(): boolean {
+    return this.minInstances > 0 && this.#ready <= this.minInstances;
+  }
+
+  /** Those that take calls, now or later. */
+  get #ready(): number {
+    let ready = 0;
+    for (const slot of this.slots) if (!slot.retired) ready += 1;
+    return ready;
+  }
+
+  /** Notes that a start failed or an instance ended by itself. @returns how long to wait before the next start, in milliseconds */
+  noteFailure(livedMs: number): number {
+    this.#failures = livedMs < poolLimits.stableMs ? this.#failures + 1 : 0;
+    const waitMs =
+      this.#failures === 0
+        ? 0
+        : Math.min(poolLimits.restartMs * 2 ** (this.#failures - 1), poolLimits.longestRestartMs);
+    this.#retryAtMs = performance.now() + waitMs;
+    return waitMs;
   }
 
   /** The most recently used slot with room, so that the others become idle and go away; none that spins. */
@@ -90,9 +123,10 @@ export class FunctionInstances {
 
   /**
    * The slot on which nothing has run for longest, of those that are unused or of those that only work in the
-   * background.
+   * background; none that is to be kept ready.
    */
   longestIdle(kind: 'unused' | 'background'): Slot | null {
+    if (this.isAtMinimum) return null;
     let longest: Slot | null = null;
     for (const slot of this.slots) {
       if (slot.running > 0 || slot.instance.hasBackgroundWork !== (kind === 'background')) continue;

@@ -51,6 +51,7 @@ export class HostPlaces {
 
   /** Whether a function that waits for room has a better claim to this place, now that its work has ended. */
   mustYield(group: FunctionInstances, slot: Slot): boolean {
+    if (group.isAtMinimum && !slot.retired) return false;
     const next = [...this.#wanting].find((other) => other !== group && other.wantsInstance);
     if (!next) return false;
     const { hasBackgroundWork } = slot.instance;

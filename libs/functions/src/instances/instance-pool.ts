@@ -26,7 +26,8 @@ export interface PoolStatistics {
  * A call takes a free instance of its deployment, else one is started, else the call waits its turn. When the
  * host's budget is used up, the longest idle instance of any other function makes room; when none is idle, functions
  * that want one get the next place that frees in turn, and a function with several yields one to a function with
- * none. Unused instances are killed after `idleMs`: then nothing runs, and no timer either.
+ * none. Unused instances are killed after `idleMs`: then nothing runs, and no timer either; save those that
+ * {@link keepReady} asks for, which make room for nobody.
  */
 export class InstancePool {
   readonly #places: HostPlaces;
@@ -63,8 +64,9 @@ export class InstancePool {
     if (this.#closing) throw shuttingDown();
     signal.throwIfAborted();
     const group = this.#group(deploymentKey, makeSpec, options);
-    const slot = this.#takeFree(group) ?? (await this.#waitForSlot(group, signal));
-    const start: StartKind = slot.uses++ === 0 ? 'cold' : 'warm';
+    const ready = this.#takeFree(group);
+    const slot = ready ?? (await this.#waitForSlot(group, signal));
+    const start: StartKind = slot.uses++ === 0 && !ready ? 'cold' : 'warm';
     const stop = (reason: KillReason) => {
       if (slot.running > 1) slot.retired = true;
       else this.#remove(group, slot, reason);
@@ -77,6 +79,27 @@ export class InstancePool {
       await turnOfEvents();
       this.#release(group, slot);
     }
+  }
+
+  /**
+   * Keeps `count` instances of `deploymentKey` ready from now on, busy ones included, and starts anew what ends; 0 lets
+   * the unused ones go.
+   * @param onFailure is told why one did not start; it is tried again, later each time
+   */
+  keepReady(
+    deploymentKey: string,
+    makeSpec: () => InstanceSpec | Promise<InstanceSpec>,
+    options: PoolOptions,
+    kept: { count: number; onFailure: (error: unknown) => void },
+  ): void {
+    if (this.#closing) return;
+    const group = this.#group(deploymentKey, makeSpec, options);
+    group.minInstances = kept.count;
+    group.onStartFailure = kept.onFailure;
+    for (const slot of kept.count === 0 ? group.slots : []) {
+      if (slot.running === 0 && !slot.instance.hasBackgroundWork) this.#remove(group, slot, 'idle');
+    }
+    this.#places.update(group);
   }
 
   statistics(): PoolStatistics {
@@ -93,7 +116,7 @@ export class InstancePool {
 
   /** Refuses new calls, fails those that wait and kills every instance. Finish running work before by `drain`. */
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#stopKeeping();
     const exits: Promise<unknown>[] = [];
     for (const group of this.#places.groups.values()) {
       while (group.line.length > 0) group.line.failNext(shuttingDown());
@@ -107,7 +130,7 @@ export class InstancePool {
 
   /** Refuses new calls and waits until those accepted have ended, at most `timeoutMs`. */
   async drain(timeoutMs: number): Promise<void> {
-    this.#closing = true;
+    this.#stopKeeping();
     const { busy, waiting } = this.statistics();
     if (busy + waiting === 0) return;
     await new Promise<void>((resolve) => {
@@ -117,6 +140,11 @@ export class InstancePool {
         resolve();
       };
     });
+  }
+
+  #stopKeeping(): void {
+    this.#closing = true;
+    for (const group of this.#places.groups.values()) group.minInstances = 0;
   }
 
   #checkQuiet(): void {
@@ -160,6 +188,7 @@ export class InstancePool {
   #occupy(group: FunctionInstances, slot: Slot): void {
     group.stopIdleTimer(slot);
     slot.running += 1;
+    if (group.options.oneUse) slot.retired = true;
   }
 
   #release(group: FunctionInstances, slot: Slot): void {
@@ -199,10 +228,15 @@ export class InstancePool {
         if (slot.running === 0) this.#settle(group, slot);
       });
     } else {
-      if (idleMs === 0) return this.#remove(group, slot, 'idle');
-      group.startIdleTimer(slot, idleMs, () => this.#remove(group, slot, 'idle'));
+      if (group.isAtMinimum) group.stopIdleTimer(slot);
+      else if (idleMs === 0) return this.#remove(group, slot, 'idle');
+      else group.startIdleTimer(slot, idleMs, () => this.#removeUnlessKept(group, slot));
     }
     this.#places.shareOut();
+  }
+
+  #removeUnlessKept(group: FunctionInstances, slot: Slot): void {
+    if (!group.isAtMinimum) this.#remove(group, slot, 'idle');
   }
 
   #remove(group: FunctionInstances, slot: Slot, reason: KillReason): void {
@@ -220,11 +254,19 @@ export class InstancePool {
       },
       (error: unknown) => {
         group.starting -= 1;
+        if (group.line.length === 0) group.onStartFailure?.(error);
         group.line.failNext(hostError(error));
+        this.#noteFailure(group, 0);
         this.#places.update(group);
         if (this.#closing) this.#checkQuiet();
       },
     );
+  }
+
+  #noteFailure(group: FunctionInstances, livedMs: number): void {
+    const waitMs = group.noteFailure(livedMs);
+    if (group.minInstances === 0 || waitMs === 0) return;
+    setTimeout(() => this.#places.update(group), waitMs).unref();
   }
 
   async #startInstance(group: FunctionInstances): Promise<FunctionInstance> {
@@ -234,8 +276,10 @@ export class InstancePool {
   #welcome(group: FunctionInstances, instance: FunctionInstance): void {
     if (this.#closing && group.line.length === 0) return instance.kill('shutdown');
     const slot = group.add(instance);
-    void instance.exited.then(() => {
+    void instance.exited.then(({ reason }) => {
       slot.gone.abort();
+      if (reason === 'exit' || reason === 'crash' || reason === 'spinning')
+        this.#noteFailure(group, performance.now() - slot.grantedAt);
       this.#remove(group, slot, 'removed');
     });
     this.#serve(group, slot);

@@ -6,6 +6,12 @@ export const poolLimits = {
   backgroundTurnMs: 1_000,
   /** When a process ends, work on it that is about to finish with a whole answer gets this long to do so. */
   lastAnswerMs: 100,
+  /** An instance that is kept ready and ends before it lived this long is replaced later and later: */
+  stableMs: 10_000,
+  /** after this long at first, then each time twice as long, */
+  restartMs: 1_000,
+  /** up to this. */
+  longestRestartMs: 60_000,
   /** What `Retry-After` tells a caller that finds the queue full. */
   retryAfterSeconds: 1,
 } as const;

@@ -17,6 +17,12 @@ export class FunctionEnvironment {
     private readonly adapterHost: HttpAdapterHost,
   ) {}
 
+  /** Whether {@link apiUrl} is known: a server's own is once it listens. */
+  get isReachable(): boolean {
+    const server = this.adapterHost.httpAdapter?.getHttpServer() as Server | undefined;
+    return !this.isServer || server?.listening === true;
+  }
+
   /** @throws AppError `BOOT_ERROR` (503) when a declared secret has been removed. */
   async variables(project: Project, deployment: ActiveDeployment): Promise<Record<string, string>> {
     const { keys } = project;

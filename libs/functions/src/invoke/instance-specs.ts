@@ -1,10 +1,24 @@
-import { Injectable } from '@nestjs/common';
-import type { Project } from '#libs/platform';
+import { Inject, Injectable } from '@nestjs/common';
+import { CONFIG, type Config, type Project } from '#libs/platform';
+import { UsageLedger } from '#libs/usage';
+import type { PoolOptions } from '../instances/instance-pool.js';
+import { limits } from '../limits.js';
 import { FunctionLogs } from '../logs/function-logs.js';
+import { HostSupport } from '../manifest/host-support.js';
+import type { Manifest } from '../manifest/manifest.js';
+import { bootError } from '../runtime/boot-error.js';
 import type { InstanceSpec } from '../runtime/function-runtime.js';
 import { ActiveDeployments } from './active-deployments.js';
 import { FunctionEnvironment } from './function-environment.js';
 import type { ActiveDeployment } from './known-deployments.js';
+
+/** What the pool is to know of a deployment. */
+export interface InstancePlan {
+  /** Whose instances a call may run on: a changed secret is in the environment of new ones only. */
+  readonly key: string;
+  makeSpec(): Promise<InstanceSpec>;
+  readonly options: PoolOptions;
+}
 
 /** Says of a deployment what its instances are made of and may do. */
 @Injectable()
@@ -13,10 +27,33 @@ export class InstanceSpecs {
     private readonly deployments: ActiveDeployments,
     private readonly environment: FunctionEnvironment,
     private readonly logs: FunctionLogs,
+    private readonly ledger: UsageLedger,
+    private readonly host: HostSupport,
+    @Inject(CONFIG) private readonly config: Config,
   ) {}
 
-  async of(project: Project, deployment: ActiveDeployment): Promise<InstanceSpec> {
+  /** Whether it is known by now where functions reach the API. */
+  get areReady(): boolean {
+    return this.environment.isReachable;
+  }
+
+  plan(project: Project, deployment: ActiveDeployment): InstancePlan {
+    const { id, secretsVersion, manifest } = deployment;
+    const options = {
+      maxInstances: manifest.max_instances,
+      concurrencyPerInstance: manifest.concurrency,
+      idleMs: manifest.idle_ms ?? this.config.functions.instanceIdleMs,
+      oneUse: manifest.policy === 'oneshot',
+      queueLimit: limits.waitingCalls,
+      waitTimeoutMs: limits.instanceWaitMs,
+      wallTimeMs: manifest.timeout_ms,
+    };
+    return { key: `${id} ${secretsVersion}`, makeSpec: () => this.#of(project, deployment), options };
+  }
+
+  async #of(project: Project, deployment: ActiveDeployment): Promise<InstanceSpec> {
     const { id, slug, manifest } = deployment;
+    this.#refuseWhatIsMissing(manifest);
     const origin = { projectRef: project.ref, functionSlug: slug, deploymentId: id };
     return {
       deploymentId: id,
@@ -24,9 +61,16 @@ export class InstanceSpecs {
       code: () => this.deployments.code(id),
       env: await this.environment.variables(project, deployment),
       allowedHosts: this.environment.allowedHosts(deployment),
-      limits: { memoryBytes: memoryBytes(manifest) },
+      limits: { memoryBytes: memoryBytes(manifest), cpuMs: manifest.cpu_ms },
       onLog: (line) => this.logs.add({ ...origin, ...line }),
+      onBackground: (usage) => this.ledger.addBackground({ ...origin, ...usage }, new Date()),
     };
+  }
+
+  /** The server that took the deployment may have been another host than this one. */
+  #refuseWhatIsMissing(manifest: Manifest): void {
+    const missing = this.host.missing(manifest);
+    if (missing.length > 0) throw bootError(`The function cannot run on this host: ${missing.join('; ')}`);
   }
 }
 

@@ -8,6 +8,7 @@ import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { ActiveDeployments } from './active-deployments.js';
 import { eventBody, eventHeaders, retryAfterMs } from './event-request.js';
 import type { InvocationCall } from './invocation-call.js';
+import type { ActiveDeployment } from './known-deployments.js';
 import { RunInvocation, type RunningInvocation } from './run-invocation.js';
 
 /** What became of one try to deliver an event. */
@@ -36,12 +37,16 @@ export class InvokeFunction {
   ) {}
 
   /**
-   * Calls a function for an HTTP client. The invocation ends with the answer's body, and is recorded then.
-   * @throws AppError `NOT_FOUND` (404), `RATE_LIMIT_EXCEEDED` (429), `WORKER_ERROR` (500), `BOOT_ERROR` (503),
+   * Calls a deployment of a function for an HTTP client. The invocation ends with the answer's body, and is recorded then.
+   * @throws AppError `RATE_LIMIT_EXCEEDED` (429), `WORKER_ERROR` (500), `BOOT_ERROR` (503),
    *   `SHUTTING_DOWN` (503), `IDLE_TIMEOUT` (504), `LOOP_DETECTED` (508), `WORKER_LIMIT` (546)
    */
-  async invoke(project: Project, call: Omit<InvocationCall, 'trigger'>): Promise<InvocationResponse> {
-    const running = await this.#start(project, { ...call, trigger: { kind: 'http' } });
+  async invoke(
+    project: Project,
+    deployment: ActiveDeployment,
+    call: Omit<InvocationCall, 'trigger'>,
+  ): Promise<InvocationResponse> {
+    const running = this.#start(project, deployment, { ...call, trigger: { kind: 'http' } });
     void running.record.then((record) => record && this.ledger.addInvocation(record));
     return running.response;
   }
@@ -57,9 +62,10 @@ export class InvokeFunction {
   ): Promise<EventOutcome> {
     let maxAttempts = 0;
     try {
-      const { manifest } = await this.deployments.find(project, delivery.functionSlug);
-      maxAttempts = manifest.attempts;
-      const running = await this.#start(project, eventCall(project, delivery, signal));
+      const { functionSlug, eventId } = delivery;
+      const deployment = await this.deployments.find(project, functionSlug, { eventId });
+      maxAttempts = deployment.manifest.attempts;
+      const running = this.#start(project, deployment, eventCall(project, delivery, signal));
       return { maxAttempts, ...(await outcomeOf(running)) };
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -70,17 +76,14 @@ export class InvokeFunction {
   /** How many events of a function a process may run at once; 1 when there is no such function. */
   async concurrencyOf(project: Project | undefined, slug: string): Promise<number> {
     if (!project) return 1;
-    try {
-      const { manifest } = await this.deployments.find(project, slug);
-      return manifest.max_instances * manifest.concurrency;
-    } catch (error) {
-      if (error instanceof AppError && error.status === 404) return 1;
-      throw error;
-    }
+    const deployments = await this.deployments.answering(project, slug);
+    return deployments.reduce(
+      (sum, { manifest }) => sum + manifest.max_instances * manifest.concurrency,
+      deployments.length === 0 ? 1 : 0,
+    );
   }
 
-  async #start(project: Project, call: InvocationCall): Promise<RunningInvocation> {
-    const deployment = await this.deployments.find(project, call.slug);
+  #start(project: Project, deployment: ActiveDeployment, call: InvocationCall): RunningInvocation {
     if (call.depth > platformLimits.eventDepth) {
       throw new AppError({
         code: 'LOOP_DETECTED',

@@ -1,7 +1,7 @@
 import { projectResource, type Project } from '#libs/platform';
 import type { Manifest } from '../manifest/manifest.js';
 
-/** A function as it answers now. */
+/** A deployment that may be called. */
 export interface ActiveDeployment {
   readonly id: string;
   readonly slug: string;
@@ -11,21 +11,28 @@ export interface ActiveDeployment {
   readonly role: string;
   /** Changes when the value of a declared secret does. */
   readonly secretsVersion: string;
+  /** Its part of the function's calls; 100 of a preview. */
+  readonly percent: number;
 }
 
-export interface KnownDeployment {
-  /** Undefined: there is no such function. */
-  readonly deployment: Promise<ActiveDeployment | undefined>;
+export interface KnownDeployments {
+  /** Those that share the calls; none: there is no such function, or no such deployment of it. */
+  readonly deployments: Promise<readonly ActiveDeployment[]>;
   readonly askedAt: number;
 }
 
-/** What this process knows of a project's functions, by slug. */
+/** What this process knows of a project's functions, by slug; of previews by slug and number. */
 export const knownDeployments = projectResource(
   'active deployments',
-  () => new Map<string, KnownDeployment>(),
+  () => new Map<string, KnownDeployments>(),
 );
+
+export function knownKey(slug: string, number: number | undefined): string {
+  return number === undefined ? slug : `${slug}@${number}`;
+}
 
 /** Makes this process look again at once; other processes do so by themselves soon. */
 export function forgetDeployment(project: Project, slug: string): void {
-  knownDeployments(project).delete(slug);
+  const known = knownDeployments(project);
+  for (const key of known.keys()) if (key === slug || key.startsWith(`${slug}@`)) known.delete(key);
 }

@@ -1,11 +1,10 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { AppError, CONFIG, type Config, type Project } from '#libs/platform';
+import { Injectable } from '@nestjs/common';
+import { AppError, type Project } from '#libs/platform';
 import type { InvocationRecord } from '#libs/usage';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
-import { InstancePool, type PoolOptions, type StartKind } from '../instances/instance-pool.js';
-import { limits } from '../limits.js';
-import type { Manifest } from '../manifest/manifest.js';
+import { setImmediate as turnOfEvents } from 'node:timers/promises';
+import { InstancePool, type StartKind } from '../instances/instance-pool.js';
 import type {
   FunctionInstance,
   InstanceUsage,
@@ -38,6 +37,8 @@ interface Observed {
   readonly startedMs: number;
   readonly usage: () => InstanceUsage;
   httpStatus: number | null;
+  /** Its answer is complete. */
+  isAnswered: boolean;
 }
 
 /** Whoever waits for the function's answer. */
@@ -52,13 +53,14 @@ interface Waiting {
  * An invocation is charged with all that its instance uses until its answer is complete, or its function is done with
  * a call that broke off; and then with the background work that it announced before, until that ends or another
  * invocation begins on the instance, which is charged from there on. None begins while that work keeps the instance
- * busy, unless it waited in line already. What a function does in timers that it leaves behind unannounced is charged
- * to nobody: an instance that is found busy with that is killed, so it gets a fraction of a second out of it.
+ * busy, unless it waited in line already. Invocations that run at once share what their instance uses in equal parts.
+ * What a function uses in timers and threads that it leaves behind unannounced no invocation pays, and neither what its
+ * instances need to start: both are recorded apart, as the deployment's (`background_usage`), so that all records
+ * together tell what its processes used. An instance that is found busy with such things is killed.
  */
 @Injectable()
 export class RunInvocation {
   constructor(
-    @Inject(CONFIG) private readonly config: Config,
     private readonly pool: InstancePool,
     private readonly specs: InstanceSpecs,
     private readonly live: LiveInvocations,
@@ -95,35 +97,22 @@ export class RunInvocation {
     if (signal.aborted) onGone();
     signal.addEventListener('abort', onGone);
     try {
-      await this.pool.withInstance(
-        `${deployment.id} ${deployment.secretsVersion}`,
-        () => this.specs.of(project, deployment),
-        this.#poolOptions(deployment.manifest),
-        cancel.signal,
-        (instance, start, ended) => {
-          observed = observe(instance, start);
-          const request = requestOf(project, deployment, call);
-          return converse(observed, { ...request, signal: AbortSignal.any([signal, ended]) }, waiting);
-        },
-      );
+      const { key, makeSpec, options } = this.specs.plan(project, deployment);
+      await this.pool.withInstance(key, makeSpec, options, cancel.signal, async (instance, start, ended) => {
+        observed = observe(instance, start);
+        const request = requestOf(project, deployment, call);
+        await converse(observed, { ...request, signal: AbortSignal.any([signal, ended]) }, waiting);
+        if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
+      });
       return { observed, error: undefined };
     } catch (error) {
+      // What ends background work takes nothing from the answer.
+      if (observed?.isAnswered) return { observed, error: undefined };
       waiting.reject(error);
       return { observed, error: explained(error, call) };
     } finally {
       signal.removeEventListener('abort', onGone);
     }
-  }
-
-  #poolOptions(manifest: Manifest): PoolOptions {
-    return {
-      maxInstances: manifest.max_instances,
-      concurrencyPerInstance: manifest.concurrency,
-      idleMs: this.config.functions.instanceIdleMs,
-      queueLimit: limits.waitingCalls,
-      waitTimeoutMs: limits.instanceWaitMs,
-      wallTimeMs: manifest.timeout_ms,
-    };
   }
 }
 
@@ -135,6 +124,7 @@ function observe(instance: FunctionInstance, start: StartKind): Observed {
     startedMs: performance.now(),
     usage: instance.startMeter(),
     httpStatus: null,
+    isAnswered: false,
   };
 }
 
@@ -150,12 +140,20 @@ async function converse(observed: Observed, request: InvocationRequest, waiting:
     observed.httpStatus = response.status;
     waiting.resolve(response);
     await finished(response.body);
+    observed.isAnswered = true;
   } catch (error) {
     // What a process died of is known a moment later.
     if (!instance.stopping) waiting.reject(error);
     await instance.handlerEnded(request.invocationId);
     throw error;
   }
+}
+
+/** Where invocations do not meet, the next begins after the background work, which has the wall time of the first. */
+async function restOf({ instance }: Observed): Promise<void> {
+  // What the function told of it before its answer may be read right after the answer's end.
+  await turnOfEvents();
+  await instance.backgroundEnded();
 }
 
 /** A worker that stops does not wait for it. */
@@ -221,6 +219,7 @@ function recordOf(
     cpuMs: usage?.cpuMs ?? 0,
     peakMemoryBytes: usage?.peakMemoryBytes ?? 0,
     memoryBytes: memoryBytes(deployment.manifest),
+    bootMs: observed?.start === 'cold' ? observed.instance.bootMs : null,
   };
 }
 

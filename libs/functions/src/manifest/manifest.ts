@@ -7,6 +7,7 @@ import { reservedEnvironmentName } from '../runtime/deno-command.js';
 
 const verbs = ['select', 'insert', 'update', 'delete'] as const;
 const accesses = ['read', 'write'] as const;
+const policies = ['per_worker', 'per_request', 'oneshot'] as const;
 
 /** Schemas of the platform and of PostgreSQL: what is in them a function reaches, if at all, by other permissions. */
 const platformSchemas = /^(auth|storage|realtime|galley|extensions|information_schema|pg_.*)$/;
@@ -101,21 +102,44 @@ const permissions = table({
 });
 
 /** A function's manifest, as `[functions.<slug>]` in galley.toml writes it. What is not declared is denied. */
-const manifestSchema = table({
+const settings = table({
   verify_jwt: z.boolean({ error: 'expected true or false' }).default(true),
   memory_mb: wholeNumber(limits.memoryMb).default(256),
   /** Wall time of one invocation. */
   timeout_ms: wholeNumber(limits.timeoutMs).default(60_000),
-  /** Instances in each process that runs functions. */
+  /** Processor time of one invocation, its background work included; only the wall time bounds it when absent. */
+  cpu_ms: wholeNumber(limits.cpuMs).optional(),
+  /** Instances of this deployment in each process that runs functions. */
   max_instances: wholeNumber(limits.instances).default(4),
+  /** Of these, those that are kept ready while the deployment answers. */
+  min_instances: wholeNumber(limits.minInstances).default(0),
+  /** How long an unused instance is kept; `GALLEY_INSTANCE_IDLE_MS` when absent. */
+  idle_ms: wholeNumber(limits.idleMs).optional(),
   /** Requests that one instance serves at once. */
   concurrency: wholeNumber(limits.concurrency).default(1),
+  /**
+   * Whether invocations may meet in an instance: `per_worker` at any time, `per_request` only after the last one's
+   * background work has ended, `oneshot` never.
+   */
+  policy: z.enum(policies, { error: `expected ${policies.join(', ')}` }).default('per_worker'),
+  /** Refused where functions do not get it, as all settings are. */
+  isolation: z.literal('strong', { error: 'expected "strong", or nothing' }).optional(),
   /** How often an event is delivered before it is a dead letter: 8 tries take a minute or two, as long as a restart may. */
   attempts: wholeNumber(limits.attempts).default(8),
   /** Type-check before it is deployed. */
   check: z.boolean({ error: 'expected true or false' }).default(true),
   on: list(subscription).default([]),
   permissions: permissions.prefault({}),
+});
+
+/** What one setting demands of another. */
+const manifestSchema = settings.superRefine((manifest, context) => {
+  const { policy, concurrency, min_instances: min, max_instances: max } = manifest;
+  const refuse = (key: keyof typeof manifest, message: string) =>
+    context.addIssue({ code: 'custom', path: [key], message });
+  if (policy !== 'per_worker' && concurrency !== 1)
+    refuse('concurrency', `expected 1: with policy "${policy}" an instance runs one invocation at a time`);
+  if (min > max) refuse('min_instances', `expected at most max_instances, which is ${max}`);
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;

@@ -26,6 +26,26 @@ export interface Permissions {
   readonly policies: readonly Policy[];
 }
 
+/** What several deployments need together. */
+export function unionOf(all: readonly Permissions[]): Permissions {
+  const once = <Item>(items: Item[]) => [
+    ...new Map(items.map((item) => [JSON.stringify(item), item])).values(),
+  ];
+  return {
+    grants: once(all.flatMap(({ grants }) => grants)),
+    policies: once(all.flatMap(({ policies }) => policies)),
+  };
+}
+
+/** The same for another role of the function: a table has no two policies of one name. */
+export function underOtherNames({ grants, policies }: Permissions, suffix: string): Permissions {
+  const renamed = policies.map((each) => {
+    const base = each.name.slice(0, -digestChars);
+    return { ...each, name: base + digestOf(`${each.name} ${suffix}`) };
+  });
+  return { grants, policies: renamed };
+}
+
 /** What a function's role may do: exactly what the manifest declares. */
 export function desiredPermissions(slug: string, manifest: Manifest, declared: DeclaredObjects): Permissions {
   const { tables, buckets, rpc } = manifest.permissions;
@@ -109,12 +129,17 @@ function objectsIn(buckets: Manifest['permissions']['buckets'], access: BucketAc
  * stand while one deployment takes over from another.
  */
 function policy(slug: string, table: string, command: Policy['command'], condition: string): Policy {
-  const digest = createHash('sha256').update(condition).digest('hex').slice(0, 8);
   return {
     table,
-    name: `galley ${slug} ${command} ${digest}`,
+    name: `galley ${slug} ${command} ${digestOf(condition)}`,
     command,
     using: command === 'insert' ? null : condition,
     check: command === 'insert' || command === 'update' ? condition : null,
   };
+}
+
+const digestChars = 8;
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, digestChars);
 }

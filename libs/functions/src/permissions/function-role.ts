@@ -12,8 +12,15 @@ export async function functionRole(project: Project, slug: string): Promise<stri
   return roleName(await databaseName(project), project.ref, slug);
 }
 
-export function roleName(database: string, projectRef: string, slug: string): string {
-  const hash = createHash('sha256').update([database, projectRef, slug].join('\0')).digest('hex');
+/** The role of a function's previews, so that what does not answer yet gives no rights to what does. */
+export async function previewRole(project: Project, slug: string): Promise<string> {
+  return roleName(await databaseName(project), project.ref, slug, 'preview');
+}
+
+export function roleName(database: string, projectRef: string, slug: string, ...purpose: string[]): string {
+  const hash = createHash('sha256')
+    .update([database, projectRef, slug, ...purpose].join('\0'))
+    .digest('hex');
   return `galley_fn_${slug.slice(0, slugChars).toLowerCase()}_${hash.slice(0, hashChars)}`;
 }
 

@@ -58,7 +58,7 @@ export class DenoInstance implements FunctionInstance {
     // Breaks with the process, whose end is told by `exited`.
     child.stdin!.on('error', () => {});
     this.#meter = new ProcessMeter(this.pid);
-    this.#idleWatch = new IdleWatch(() => this.#meter.mainThread());
+    this.#idleWatch = new IdleWatch(this.#meter);
     this.#work = new InstanceWork(() => this.#idleWatch.restart());
     this.exited = this.#watchExit();
     this.#readLogs(child.stdout!, 'info');
@@ -91,6 +91,8 @@ export class DenoInstance implements FunctionInstance {
     try {
       this.#firstSocket = await firstConnection(this.paths.socket, stop.signal);
       this.bootMs = performance.now() - began;
+      this.#meter.look();
+      this.spec.onBackground?.({ starts: 1, bootCpuMs: this.#meter.takeUnclaimedMs(0), idleCpuMs: 0 });
       this.#isBooted = true;
       this.#idleWatch.restart();
     } catch (error) {
@@ -151,14 +153,32 @@ export class DenoInstance implements FunctionInstance {
     return this.#meter.begin();
   }
 
-  /** Notes what the process uses, and kills it when that is too much memory, or time of which nobody asked. */
+  /** Notes what the process uses, and kills it when that is too much, or time of which nobody asked. */
   look(): void {
     if (this.stopping) return;
-    this.#meter.look();
     const bytes = this.#meter.privateMemoryBytes();
     if (bytes !== null && bytes > this.spec.limits.memoryBytes) this.kill('memory-limit');
-    if (!this.#isBooted || this.#work.isAsked) return;
-    if (this.#idleWatch.look() && !this.hasBackgroundWork) this.kill('spinning');
+    if (this.#meter.isPaid || !this.#isBooted) {
+      this.#meter.look();
+      if (this.#meter.highestCpuMs() > (this.spec.limits.cpuMs ?? Infinity)) this.kill('cpu-limit');
+    }
+    if (this.#isBooted && !this.#work.isAsked) this.#lookAtIdleness();
+  }
+
+  #lookAtIdleness(): void {
+    const spins = this.#idleWatch.look();
+    if (this.#meter.isPaid && this.hasBackgroundWork) return;
+    if (spins || this.#idleWatch.isOverAllowance()) return this.kill('spinning');
+    this.#meter.lookRoughly(limits.unclaimedCpuMs);
+    this.#tellUnclaimed(limits.unclaimedCpuMs);
+  }
+
+  /** What no invocation pays is on the function's account all the same. */
+  #tellUnclaimed(leastMs: number): void {
+    const cpuMs = this.#meter.takeUnclaimedMs(leastMs);
+    if (cpuMs === 0) return;
+    const [bootCpuMs, idleCpuMs] = this.#isBooted ? [0, cpuMs] : [cpuMs, 0];
+    this.spec.onBackground?.({ starts: 0, bootCpuMs, idleCpuMs });
   }
 
   get stopping(): boolean {
@@ -188,6 +208,7 @@ export class DenoInstance implements FunctionInstance {
           this.#work.close();
           this.#idleWatch.close();
           this.#tellDropped();
+          this.#tellUnclaimed(0);
           this.#firstSocket?.destroy();
           void this.#connections.destroy();
           resolve(this.exit);

@@ -29,9 +29,22 @@ export interface InstanceSpec {
     readonly memoryBytes: number;
     /** From spawn to listening. Default and upper bound: `runtimeLimits.bootTimeoutMs`. */
     readonly bootTimeoutMs?: number;
+    /** Processor time of one invocation. A process in which one goes beyond it is killed as `cpu-limit`. */
+    readonly cpuMs?: number | undefined;
   };
   /** Called for each record that the function logs, at most `runtimeLimits.logLinesPerWindow` in a window. */
   onLog(line: LogLine): void;
+  /** Called now and then with what the process used outside of any measurement, and with `starts` 1 once it listens. */
+  onBackground?(usage: UnclaimedUsage): void;
+}
+
+/** Processor time that no invocation pays. */
+interface UnclaimedUsage {
+  readonly starts: number;
+  /** From spawn to listening. */
+  readonly bootCpuMs: number;
+  /** After that. */
+  readonly idleCpuMs: number;
 }
 
 export interface LogLine {
@@ -64,7 +77,7 @@ export interface FunctionInstance {
   backgroundEnded(): Promise<void>;
   /**
    * True when no invocation runs and yet the process keeps its main thread busy. Unless it does so in announced
-   * background work, it is killed soon.
+   * background work that is being measured, it is killed soon.
    */
   isSpinning(): boolean;
   /** Resolves when it does not spin any more, or is gone. */
@@ -102,8 +115,9 @@ export interface InvocationResponse {
 }
 
 /**
- * Measured outside the sandbox. With several invocations at once in one instance their shares overlap. Of a process
- * that died by itself these are the numbers of the last look, at most `runtimeLimits.lookMs` before its end.
+ * Measured outside the sandbox. Several invocations at once in one instance share its processor time in equal parts.
+ * Of a process that died by itself these are the numbers of the last look, at most `runtimeLimits.lookMs` before its
+ * end.
  */
 export interface InstanceUsage {
   /** Processor time of all threads, in milliseconds; null where the host cannot tell (not Linux). */
@@ -117,6 +131,7 @@ export type KillReason =
   | 'evicted'
   | 'cancelled'
   | 'wall-time'
+  | 'cpu-limit'
   | 'memory-limit'
   | 'spinning'
   | 'boot-timeout'
@@ -141,9 +156,16 @@ export interface IsolationReport {
   readonly diesWithParent: boolean;
   /** `kernel`: a resource limit bounds what can be allocated; `watched`: looked at every `lookMs`; `heap`: V8's heap only. */
   readonly memory: 'kernel' | 'watched' | 'heap';
-  /** `permissions`: only what the runtime's permission flags refuse. */
-  readonly network: 'permissions';
-  readonly files: 'permissions';
+  /** `namespace`: one of its own; `permissions`: only what the runtime's permission flags refuse. */
+  readonly network: 'namespace' | 'permissions';
+  readonly files: 'namespace' | 'permissions';
   /** One sentence for each protection that this host lacks. */
   readonly missing: readonly string[];
+}
+
+/** In one word: `strong`: nothing of the host is within reach; `user`: a user id of its own; `process`: no more than a process. */
+export function isolationLevel(report: IsolationReport): 'strong' | 'user' | 'process' {
+  const isUser = report.separateUser && report.noNewPrivileges && report.memory === 'kernel';
+  if (!isUser) return 'process';
+  return report.network === 'namespace' && report.files === 'namespace' ? 'strong' : 'user';
 }

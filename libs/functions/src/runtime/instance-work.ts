@@ -1,4 +1,5 @@
 import { marks } from './loader.js';
+import { runtimeLimits as limits } from './runtime-limits.js';
 
 /** What one instance is busy with, by what we asked of it and by what its loader tells. */
 export class InstanceWork {
@@ -8,6 +9,7 @@ export class InstanceWork {
   #onBackgroundEnd: (() => void)[] = [];
   #lastInvocationId: string | null = null;
   #hasBackground = false;
+  #askedUntilMs = 0;
   #isOver = false;
 
   /** @param onIdle called when the last thing that was asked of the instance has ended */
@@ -49,15 +51,22 @@ export class InstanceWork {
     return new Promise((resolve) => this.#onBackgroundEnd.push(resolve));
   }
 
-  /** What the loader tells. It is the function's own claim, since they share a realm. */
+  /**
+   * What the loader tells. It is the function's own claim, since they share a realm; so background work begins only
+   * with an invocation, which pays for it, and not later.
+   */
   onNotice(mark: string, invocationId: string): void {
     if (mark === marks.handlerEnded) {
       this.#handlers.get(invocationId)?.();
       if (!this.#handlers.delete(invocationId)) return;
+    } else if (mark === marks.backgroundBegan) {
+      this.#hasBackground ||= this.#mayBeginBackground;
+      return;
     } else {
-      this.#hasBackground = mark === marks.backgroundBegan;
-      if (this.#hasBackground) return;
+      this.#hasBackground = false;
       this.#tellBackgroundEnd();
+      if (!this.isAsked) this.onIdle();
+      return;
     }
     this.#tellIdle();
   }
@@ -75,7 +84,14 @@ export class InstanceWork {
     for (const resolve of this.#onBackgroundEnd.splice(0)) resolve();
   }
 
+  /** What a function wrote before its answer may be read a moment after it: they come by different ways. */
+  get #mayBeginBackground(): boolean {
+    return !this.#isOver && (this.isAsked || performance.now() - this.#askedUntilMs <= limits.noticeMs);
+  }
+
   #tellIdle(): void {
-    if (!this.isAsked) this.onIdle();
+    if (this.isAsked) return;
+    this.#askedUntilMs = performance.now();
+    this.onIdle();
   }
 }

@@ -44,6 +44,8 @@ export function invocationError(exit: InstanceExit | null, cause: unknown): AppE
   switch (exit?.reason) {
     case 'memory-limit':
       return workerLimit('The function used more memory than its limit.', cause);
+    case 'cpu-limit':
+      return workerLimit('The function used more CPU time than its limit.', cause);
     case 'wall-time':
       return workerLimit('The function ran longer than its time limit.', cause);
     case 'exit':

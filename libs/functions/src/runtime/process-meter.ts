@@ -1,8 +1,18 @@
-import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import type { InstanceUsage } from './function-runtime.js';
 
-/** AT_PAGESZ of this process's auxiliary vector (getauxval(3)): `statm` counts in pages, which differ between machines. */
-const pageBytes = process.platform === 'linux' ? readPageBytes() : 4096;
+/** Whether what a process uses can be read from outside: without it there is neither a meter nor a limit on processor time. */
+export const canMeter = process.platform === 'linux' && existsSync('/proc/self/schedstat');
+
+/** Of this process's auxiliary vector (getauxval(3)): `statm` counts in pages and `stat` in ticks, which differ between machines. */
+const pageBytes = canMeter ? readAuxiliary(6n, 4096) : 4096;
+const tickMs = 1000 / (canMeter ? readAuxiliary(17n, 100) : 100);
+
+const processors = availableParallelism();
+
+/** Places in `stat`, counted from the field after the name. */
+const statFields = { utime: 11, stime: 12, cutime: 13, cstime: 14 } as const;
 
 const peakPattern = /VmHWM:\s+(\d+) kB/;
 const residentPattern = /VmRSS:\s+(\d+) kB/;
@@ -14,9 +24,9 @@ export interface ThreadTimes {
   readonly waitedMs: number;
 }
 
-/** An invocation that is being measured. */
+/** An invocation that is being measured, and pays. */
 interface Measurement {
-  readonly beganCpuMs: number | null;
+  cpuMs: number;
   peakMemoryBytes: number | null;
 }
 
@@ -25,7 +35,10 @@ interface Measurement {
  * nanoseconds; `/proc/<pid>/stat` counts in ticks of 10 ms. Descriptors stay open, because opening costs more than
  * reading. On hosts without `/proc` everything reads as null.
  *
- * What a process has used cannot be read once it is gone: {@link look} often, and the last look stands.
+ * All processor time is charged once: to the invocations that were being measured while it was used, in equal parts,
+ * and else to nobody, which is told by {@link takeUnclaimedMs}. So all charges together are what the process used.
+ *
+ * What a process has used can hardly be read once it is gone: {@link look} often.
  */
 export class ProcessMeter {
   readonly #root: string;
@@ -34,33 +47,71 @@ export class ProcessMeter {
   readonly #threads = new Map<string, { fd: number; nanoseconds: number }>();
   readonly #measurements = new Set<Measurement>();
   #endedThreadsNanoseconds = 0;
+  /** What has been charged, to invocations or to nobody. */
+  #chargedMs = 0;
+  #unclaimedMs = 0;
+  /** Of the monotonic clock. */
+  #lookedAtMs = performance.now();
   #open: boolean;
 
   constructor(private readonly pid: number) {
     this.#root = `/proc/${pid}`;
-    this.#open = process.platform === 'linux';
+    this.#open = canMeter;
+    takeReapedCpuMs();
   }
 
-  /** Begins to measure an invocation; the returned function ends that and tells what was used since. */
+  /** Begins to measure an invocation; the returned function ends that and tells what it is charged with. */
   begin(): () => InstanceUsage {
+    this.#charge();
     const residentBytes = this.#lookAtMemory();
     this.#resetPeak();
-    const measurement: Measurement = { beganCpuMs: this.#cpuMs(), peakMemoryBytes: residentBytes };
+    const measurement: Measurement = { cpuMs: 0, peakMemoryBytes: residentBytes };
     this.#measurements.add(measurement);
     return () => {
-      this.#lookAtMemory();
+      this.look();
       this.#measurements.delete(measurement);
-      const { beganCpuMs, peakMemoryBytes } = measurement;
-      const cpuMs = this.#cpuMs();
-      return { cpuMs: cpuMs === null || beganCpuMs === null ? null : cpuMs - beganCpuMs, peakMemoryBytes };
+      const { cpuMs, peakMemoryBytes } = measurement;
+      return { cpuMs: canMeter ? cpuMs : null, peakMemoryBytes };
     };
   }
 
-  /** Notes what was used so far, if anybody asks for it. */
+  /** Whether an invocation pays for what the process uses now. */
+  get isPaid(): boolean {
+    return this.#measurements.size > 0;
+  }
+
+  /** Notes and charges what was used so far. */
   look(): void {
-    if (this.#measurements.size === 0) return;
-    this.#lookAtMemory();
-    this.#cpuMs();
+    if (this.isPaid) this.#lookAtMemory();
+    this.#charge();
+  }
+
+  /** The most that an invocation under way was charged with, at the last look. */
+  highestCpuMs(): number {
+    let highest = 0;
+    for (const { cpuMs } of this.#measurements) highest = Math.max(highest, cpuMs);
+    return highest;
+  }
+
+  /** Looks, if about as much as `leastMs` was used since the last time. */
+  lookRoughly(leastMs: number): void {
+    const usedMs = this.roughCpuMs() ?? 0;
+    this.#lookedAtMs = performance.now();
+    if (usedMs - this.#chargedMs >= leastMs) this.look();
+  }
+
+  /** Processor time that no invocation pays, since the last time; none while it is less than `leastMs`. */
+  takeUnclaimedMs(leastMs: number): number {
+    if (this.#unclaimedMs < leastMs) return 0;
+    const takenMs = this.#unclaimedMs;
+    this.#unclaimedMs = 0;
+    return takenMs;
+  }
+
+  /** Processor time of all threads there ever were, in ticks: cheap to read. Null when that cannot be read. */
+  roughCpuMs(): number | null {
+    const stat = this.#read('stat');
+    return stat === null ? null : ticksIn(stat, 'utime', 'stime') * tickMs;
   }
 
   /** Memory of this process alone, without file pages it shares; null when that cannot be read. */
@@ -77,20 +128,44 @@ export class ProcessMeter {
     return { ranMs: ranNanoseconds! / 1e6, waitedMs: waitedNanoseconds! / 1e6 };
   }
 
+  /** To be called at once when the process has ended. */
   close(): void {
     if (!this.#open) return;
+    this.#chargeLastMoments();
     this.#open = false;
     for (const fd of this.#files.values()) closeSync(fd);
     for (const thread of this.#threads.values()) closeSync(thread.fd);
   }
 
-  /** Processor time since the process began. After its end: the last value seen. */
-  #cpuMs(): number | null {
-    if (process.platform !== 'linux') return null;
-    if (this.#open) this.#readThreads();
+  #charge(): void {
+    if (!this.#open) return;
+    this.#spend(this.#cpuMs() - this.#chargedMs);
+    this.#lookedAtMs = performance.now();
+  }
+
+  /**
+   * What a process used that ended by itself after the last look is in the sum that the kernel keeps of our ended
+   * children. Others may be in it that ended meanwhile, so no more is taken than all processors could give.
+   */
+  #chargeLastMoments(): void {
+    const mostMs = (performance.now() - this.#lookedAtMs) * processors;
+    this.#spend(Math.min(takeReapedCpuMs() - 2 * tickMs - this.#chargedMs, mostMs));
+  }
+
+  #spend(spentMs: number): void {
+    if (spentMs <= 0) return;
+    this.#chargedMs += spentMs;
+    if (!this.isPaid) this.#unclaimedMs += spentMs;
+    for (const measurement of this.#measurements) measurement.cpuMs += spentMs / this.#measurements.size;
+  }
+
+  /** Processor time since the process began. */
+  #cpuMs(): number {
+    this.#readThreads();
     let nanoseconds = this.#endedThreadsNanoseconds;
     for (const thread of this.#threads.values()) nanoseconds += thread.nanoseconds;
-    return nanoseconds / 1e6;
+    // Threads that came and went between two looks are in the process's sum alone, which is rounded.
+    return Math.max(nanoseconds / 1e6, (this.roughCpuMs() ?? 0) - 2 * tickMs);
   }
 
   /** Brings the peaks of all measurements up to date. @returns the resident set, in bytes */
@@ -165,15 +240,32 @@ function bytesOf(kilobytes: RegExpExecArray | null): number | null {
   return kilobytes && Number(kilobytes[1]) * 1024;
 }
 
+/** The sum of fields of `stat`, proc(5); the name before them, in brackets, may hold anything. */
+function ticksIn(stat: string, ...names: (keyof typeof statFields)[]): number {
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return names.reduce((sum, name) => sum + Number(fields[statFields[name]]), 0);
+}
+
+let reapedCpuMs = 0;
+
+/** Processor time of the children of this process that have ended since this was asked last, over all their lives. */
+function takeReapedCpuMs(): number {
+  if (!canMeter) return 0;
+  const beforeMs = reapedCpuMs;
+  reapedCpuMs = ticksIn(readFileSync('/proc/self/stat', 'latin1'), 'cutime', 'cstime') * tickMs;
+  return reapedCpuMs - beforeMs;
+}
+
 /** The first field of `schedstat`: time spent on a processor. */
 function nanosecondsOf(schedstat: string): number {
   return Number(schedstat.slice(0, schedstat.indexOf(' ')));
 }
 
-function readPageBytes(): number {
+/** AT_PAGESZ is 6, AT_CLKTCK 17. */
+function readAuxiliary(type: bigint, otherwise: number): number {
   const vector = readFileSync('/proc/self/auxv');
   for (let offset = 0; offset + 16 <= vector.length; offset += 16) {
-    if (vector.readBigUInt64LE(offset) === 6n) return Number(vector.readBigUInt64LE(offset + 8));
+    if (vector.readBigUInt64LE(offset) === type) return Number(vector.readBigUInt64LE(offset + 8));
   }
-  return 4096;
+  return otherwise;
 }

@@ -32,6 +32,16 @@ export const runtimeLimits = {
    */
   spinMs: 10,
   spinShare: 0.8,
+  /**
+   * What all threads of an instance together may use while nothing is asked of it: to tidy up after an answer, and a
+   * share of the time for timers. Beyond it the instance is killed.
+   */
+  idleCpuMs: 250,
+  idleCpuShare: 0.05,
+  /** Unpaid processor time is told once it is this much, and at the process's end. */
+  unclaimedCpuMs: 50,
+  /** How long after the last answer the announcement of its background work may come. */
+  noticeMs: 100,
   /** Response headers of a function. */
   responseHeaderBytes: 64 * 1024,
   /** Unpacked deployments kept on disk; the longest unused are removed first. */

@@ -1,0 +1,59 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { AppError, CONFIG, type Config } from '#libs/platform';
+import { constrainedMemory } from 'node:process';
+import { totalmem } from 'node:os';
+import { FunctionRuntime } from '../function-runtime.provider.js';
+import { limits } from '../limits.js';
+import { isolationLevel } from '../runtime/function-runtime.js';
+import { canMeter } from '../runtime/process-meter.js';
+import type { Manifest } from './manifest.js';
+
+/** Says what of a manifest this host cannot keep to: that is refused, never ignored. */
+@Injectable()
+export class HostSupport {
+  constructor(
+    private readonly runtime: FunctionRuntime,
+    @Inject(CONFIG) private readonly config: Config,
+  ) {}
+
+  /**
+   * @param provisionedElsewhere instances that other functions keep ready
+   * @throws AppError `invalid_manifest` (400) naming each setting that cannot be kept to
+   */
+  check(slug: string, manifest: Manifest, provisionedElsewhere: number): void {
+    const problems = [...this.missing(manifest), ...this.#places(manifest, provisionedElsewhere)];
+    if (problems.length === 0) return;
+    const message = problems.map((problem) => `functions.${slug}.${problem}`).join('; ');
+    throw new AppError({ code: 'invalid_manifest', status: 400, message });
+  }
+
+  /** What a process that would run the deployment lacks, as `<setting>: <what>`. */
+  missing(manifest: Manifest): string[] {
+    const report = this.runtime.isolation();
+    const level = isolationLevel(report);
+    const hostMb = Math.floor(hostMemoryBytes() / 2 ** 20);
+    return [
+      manifest.isolation === 'strong' &&
+        level !== 'strong' &&
+        `isolation: this host gives functions the level "${level}", not "strong": ${report.missing.join(' ')}`,
+      manifest.cpu_ms !== undefined &&
+        !canMeter &&
+        'cpu_ms: this host does not tell how much processor time a process uses (Linux does, in /proc)',
+      manifest.memory_mb > hostMb && `memory_mb: this host has ${hostMb} MB`,
+    ].filter((problem) => problem !== false);
+  }
+
+  #places(manifest: Manifest, elsewhere: number): string[] {
+    const most = Math.floor(this.config.functions.maxInstances * limits.provisionedShare);
+    if (manifest.min_instances === 0 || manifest.min_instances + elsewhere <= most) return [];
+    return [
+      `min_instances: this host keeps ${most} instances ready at most (half of GALLEY_MAX_INSTANCES), and other functions have ${elsewhere} of them`,
+    ];
+  }
+}
+
+/** What a container may use, where that is less than the machine has. */
+function hostMemoryBytes(): number {
+  const constrained = constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
+}

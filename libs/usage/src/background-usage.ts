@@ -1,0 +1,62 @@
+import type { Sql } from '#libs/platform';
+
+/** What instances of a deployment used outside of any invocation. */
+export interface BackgroundUsage {
+  readonly projectRef: string;
+  readonly functionSlug: string;
+  readonly deploymentId: string;
+  /** Processes that began to serve. */
+  readonly starts: number;
+  /** Processor time from spawn to listening. */
+  readonly bootCpuMs: number;
+  /** Processor time between and after invocations. */
+  readonly idleCpuMs: number;
+}
+
+/** Sums up by hour and deployment, until it is written. */
+export class BackgroundUsageSums {
+  readonly #sums = new Map<string, BackgroundUsage & { readonly hour: string }>();
+
+  get isEmpty(): boolean {
+    return this.#sums.size === 0;
+  }
+
+  add(usage: BackgroundUsage, hour: string): void {
+    const key = `${usage.deploymentId}\0${hour}`;
+    const sum = this.#sums.get(key);
+    this.#sums.set(key, {
+      ...usage,
+      hour,
+      starts: usage.starts + (sum?.starts ?? 0),
+      bootCpuMs: usage.bootCpuMs + (sum?.bootCpuMs ?? 0),
+      idleCpuMs: usage.idleCpuMs + (sum?.idleCpuMs ?? 0),
+    });
+  }
+
+  addAll(other: BackgroundUsageSums): void {
+    for (const { hour, ...usage } of other.#sums.values()) this.add(usage, hour);
+  }
+
+  async write(sql: Sql): Promise<void> {
+    const sums = [...this.#sums.values()];
+    if (sums.length === 0) return;
+    await sql.query(addBackgroundUsage, [
+      sums.map((sum) => sum.projectRef),
+      sums.map((sum) => sum.hour),
+      sums.map((sum) => sum.deploymentId),
+      sums.map((sum) => sum.functionSlug),
+      sums.map((sum) => sum.starts),
+      sums.map((sum) => sum.bootCpuMs),
+      sums.map((sum) => sum.idleCpuMs),
+    ]);
+  }
+}
+
+const addBackgroundUsage = `
+  insert into background_usage (project_ref, hour, deployment_id, function_slug, starts, boot_cpu_ms, idle_cpu_ms)
+  select * from unnest($1::text[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bigint[],
+    $6::double precision[], $7::double precision[])
+  on conflict (project_ref, hour, deployment_id) do update set
+    starts = background_usage.starts + excluded.starts,
+    boot_cpu_ms = background_usage.boot_cpu_ms + excluded.boot_cpu_ms,
+    idle_cpu_ms = background_usage.idle_cpu_ms + excluded.idle_cpu_ms`;
