@@ -1,14 +1,17 @@
 import { Module } from '@nestjs/common';
 import { FunctionsModule } from './functions.module.js';
 import { FunctionsController } from './http/functions.controller.js';
+import { LogsController } from './http/logs.controller.js';
 import { ManagementController } from './http/management.controller.js';
 import { SecretsController } from './http/secrets.controller.js';
 import { FunctionEnvironment } from './invoke/function-environment.js';
+import { LogTails } from './logs/log-tails.js';
 
 /** What a server answers about functions: calls, deployments, secrets, logs. */
 @Module({
   imports: [FunctionsModule],
-  controllers: [FunctionsController, ManagementController, SecretsController],
+  controllers: [FunctionsController, LogsController, ManagementController, SecretsController],
+  providers: [LogTails],
   exports: [FunctionsModule],
 })
 export class FunctionsHttpModule {

@@ -19,6 +19,7 @@ import { InvokeFunction } from './invoke/invoke-function.js';
 import { LiveInvocations } from './invoke/live-invocations.js';
 import { RunInvocation } from './invoke/run-invocation.js';
 import { FunctionLogs } from './logs/function-logs.js';
+import { SourceMaps } from './logs/source-maps.js';
 import { sweepDeploymentDirectories } from './runtime/deployment-directory.js';
 import { sweepRunDirectory } from './runtime/run-directory.js';
 import { Secrets } from './secrets/secrets.js';
@@ -46,6 +47,7 @@ const pool = {
     LiveInvocations,
     RunInvocation,
     Secrets,
+    SourceMaps,
     { provide: InvocationLiveness, useExisting: LiveInvocations },
   ],
   exports: [

@@ -72,13 +72,18 @@ export class DeployFunction {
   async deploy(project: Project, request: DeployRequest): Promise<Deployed> {
     const { slug, manifest, files, entrypoint, importMap } = request;
     checkSlug(slug);
-    const { code } = await bundleFunction({
+    const { code, sourceMap } = await bundleFunction({
       ...request,
       check: manifest.check,
       dataDir: this.config.dataDir,
       log: (line) => this.logger.debug({ function: slug }, line),
     });
-    const sha256 = createHash('sha256').update(code).update(JSON.stringify(manifest)).digest('hex');
+    // The map too: what only moves lines makes a new deployment, by whose lines stacks are told.
+    const sha256 = createHash('sha256')
+      .update(code)
+      .update(sourceMap ?? '')
+      .update(JSON.stringify(manifest))
+      .digest('hex');
     const source = {
       entrypoint,
       importMap: importMap ?? null,
@@ -92,7 +97,7 @@ export class DeployFunction {
       if (current?.active.sha256 === sha256) return false;
       await refuseMissingSecrets(tx, project.ref, manifest);
       const id = newId();
-      await insertDeployment(tx, project.ref, { id, slug, manifest, source, code, sha256 });
+      await insertDeployment(tx, project.ref, { id, slug, manifest, source, code, sourceMap, sha256 });
       await activate(tx, project, slug, { id, manifest });
       return true;
     });

@@ -30,16 +30,10 @@ import {
 } from '../deploy/deployments.sql.js';
 import { limits } from '../limits.js';
 import { checkSlug } from '../manifest/slug.js';
-import { FunctionLogs } from '../logs/function-logs.js';
 import { readDeployForm } from './deploy-form.js';
 
 /** Strict: `bundleOnly`, say, would deploy nothing, and here it is not to be had. */
 const deployQuery = z.strictObject({ slug: z.string().optional() });
-const logQuery = z.strictObject({
-  invocation_id: z.uuid().optional(),
-  level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
-  limit: z.coerce.number().int().min(1).max(limits.listedLogLines).default(100),
-});
 
 /** Functions of a project, for holders of its secret key; the shapes are those of Supabase's management API. */
 @Controller('v1/projects/:ref/functions')
@@ -48,7 +42,6 @@ export class ManagementController {
   constructor(
     private readonly database: PlatformDatabase,
     private readonly deployFunction: DeployFunction,
-    private readonly logs: FunctionLogs,
   ) {}
 
   @Post('deploy')
@@ -97,13 +90,6 @@ export class ManagementController {
     @Param('number', ParseIntPipe) number: number,
   ) {
     return functionJson(await this.deployFunction.activate(project, checkSlug(slug), number));
-  }
-
-  /** What the function wrote, the newest first. */
-  @Get(':slug/logs')
-  async readLogs(@CurrentProject() { ref }: Project, @Param('slug') slug: string, @Query() query: unknown) {
-    const { invocation_id: invocationId, level, limit } = parseInput(logQuery, query);
-    return this.logs.list(ref, checkSlug(slug), { invocationId, level, limit });
   }
 
   async #existing(ref: string, slug: string): Promise<FunctionSummary> {

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Project } from '#libs/platform';
 import { FunctionLogs } from '../logs/function-logs.js';
+import { lifeOf } from '../logs/instance-life.js';
+import { SourceMaps } from '../logs/source-maps.js';
 import type { InstanceSpec } from '../runtime/function-runtime.js';
 import { ActiveDeployments } from './active-deployments.js';
 import { FunctionEnvironment } from './function-environment.js';
@@ -13,6 +15,7 @@ export class InstanceSpecs {
     private readonly deployments: ActiveDeployments,
     private readonly environment: FunctionEnvironment,
     private readonly logs: FunctionLogs,
+    private readonly sourceMaps: SourceMaps,
   ) {}
 
   async of(project: Project, deployment: ActiveDeployment): Promise<InstanceSpec> {
@@ -25,7 +28,10 @@ export class InstanceSpecs {
       env: await this.environment.variables(project, deployment),
       allowedHosts: this.environment.allowedHosts(deployment),
       limits: { memoryBytes: memoryBytes(manifest) },
-      onLog: (line) => this.logs.add({ ...origin, ...line }),
+      onLog: (line) => this.logs.add({ ...origin, source: 'function', ...line }),
+      translateStack: (stack) => this.sourceMaps.translate(id, stack),
+      onStart: (starting) =>
+        lifeOf(starting, (line) => this.logs.add({ ...origin, source: 'platform', ...line })),
     };
   }
 }

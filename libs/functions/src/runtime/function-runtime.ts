@@ -32,6 +32,10 @@ export interface InstanceSpec {
   };
   /** Called for each record that the function logs, at most `runtimeLimits.logLinesPerWindow` in a window. */
   onLog(line: LogLine): void;
+  /** Names the places of the sources in a stack that names those of the code, `main.js:1:7`; never rejects. */
+  translateStack(stack: string): string | Promise<string>;
+  /** Called with each start of an instance; what comes of it is the caller's all the same. */
+  onStart?(starting: Promise<FunctionInstance>): void;
 }
 
 export interface LogLine {
@@ -39,7 +43,7 @@ export interface LogLine {
   /** Control characters other than tab and newline are escaped. */
   readonly message: string;
   readonly at: Date;
-  /** The invocation that wrote it; null while booting, or when several ran at once. */
+  /** The invocation that wrote it; null while booting, or when that cannot be told. */
   readonly invocationId: string | null;
 }
 
