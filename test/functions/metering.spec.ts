@@ -28,6 +28,12 @@ const invocationsOf = (slug: string, count: number) =>
     return body.length >= count && (body as unknown as Invocation[]);
   });
 
+const hasLogged = (slug: string, text: string) =>
+  eventually(async () => {
+    const { body } = await server.manage('GET', `/functions/${slug}/logs?text=${encodeURIComponent(text)}`);
+    return body.length > 0;
+  });
+
 describe('what an invocation is charged with', () => {
   it('is what its process used up to the last look when the process ends itself', async () => {
     await server.deploy(
@@ -76,7 +82,7 @@ describe('what an invocation is charged with', () => {
       { max_instances: 1 },
     );
     await server.call('blocked', { method: 'POST' });
-    await eventually(async () => (await server.manage('GET', '/functions/blocked/logs')).body.length > 0);
+    await hasLogged('blocked', 'burns');
     expect(await (await server.call('blocked')).text()).toBe('answered');
     const [next, burning] = await invocationsOf('blocked', 2);
     expect(burning!.cpu_ms).toBeGreaterThan(200);
@@ -119,7 +125,7 @@ describe('what an invocation is charged with', () => {
     );
     const worker = new AbortController();
     const delivered = deliver('tireless', worker.signal);
-    await eventually(async () => (await server.manage('GET', '/functions/tireless/logs')).body.length > 0);
+    await hasLogged('tireless', 'still at it');
     worker.abort();
     expect(await delivered).toMatchObject({ status: 'succeeded', record: { httpStatus: 200 } });
   });

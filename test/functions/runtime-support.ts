@@ -60,6 +60,7 @@ export function specFor(
     allowedHosts: [],
     limits: { memoryBytes: 128 * 1024 * 1024, bootTimeoutMs: 5_000 },
     onLog: (line) => logs.push(line),
+    translateStack: (stack) => stack,
     ...options,
     logs,
   };

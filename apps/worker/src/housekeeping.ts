@@ -1,11 +1,12 @@
-import type { Logger, ProjectRegistry } from '#libs/platform';
+import { sweepLogs } from '#libs/functions';
+import type { Config, Logger, PlatformDatabase, Project, ProjectRegistry } from '#libs/platform';
 import { sweepOrphanVersions, type ObjectBytes } from '#libs/storage';
 
 const intervalMs = 60 * 60_000;
 /** Workers that start together do not sweep together. */
 const jitterMs = 10 * 60_000;
 
-/** What is done about once an hour: bytes that crashes left without a row are removed. */
+/** What is done about once an hour: bytes that crashes left without a row are removed, and log lines that have had their time. */
 export class Housekeeping {
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
@@ -13,6 +14,8 @@ export class Housekeeping {
   constructor(
     private readonly projects: ProjectRegistry,
     private readonly bytes: ObjectBytes,
+    private readonly database: PlatformDatabase,
+    private readonly config: Config,
     private readonly logger: Logger,
   ) {}
 
@@ -30,16 +33,21 @@ export class Housekeeping {
 
   async #work(): Promise<void> {
     for (const project of this.projects.all()) {
-      try {
-        const removed = await sweepOrphanVersions(project, this.bytes);
-        if (removed > 0)
-          this.logger.info({ project: project.ref, removed }, 'Removed bytes that no object names');
-      } catch (error) {
-        this.logger.warn(
-          { err: error, project: project.ref },
-          'Orphaned bytes could not be removed; trying again later',
-        );
-      }
+      await this.#sweep(project, 'bytes that no object names', () =>
+        sweepOrphanVersions(project, this.bytes),
+      );
+      await this.#sweep(project, 'function log lines', () =>
+        sweepLogs(this.database, project.ref, this.config.functions.logRetention),
+      );
+    }
+  }
+
+  async #sweep(project: Project, what: string, sweep: () => Promise<number>): Promise<void> {
+    try {
+      const removed = await sweep();
+      if (removed > 0) this.logger.info({ project: project.ref, removed }, `Removed ${what}`);
+    } catch (error) {
+      this.logger.warn({ err: error, project: project.ref }, `Could not remove ${what}; trying again later`);
     }
   }
 }

@@ -2,11 +2,13 @@ import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } fro
 import { EventsModule, JobQueue, Relay } from '#libs/events';
 import { FunctionsModule, InvokeFunction } from '#libs/functions';
 import {
+  CONFIG,
   LOGGER,
   Metrics,
   ShutdownGrace,
   PlatformDatabase,
   ProjectRegistry,
+  type Config,
   type Logger,
 } from '#libs/platform';
 import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
@@ -30,6 +32,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     bytes: ObjectBytes,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
+    @Inject(CONFIG) config: Config,
     @Inject(LOGGER) logger: Logger,
   ) {
     this.#relays = projects.all().map((project) => new Relay(project, database, queue, logger));
@@ -40,7 +43,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       (job) => deliver({ database, projects, invokeFunction, logger }, job),
       logger,
     );
-    this.#housekeeping = new Housekeeping(projects, bytes, logger);
+    this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);
     metrics.gauge(
       'galley_queue_jobs',
       'Jobs of the functions whose queues this worker serves now.',

@@ -1,15 +1,18 @@
 import { Module } from '@nestjs/common';
 import { FunctionsModule } from './functions.module.js';
 import { FunctionsController } from './http/functions.controller.js';
+import { LogsController } from './http/logs.controller.js';
 import { ManagementController } from './http/management.controller.js';
 import { SecretsController } from './http/secrets.controller.js';
 import { TrafficController } from './http/traffic.controller.js';
 import { FunctionEnvironment } from './invoke/function-environment.js';
+import { LogTails } from './logs/log-tails.js';
 
 /** What a server answers about functions: calls, deployments, traffic, secrets, logs. */
 @Module({
   imports: [FunctionsModule],
-  controllers: [FunctionsController, ManagementController, SecretsController, TrafficController],
+  controllers: [FunctionsController, LogsController, ManagementController, SecretsController, TrafficController],
+  providers: [LogTails],
   exports: [FunctionsModule],
 })
 export class FunctionsHttpModule {

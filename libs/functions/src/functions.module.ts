@@ -22,6 +22,7 @@ import { ProvisionedInstances } from './invoke/provisioned-instances.js';
 import { RunInvocation } from './invoke/run-invocation.js';
 import { FunctionLogs } from './logs/function-logs.js';
 import { HostSupport } from './manifest/host-support.js';
+import { SourceMaps } from './logs/source-maps.js';
 import { sweepDeploymentDirectories } from './runtime/deployment-directory.js';
 import { sweepRunDirectory } from './runtime/run-directory.js';
 import { Secrets } from './secrets/secrets.js';
@@ -51,6 +52,7 @@ const pool = {
     ProvisionedInstances,
     RunInvocation,
     Secrets,
+    SourceMaps,
     { provide: InvocationLiveness, useExisting: LiveInvocations },
   ],
   exports: [

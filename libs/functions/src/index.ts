@@ -4,3 +4,4 @@ export { DeployFunction } from './deploy/deploy-function.js';
 export { InvokeFunction, type EventOutcome } from './invoke/invoke-function.js';
 export { parseManifest, type Manifest } from './manifest/manifest.js';
 export { FunctionRuntime } from './function-runtime.provider.js';
+export { sweepLogs } from './logs/sweep-logs.js';

@@ -45,10 +45,30 @@ export const limits = {
   /** Log lines written with one statement. */
   logBatchLines: 500,
   /** How long a log line may wait to be written. */
-  logFlushMs: 250,
+  logFlushMs: 100,
   /** Log lines held while the database does not answer; beyond it the oldest are dropped, and that is logged. */
   heldLogLines: 20_000,
   /** Log lines of one listing. */
   listedLogLines: 1000,
+  /** The text that is looked for in log lines. */
+  logTextChars: 200,
+  /** A search in logs that takes longer is given up: its answer says to narrow it. */
+  logSearchMs: 5_000,
+  /** Live tails at once, per server. */
+  logTails: 50,
+  /** Lines that a tail reads, and holds for its reader, at once. */
+  tailPageLines: 100,
+  /** A reader that is further behind than this loses what lies between, and is told how much. */
+  tailLagLines: 10_000,
+  /** What a silent tail is given, so that it is not taken for dead. */
+  tailHeartbeatMs: 15_000,
+  /** Log lines removed with one statement. */
+  sweptLogLines: 5_000,
+  /** Places of the bundle that are led back to the sources in one log line. */
+  mappedPositions: 100,
+  /** Source maps kept parsed: their size unparsed in all, their number, and how long after their last use. */
+  parsedSourceMapBytes: 4 * 1024 * 1024,
+  parsedSourceMaps: 100,
+  parsedSourceMapMs: 60_000,
   listedDeployments: 100,
 } as const;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { bundleLimits as limits } from './bundle-limits.js';
-import { bundleModules } from './bundle-modules.js';
+import { bundleModules, type BundledModules } from './bundle-modules.js';
 import { checkTypes } from './check-types.js';
 import { denoCacheDirectory } from './deno-tool.js';
 import { KeptBundles } from './kept-bundles.js';
@@ -26,6 +26,8 @@ export interface BundleRequest {
 export interface Bundle {
   /** One ES module with everything that was imported by `npm:`, `jsr:`, `https:` or a path; `node:` stays. */
   readonly code: Uint8Array;
+  /** Leads from `code` to the sources by the names that stacks give them; null when it would be too large. */
+  readonly sourceMap: Uint8Array | null;
   /** Of `code`, in hex. */
   readonly sha256: string;
   readonly sizeBytes: number;
@@ -44,20 +46,22 @@ export async function bundleFunction(request: BundleRequest): Promise<Bundle> {
   const began = performance.now();
   const kept = new KeptBundles(request.dataDir);
   const key = kept.key(request);
-  let code = await kept.find(key);
-  if (!code) {
-    code = await inTurn(() => bundle(request));
-    await kept.keep(key, code);
+  let bundled = await kept.find(key);
+  if (!bundled) {
+    bundled = await inTurn(() => bundle(request));
+    await kept.keep(key, bundled);
   }
+  const { code, sourceMap } = bundled;
   return {
     code,
+    sourceMap,
     sha256: createHash('sha256').update(code).digest('hex'),
     sizeBytes: code.byteLength,
     durationMs: performance.now() - began,
   };
 }
 
-async function bundle(request: BundleRequest): Promise<Uint8Array> {
+async function bundle(request: BundleRequest): Promise<BundledModules> {
   const { dataDir, log = () => {} } = request;
   await mkdir(denoCacheDirectory(dataDir), { recursive: true });
   const tree = await writeSourceTree(request);

@@ -9,6 +9,8 @@ export const bundleLimits = {
   pathPartBytes: 255,
   /** The bundled module; Supabase's bound. */
   codeBytes: 20 * 1024 * 1024,
+  /** The source map of the bundled module: a larger one is not kept, and stacks name lines of the bundle. */
+  sourceMapBytes: 4 * 1024 * 1024,
   /** Each step: reading the module graph with its downloads, checking types (twice at most), bundling. */
   stepTimeoutMs: 120_000,
   /** A source tree this old belongs to a process that is gone: longer than all steps together. */

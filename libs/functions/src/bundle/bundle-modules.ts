@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { bundleError, cleanOutput } from './bundle-error.js';
 import { bundleLimits as limits } from './bundle-limits.js';
 import { denoCacheDirectory, runDenoTool } from './deno-tool.js';
+import { withSourceNames } from './source-names.js';
 import type { SourceTree } from './source-tree.js';
 
 /**
@@ -11,25 +12,47 @@ import type { SourceTree } from './source-tree.js';
  * that one also inlines files named by expressions that only the bundler works out, unseen by the module graph.
  */
 const bundlerSource = `
-const result = await Deno.bundle({ entrypoints: [Deno.args[0]], write: false, platform: 'deno', format: 'esm' });
-const [file, ...others] = result.outputFiles ?? [];
+const result = await Deno.bundle({
+  entrypoints: [Deno.args[0]], write: false, platform: 'deno', format: 'esm',
+  // An external map must have a place, though nothing is written; it names the sources by their way from there.
+  sourcemap: 'external', outputDir: '/',
+});
+const isMap = ({ path }) => path.endsWith('.js.map');
+const outputs = result.outputFiles ?? [];
+const [file, ...others] = outputs.filter((output) => !isMap(output) && !output.path.endsWith('.css.map'));
 const code = file?.contents ?? new Uint8Array();
+const mapText = outputs.find(isMap)?.text();
+const { sources, mappings } = mapText ? JSON.parse(mapText) : {};
+const map = new TextEncoder().encode(JSON.stringify({ version: 3, sources, names: [], mappings }));
 const errors = result.errors.map(({ text, location }) => ({ text, file: location?.file }));
 if (others.length > 0) errors.push({ text: 'Style sheets cannot be bundled.' });
 else if (result.success && code.length === 0)
   errors.push({ file: Deno.args[0], text: 'Nothing is left of it: it neither calls Deno.serve nor has a default export.' });
-const answer = [new TextEncoder().encode(JSON.stringify(errors) + '\\n'), code];
+const keepsMap = sources !== undefined && map.length <= ${limits.sourceMapBytes};
+const head = JSON.stringify({ errors, codeBytes: code.length, hasMap: keepsMap });
+const answer = [new TextEncoder().encode(head + '\\n'), code, ...(keepsMap ? [map] : [])];
 for (const part of answer) for (let at = 0; at < part.length; ) at += Deno.stdout.writeSync(part.subarray(at));
 `;
 
-const bundlerErrors = z.array(z.object({ text: z.string(), file: z.string().optional() }));
+const answerHead = z.object({
+  errors: z.array(z.object({ text: z.string(), file: z.string().optional() })),
+  codeBytes: z.int(),
+  hasMap: z.boolean(),
+});
+
+/** What comes of bundling. */
+export interface BundledModules {
+  readonly code: Uint8Array;
+  /** Leads from `code` to the sources by the names that stacks give them; null when it would be too large. */
+  readonly sourceMap: Uint8Array | null;
+}
 
 /** Bundles the tree into one module. @throws AppError `BUNDLE_ERROR` with the file of each mistake. */
 export async function bundleModules(
   tree: SourceTree,
   dataDir: string,
   onLine: (line: string) => void,
-): Promise<Uint8Array> {
+): Promise<BundledModules> {
   // A name that no source can have: theirs hold no colon.
   const script = join(tree.directory, 'galley:bundler.js');
   await writeFile(script, bundlerSource);
@@ -55,13 +78,16 @@ export async function bundleModules(
   });
   if (exitCode !== 0) throw bundleError([cleanOutput(stderr, tree.directory).trim()]);
   const end = stdout.indexOf('\n');
-  const errors = bundlerErrors.parse(JSON.parse(stdout.toString('utf8', 0, end)));
+  const { errors, codeBytes, hasMap } = answerHead.parse(JSON.parse(stdout.toString('utf8', 0, end)));
   if (errors.length > 0) throw bundleError(errors.map((error) => describe(error, tree.directory)));
-  const code = stdout.subarray(end + 1);
-  if (code.length > limits.codeBytes) {
-    throw bundleError([`The bundled function has ${code.length} bytes; the limit is ${limits.codeBytes}.`]);
+  if (codeBytes > limits.codeBytes) {
+    throw bundleError([`The bundled function has ${codeBytes} bytes; the limit is ${limits.codeBytes}.`]);
   }
-  return code;
+  const code = stdout.subarray(end + 1, end + 1 + codeBytes);
+  if (!hasMap)
+    onLine(`The source map is larger than ${limits.sourceMapBytes} bytes: stacks name the bundle.`);
+  const map = stdout.subarray(end + 1 + codeBytes);
+  return { code, sourceMap: hasMap ? withSourceNames(map, tree, dataDir) : null };
 }
 
 /** Lines are left out: the bundler counts them in compiled text. */

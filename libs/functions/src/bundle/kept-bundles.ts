@@ -3,8 +3,12 @@ import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { newId } from '#libs/platform';
 import { bundleLimits as limits } from './bundle-limits.js';
+import type { BundledModules } from './bundle-modules.js';
 
-/** Bundles of the last day by a hash of their sources, `<dataDir>/cache/bundles/`, so that deploying the same again is quick. */
+/**
+ * Bundles of the last day by a hash of their sources, `<dataDir>/cache/bundles/`, so that deploying the same again is
+ * quick. Each is one file: the length of the code in four bytes, the code, the source map.
+ */
 export class KeptBundles {
   readonly #directory: string;
 
@@ -12,7 +16,7 @@ export class KeptBundles {
     this.#directory = join(dataDir, 'cache', 'bundles');
   }
 
-  /** What the result depends on; `check` too, since kept means that it has passed. */
+  /** What the result depends on; `check` too, since kept means that it has passed. The number is the file's format. */
   key(sources: {
     files: ReadonlyMap<string, Uint8Array>;
     entrypoint: string;
@@ -20,7 +24,7 @@ export class KeptBundles {
     check: boolean;
   }): string {
     const hash = createHash('sha256').update(
-      JSON.stringify([sources.entrypoint, sources.importMap ?? null, sources.check]),
+      JSON.stringify([2, sources.entrypoint, sources.importMap ?? null, sources.check]),
     );
     for (const [path, bytes] of [...sources.files].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       hash.update(JSON.stringify([path, bytes.byteLength])).update(bytes);
@@ -28,20 +32,20 @@ export class KeptBundles {
     return hash.digest('hex');
   }
 
-  async find(key: string): Promise<Uint8Array | null> {
+  async find(key: string): Promise<BundledModules | null> {
     const path = join(this.#directory, key);
     try {
       const { mtimeMs } = await stat(path);
-      return Date.now() - mtimeMs < limits.keptBundleAgeMs ? await readFile(path) : null;
+      return Date.now() - mtimeMs < limits.keptBundleAgeMs ? unpack(await readFile(path)) : null;
     } catch {
       return null;
     }
   }
 
-  async keep(key: string, code: Uint8Array): Promise<void> {
+  async keep(key: string, bundled: BundledModules): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     const draft = join(this.#directory, `.${newId()}`);
-    await writeFile(draft, code);
+    await writeFile(draft, pack(bundled));
     await rename(draft, join(this.#directory, key));
     await this.#prune();
   }
@@ -58,4 +62,15 @@ export class KeptBundles {
     aged.sort((a, b) => b.mtimeMs - a.mtimeMs);
     await Promise.all(aged.slice(limits.keptBundles).map(({ path }) => rm(path, { force: true })));
   }
+}
+
+function pack({ code, sourceMap }: BundledModules): Buffer {
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(code.byteLength);
+  return Buffer.concat([length, code, sourceMap ?? new Uint8Array()]);
+}
+
+function unpack(file: Buffer): BundledModules {
+  const end = 4 + file.readUInt32BE(0);
+  return { code: file.subarray(4, end), sourceMap: file.length > end ? file.subarray(end) : null };
 }

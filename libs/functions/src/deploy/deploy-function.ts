@@ -81,13 +81,18 @@ export class DeployFunction {
     const { slug, manifest, files, entrypoint, importMap } = request;
     checkSlug(slug);
     await this.#checkHost(this.database, project, slug, [manifest]);
-    const { code } = await bundleFunction({
+    const { code, sourceMap } = await bundleFunction({
       ...request,
       check: manifest.check,
       dataDir: this.config.dataDir,
       log: (line) => this.logger.debug({ function: slug }, line),
     });
-    const sha256 = createHash('sha256').update(code).update(JSON.stringify(manifest)).digest('hex');
+    // The map too: what only moves lines makes a new deployment, by whose lines stacks are told.
+    const sha256 = createHash('sha256')
+      .update(code)
+      .update(sourceMap ?? '')
+      .update(JSON.stringify(manifest))
+      .digest('hex');
     const source = {
       entrypoint,
       importMap: importMap ?? null,
@@ -101,7 +106,7 @@ export class DeployFunction {
       if (current?.active.sha256 === sha256) return { number: current.active.number, created: false };
       await refuseMissingSecrets(tx, project.ref, manifest);
       const id = newId();
-      const next = await insertDeployment(tx, project.ref, { id, slug, manifest, source, code, sha256 });
+      const next = await insertDeployment(tx, project.ref, { id, slug, manifest, source, code, sourceMap, sha256 });
       if (request.activate !== false) await activate(tx, project, slug, { id, manifest });
       return { number: next, created: true };
     });

@@ -146,12 +146,13 @@ export async function insertDeployment(
     manifest: unknown;
     source: Source;
     code: Uint8Array;
+    sourceMap: Uint8Array | null;
     sha256: string;
   },
 ): Promise<number> {
   const { rows } = await tx.query<{ number: number }>(
-    `insert into deployments (id, project_ref, function_slug, number, manifest, source, code, sha256)
-     select $1::uuid, $2::text, $3::text, coalesce(max(number), 0) + 1, $4::jsonb, $5::jsonb, $6::bytea, $7::text
+    `insert into deployments (id, project_ref, function_slug, number, manifest, source, code, source_map, sha256)
+     select $1::uuid, $2::text, $3::text, coalesce(max(number), 0) + 1, $4::jsonb, $5::jsonb, $6::bytea, $7::bytea, $8::text
      from deployments where project_ref = $2 and function_slug = $3
      returning number`,
     [
@@ -161,6 +162,7 @@ export async function insertDeployment(
       JSON.stringify(deployment.manifest),
       JSON.stringify(deployment.source),
       Buffer.from(deployment.code),
+      deployment.sourceMap && Buffer.from(deployment.sourceMap),
       deployment.sha256,
     ],
   );
@@ -228,7 +230,7 @@ export async function deleteActivation(tx: Sql, projectRef: string, slug: string
   return rowCount > 0;
 }
 
-/** The function's invocations and logs stay. */
+/** The function's invocations stay. Its logs can be read no more, and housekeeping removes them. */
 export async function deleteDeployments(tx: Sql, projectRef: string, slug: string): Promise<boolean> {
   const { rowCount } = await tx.query(
     'delete from deployments where project_ref = $1 and function_slug = $2',

@@ -30,7 +30,6 @@ import {
 } from '../deploy/deployments.sql.js';
 import { limits } from '../limits.js';
 import { checkSlug } from '../manifest/slug.js';
-import { FunctionLogs } from '../logs/function-logs.js';
 import { previewName } from './preview.js';
 import { readDeployForm } from './deploy-form.js';
 
@@ -38,11 +37,6 @@ import { readDeployForm } from './deploy-form.js';
 const deployQuery = z.strictObject({
   slug: z.string().optional(),
   activate: z.enum(['true', 'false']).default('true'),
-});
-const logQuery = z.strictObject({
-  invocation_id: z.uuid().optional(),
-  level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
-  limit: z.coerce.number().int().min(1).max(limits.listedLogLines).default(100),
 });
 
 /** Functions of a project, for holders of its secret key; the shapes are those of Supabase's management API. */
@@ -52,7 +46,6 @@ export class ManagementController {
   constructor(
     private readonly database: PlatformDatabase,
     private readonly deployFunction: DeployFunction,
-    private readonly logs: FunctionLogs,
   ) {}
 
   @Post('deploy')
@@ -109,13 +102,6 @@ export class ManagementController {
     @Param('number', ParseIntPipe) number: number,
   ) {
     return functionJson(await this.deployFunction.activate(project, checkSlug(slug), number));
-  }
-
-  /** What the function wrote, the newest first. */
-  @Get(':slug/logs')
-  async readLogs(@CurrentProject() { ref }: Project, @Param('slug') slug: string, @Query() query: unknown) {
-    const { invocation_id: invocationId, level, limit } = parseInput(logQuery, query);
-    return this.logs.list(ref, checkSlug(slug), { invocationId, level, limit });
   }
 
   async #existing(ref: string, slug: string): Promise<FunctionSummary> {

@@ -270,7 +270,10 @@ export class InstancePool {
   }
 
   async #startInstance(group: FunctionInstances): Promise<FunctionInstance> {
-    return this.runtime.start(await group.makeSpec());
+    const spec = await group.makeSpec();
+    const starting = this.runtime.start(spec);
+    spec.onStart?.(starting);
+    return starting;
   }
 
   #welcome(group: FunctionInstances, instance: FunctionInstance): void {

@@ -7,6 +7,8 @@ import { FunctionLogs } from '../logs/function-logs.js';
 import { HostSupport } from '../manifest/host-support.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { bootError } from '../runtime/boot-error.js';
+import { lifeOf } from '../logs/instance-life.js';
+import { SourceMaps } from '../logs/source-maps.js';
 import type { InstanceSpec } from '../runtime/function-runtime.js';
 import { ActiveDeployments } from './active-deployments.js';
 import { FunctionEnvironment } from './function-environment.js';
@@ -30,6 +32,7 @@ export class InstanceSpecs {
     private readonly ledger: UsageLedger,
     private readonly host: HostSupport,
     @Inject(CONFIG) private readonly config: Config,
+    private readonly sourceMaps: SourceMaps,
   ) {}
 
   /** Whether it is known by now where functions reach the API. */
@@ -62,8 +65,11 @@ export class InstanceSpecs {
       env: await this.environment.variables(project, deployment),
       allowedHosts: this.environment.allowedHosts(deployment),
       limits: { memoryBytes: memoryBytes(manifest), cpuMs: manifest.cpu_ms },
-      onLog: (line) => this.logs.add({ ...origin, ...line }),
+      onLog: (line) => this.logs.add({ ...origin, source: 'function', ...line }),
       onBackground: (usage) => this.ledger.addBackground({ ...origin, ...usage }, new Date()),
+      translateStack: (stack) => this.sourceMaps.translate(id, stack),
+      onStart: (starting) =>
+        lifeOf(starting, (line) => this.logs.add({ ...origin, source: 'platform', ...line })),
     };
   }
 

@@ -1,35 +1,27 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { LOGGER, newId, PlatformDatabase, type Logger } from '#libs/platform';
 import { limits } from '../limits.js';
+import { insertLines, type NewLogLine } from './log-lines.sql.js';
+import { SourceMaps } from './source-maps.js';
 
-export interface FunctionLogLine {
-  readonly projectRef: string;
-  readonly functionSlug: string;
-  readonly deploymentId: string;
-  readonly invocationId: string | null;
-  readonly level: 'debug' | 'info' | 'warn' | 'error';
-  readonly message: string;
-  readonly at: Date;
-}
+export type FunctionLogLine = Omit<NewLogLine, 'id'>;
 
-export interface LogQuery {
-  readonly invocationId?: string | undefined;
-  readonly level?: string | undefined;
-  readonly limit: number;
-}
+/** Its message is a promise while the source map that its stack needs is read. */
+type HeldLine = Omit<NewLogLine, 'message'> & { message: string | Promise<string> };
 
 /**
- * What functions wrote: collected from their instances, written in batches, read newest first. Their errors are in
- * the server's own log too.
+ * What functions wrote, and what the platform says of them: collected from their instances and written in batches, in
+ * the order of its coming. Their errors are in the server's own log too.
  */
 @Injectable()
 export class FunctionLogs {
-  #held: (FunctionLogLine & { id: string })[] = [];
+  #held: HeldLine[] = [];
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly database: PlatformDatabase,
+    private readonly sourceMaps: SourceMaps,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -41,11 +33,10 @@ export class FunctionLogs {
         'Dropped a function log line: the database does not take them',
       );
     }
-    this.#held.push({ id: newId(), ...line });
-    const { functionSlug, invocationId, level, message } = line;
-    const own = { function: functionSlug, ...(invocationId && { invocationId }) };
-    if (level === 'error') this.logger.warn(own, message);
-    else this.logger.debug(own, message);
+    const message = this.sourceMaps.translate(line.deploymentId, line.message);
+    this.#held.push({ id: newId(), ...line, message });
+    if (typeof message === 'string') this.#tell(line, message);
+    else void message.then((translated) => this.#tell(line, translated));
     this.#timer ??= setTimeout(() => void this.flush(), limits.logFlushMs).unref();
   }
 
@@ -57,34 +48,18 @@ export class FunctionLogs {
     await this.#writing;
   }
 
-  async list(projectRef: string, slug: string, query: LogQuery) {
-    await this.flush();
-    const { invocationId, level, limit } = query;
-    const lines = await this.database.prisma.functionLog.findMany({
-      where: {
-        projectRef,
-        functionSlug: slug,
-        ...(invocationId && { invocationId }),
-        ...(level && { level }),
-      },
-      orderBy: [{ at: 'desc' }, { id: 'desc' }],
-      take: limit,
-    });
-    return lines.map((line) => ({
-      id: line.id,
-      deployment_id: line.deploymentId,
-      invocation_id: line.invocationId,
-      level: line.level,
-      message: line.message,
-      at: line.at,
-    }));
+  #tell({ functionSlug, invocationId, level }: FunctionLogLine, message: string): void {
+    const own = { function: functionSlug, ...(invocationId && { invocationId }) };
+    if (level === 'error') this.logger.warn(own, message);
+    else this.logger.debug(own, message);
   }
 
   async #write(): Promise<void> {
     while (this.#held.length > 0) {
-      const batch = this.#held.splice(0, limits.logBatchLines);
+      const held = this.#held.splice(0, limits.logBatchLines);
+      const batch = await Promise.all(held.map(async (line) => ({ ...line, message: await line.message })));
       try {
-        await this.database.query(insertLines, columnsOf(batch));
+        await insertLines(this.database, batch);
       } catch (error) {
         this.logger.warn(
           { err: error, lines: batch.length },
@@ -96,23 +71,4 @@ export class FunctionLogs {
       }
     }
   }
-}
-
-const insertLines = `
-  insert into function_logs (id, project_ref, function_slug, deployment_id, invocation_id, level, message, at)
-  select * from unnest($1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::uuid[], $6::text[], $7::text[],
-                       $8::timestamptz[])
-  on conflict (id) do nothing`;
-
-function columnsOf(lines: readonly (FunctionLogLine & { id: string })[]): unknown[] {
-  return [
-    lines.map((line) => line.id),
-    lines.map((line) => line.projectRef),
-    lines.map((line) => line.functionSlug),
-    lines.map((line) => line.deploymentId),
-    lines.map((line) => line.invocationId),
-    lines.map((line) => line.level),
-    lines.map((line) => line.message),
-    lines.map((line) => line.at),
-  ];
 }

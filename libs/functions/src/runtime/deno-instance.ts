@@ -85,8 +85,10 @@ export class DenoInstance implements FunctionInstance {
       () => stop.abort(notStarted(`it did not listen within ${timeoutMs} ms`)),
       timeoutMs,
     );
-    void this.exited.then((exit) => {
-      stop.abort(notStarted(describeExit(exit), this.#withoutHostPaths(unmarked(this.#stderrTail))));
+    void this.exited.then(async (exit) => {
+      if (this.#isBooted) return;
+      const lastWords = this.#withoutHostPaths(unmarked(this.#stderrTail));
+      stop.abort(notStarted(describeExit(exit), await this.spec.translateStack(lastWords)));
     });
     try {
       this.#firstSocket = await firstConnection(this.paths.socket, stop.signal);
@@ -250,18 +252,17 @@ export class DenoInstance implements FunctionInstance {
 
   #readLogs(stream: Readable, level: LogLine['level']): void {
     readLogRecords(stream, level, this.#gate, {
-      onRecord: (recordLevel, message) => this.#log(recordLevel, message),
+      onRecord: (recordLevel, message, writerId) => this.#log(recordLevel, message, writerId),
       onNotice: (mark, invocationId) => this.#work.onNotice(mark, invocationId),
     });
   }
 
-  #log(level: LogLine['level'], message: string): void {
-    const { writerId } = this.#work;
+  #log(level: LogLine['level'], message: string, writerId: string | null): void {
     this.spec.onLog({
       level,
       message: this.#withoutHostPaths(message),
       at: new Date(),
-      invocationId: writerId,
+      invocationId: this.#work.writerId(writerId),
     });
   }
 
@@ -273,7 +274,7 @@ export class DenoInstance implements FunctionInstance {
 
   #tellDropped(): void {
     const dropped = this.#gate.takeDropped();
-    if (dropped > 0) this.#log('warn', droppedMessage(dropped));
+    if (dropped > 0) this.#log('warn', droppedMessage(dropped), null);
   }
 }
 

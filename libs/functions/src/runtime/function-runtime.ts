@@ -36,6 +36,10 @@ export interface InstanceSpec {
   onLog(line: LogLine): void;
   /** Called now and then with what the process used outside of any measurement, and with `starts` 1 once it listens. */
   onBackground?(usage: UnclaimedUsage): void;
+  /** Names the places of the sources in a stack that names those of the code, `main.js:1:7`; never rejects. */
+  translateStack(stack: string): string | Promise<string>;
+  /** Called with each start of an instance; what comes of it is the caller's all the same. */
+  onStart?(starting: Promise<FunctionInstance>): void;
 }
 
 /** Processor time that no invocation pays. */
@@ -52,7 +56,7 @@ export interface LogLine {
   /** Control characters other than tab and newline are escaped. */
   readonly message: string;
   readonly at: Date;
-  /** The invocation that wrote it; null while booting, or when several ran at once. */
+  /** The invocation that wrote it; null while booting, or when that cannot be told. */
   readonly invocationId: string | null;
 }
 

@@ -7,6 +7,8 @@ export class InstanceWork {
   /** Of invocations whose connection broke: called when the handler has ended. */
   readonly #handlers = new Map<string, () => void>();
   #onBackgroundEnd: (() => void)[] = [];
+  /** The last that began, the newest at the end: they may write long after their answers. */
+  readonly #began = new Set<string>();
   #lastInvocationId: string | null = null;
   #hasBackground = false;
   #askedUntilMs = 0;
@@ -24,13 +26,20 @@ export class InstanceWork {
     return this.#invocations.size > 0 || this.#handlers.size > 0;
   }
 
-  /** What was written while nothing runs came from the last one, in the background or a moment before its answer. */
-  get writerId(): string | null {
+  /**
+   * The invocation that wrote a record. What was written while nothing runs came from the last one, in the background
+   * or a moment before its answer.
+   * @param claimed as the loader tells; the function's own claim, so it is believed only of one that ran here
+   */
+  writerId(claimed: string | null): string | null {
+    if (claimed !== null) return this.#began.has(claimed) ? claimed : null;
     return this.#invocations.size > 1 ? null : this.#lastInvocationId;
   }
 
   begin(invocationId: string): void {
     this.#invocations.add(invocationId);
+    this.#began.add(invocationId);
+    if (this.#began.size > limits.rememberedInvocations) this.#began.delete(this.#began.keys().next().value!);
     this.#lastInvocationId = invocationId;
     this.#tellBackgroundEnd();
   }

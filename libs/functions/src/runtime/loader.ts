@@ -1,10 +1,12 @@
 /**
  * Marks in what an instance writes, put there by the loader so that one `console` call is one log record. Between
  * `start` and `end` stands a level and the message, or one of the notices; an invocation's id follows `handlerEnded`.
+ * The message follows `idEnd`; before that stands the id of the invocation that wrote it, where one did.
  */
 export const marks = {
   start: '\x1e',
   end: '\x1f',
+  idEnd: '\x1d',
   backgroundBegan: '+',
   backgroundEnded: '-',
   handlerEnded: '.',
@@ -56,10 +58,29 @@ async function tellEnd(id) {
   exit(0);
 })();
 
+// Which invocation code runs for, also after its awaits and in its timers: AsyncLocalStorage without the 4 ms that
+// loading node:async_hooks takes.
+const { AsyncVariable, setAsyncContext } = Deno[Deno.internal]?.core ?? {};
+const invocation = AsyncVariable && setAsyncContext && new AsyncVariable();
+
+function runAs(id, work) {
+  if (!invocation) return work();
+  const outer = invocation.enter(id);
+  try {
+    return work();
+  } finally {
+    setAsyncContext(outer);
+  }
+}
+
+function writer() {
+  return (invocation?.get() ?? '') + '\x1d';
+}
+
 const inspectArguments = Deno[Deno.internal]?.inspectArgs;
 if (inspectArguments) {
   const record = (write, level) => (...args) =>
-    write('\x1e' + level + inspectArguments(args, { colors: false }).replaceAll('\x1f', '') + '\x1f');
+    write('\x1e' + level + writer() + inspectArguments(args, { colors: false }).replaceAll('\x1f', '') + '\x1f');
   console.debug = record(log, 'D');
   console.log = console.info = record(log, 'I');
   console.warn = record(error, 'W');
@@ -111,7 +132,14 @@ const galleyServe = (first, second) => {
   const options = typeof first === 'function' ? second : first;
   const handle = (request, info) => {
     const id = request.headers.get('${invocationHeader}');
-    const answer = (async () => handler(withHttpUrl(request), info))();
+    const answer = runAs(id, async () => {
+      try {
+        return await handler(withHttpUrl(request), info);
+      } catch (reason) {
+        // Here and not by Deno, so that what it writes is the invocation's.
+        return await (options?.onError ?? onError)(reason);
+      }
+    });
     const forget = () => handling.delete(id);
     handling.set(id, answer.then(forget, forget));
     return answer;

@@ -14,7 +14,7 @@ async function readFrom(source: { level: 'info' | 'error'; gate: LogGate }, ...c
   const records: string[] = [];
   const notices: string[] = [];
   readLogRecords(stream, source.level, source.gate, {
-    onRecord: (level, message) => records.push(`${level}: ${message}`),
+    onRecord: (level, message, writer) => records.push(`${level}${writer ? `@${writer}` : ''}: ${message}`),
     onNotice: (mark, invocationId) => notices.push(`${mark}${invocationId}`),
   });
   for (const chunk of chunks) {
@@ -35,10 +35,22 @@ describe('log records', () => {
     expect((await read('\x1eWa\nb\x1f\n\x1eE\x1f\n')).records).toEqual(['warn: a\nb', 'error: ']);
   });
 
+  it('tell who wrote them, where the loader knows', async () => {
+    const { records } = await read(
+      '\x1eWid-1\x1da\x1f\n\x1eE\x1dwho\x1db\x1f\n\x1eIno id\x1dc\x1f\nid-1\x1dd\n',
+    );
+    expect(records).toEqual([
+      'warn@id-1: a',
+      'error: who\\u001db',
+      'info: no id\\u001dc',
+      'info: id-1\\u001dd',
+    ]);
+  });
+
   it('are whole however the stream was cut', async () => {
-    const bytes = Buffer.from('\x1eDgrün\x1f\nplain\n');
+    const bytes = Buffer.from('\x1eDid-1\x1dgrün\x1f\nplain\n');
     const { records } = await read(...[...bytes].map((byte) => Buffer.from([byte])));
-    expect(records).toEqual(['debug: grün', 'info: plain']);
+    expect(records).toEqual(['debug@id-1: grün', 'info: plain']);
   });
 
   it('begin anew at a mark in the middle of a line', async () => {

@@ -13,6 +13,10 @@ const notices: ReadonlySet<string> = new Set([
   marks.backgroundEnded,
   marks.handlerEnded,
 ]);
+/** What may stand between the mark of a level and the message: whose record it is, or nothing. */
+// eslint-disable-next-line no-control-regex
+const writerPattern = /^([\w-]{0,64})\x1d/;
+const longestMark = 2 + 64 + marks.idEnd.length;
 /** How Deno begins to tell what it ends of; the process's last words follow, to the end of the stream. */
 const lastWords = 'error: Uncaught';
 const newline = 0x0a;
@@ -22,7 +26,8 @@ const startMark = marks.start.charCodeAt(0);
 const controlCharacters = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 export interface LogSink {
-  onRecord(level: Level, message: string): void;
+  /** @param invocationId of the invocation that the function claims to have written it; null when it says nothing */
+  onRecord(level: Level, message: string, invocationId: string | null): void;
   /** What the loader tells of the function's work; `invocationId` is set when a handler has ended. */
   onNotice(mark: string, invocationId: string): void;
 }
@@ -106,7 +111,7 @@ class RecordSplitter {
   }
 
   #cutIfTooLong(begin: number, terminator: string): number {
-    if (this.#text.length - begin <= limits.logLineChars) return -1;
+    if (this.#text.length - begin <= limits.logLineChars + longestMark) return -1;
     this.#emit(this.#text.slice(begin));
     this.#skipTo = terminator;
     return this.#text.length;
@@ -145,15 +150,17 @@ class RecordSplitter {
     const text = marked ? record.slice(2) : record.endsWith('\r') ? record.slice(0, -1) : record;
     if (text === '' && !marked) return;
     const { admitted, droppedBefore } = this.gate.admit(Date.now());
-    if (droppedBefore > 0) this.sink.onRecord('warn', droppedMessage(droppedBefore));
-    if (admitted) this.sink.onRecord(level, printable(text));
+    if (droppedBefore > 0) this.sink.onRecord('warn', droppedMessage(droppedBefore), null);
+    if (!admitted) return;
+    const [head = '', id = ''] = (marked && writerPattern.exec(text)) || [];
+    this.sink.onRecord(level, printable(text.slice(head.length)), id === '' ? null : id);
   }
 }
 
 /** What was written, as its writer meant it. */
 export function unmarked(text: string): string {
   // eslint-disable-next-line no-control-regex
-  return text.replace(/\x1e[DIWE]?|\x1f/g, '');
+  return text.replace(/\x1e[DIWE]?(?:[\w-]{0,64}\x1d)?|\x1f/g, '');
 }
 
 function printable(text: string): string {

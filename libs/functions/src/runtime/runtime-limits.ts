@@ -4,13 +4,15 @@ export const runtimeLimits = {
   bootTimeoutMs: 10_000,
   /** The least memory an instance may be given; Deno itself needs about 15 MB of private memory. */
   minMemoryBytes: 32 * 1024 * 1024,
-  /** Log records passed on per `logWindowMs`; what is more is dropped and counted. Supabase's numbers. */
+  /** Log records of one instance passed on per `logWindowMs`; what is more is dropped and counted. Supabase's numbers. */
   logLinesPerWindow: 100,
   logWindowMs: 10_000,
   /** Characters kept of one log record. */
   logLineChars: 10_000,
   /** Output read per `logWindowMs`; beyond it the pipe is left full, so a flood costs its writer and not the server. */
   logBytesPerWindow: 8 * 1024 * 1024,
+  /** Invocations that an instance's log records may name as their writers, the last that began: more than run at once. */
+  rememberedInvocations: 1_000,
   /** The end of standard error kept to explain a failed boot. */
   stderrTailChars: 4_000,
   /** Open files and sockets. */

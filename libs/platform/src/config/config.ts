@@ -72,6 +72,10 @@ const environmentSchema = z.object({
   GALLEY_MAX_INSTANCES: count.default(16),
   /** How long a function's process is kept after its last invocation, in milliseconds. */
   GALLEY_INSTANCE_IDLE_MS: z.coerce.number().int().min(0).default(10_000),
+  /** How many days what functions write is kept. */
+  GALLEY_LOG_DAYS: z.coerce.number().int().min(1).max(3_650).default(7),
+  /** How many lines of it are kept for each project, the newest. Looked after about once an hour. */
+  GALLEY_LOG_LINES: z.coerce.number().int().min(1).max(1_000_000_000).default(1_000_000),
 });
 
 export interface Config {
@@ -104,7 +108,12 @@ export interface Config {
     readonly secretKey?: string;
   };
   readonly auth: { readonly jwtExpirySeconds: number; readonly disableSignup: boolean };
-  readonly functions: { readonly maxInstances: number; readonly instanceIdleMs: number };
+  readonly functions: {
+    readonly maxInstances: number;
+    readonly instanceIdleMs: number;
+    /** What is kept of the log lines of each project. */
+    readonly logRetention: { readonly days: number; readonly lines: number };
+  };
   readonly shutdownGraceMs: number;
   /** Settings that were given but that this version does not use, each to be warned about at start. */
   readonly unused: readonly string[];
@@ -144,7 +153,11 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       ...(env.SUPABASE_SECRET_KEY && { secretKey: env.SUPABASE_SECRET_KEY }),
     },
     auth: { jwtExpirySeconds: env.JWT_EXPIRY, disableSignup: env.DISABLE_SIGNUP },
-    functions: { maxInstances: env.GALLEY_MAX_INSTANCES, instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS },
+    functions: {
+      maxInstances: env.GALLEY_MAX_INSTANCES,
+      instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS,
+      logRetention: { days: env.GALLEY_LOG_DAYS, lines: env.GALLEY_LOG_LINES },
+    },
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,
     unused: Object.keys(given).filter((name) => isUnused(name, env)),
   };

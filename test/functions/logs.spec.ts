@@ -1,0 +1,335 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newId } from '#libs/platform';
+import { sweepLogs } from '#libs/functions';
+import { eventually } from '../support/eventually.js';
+import { writtenLines, type LogLine } from './log-support.js';
+import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
+
+let server: FunctionsServer;
+beforeAll(async () => {
+  server = await startFunctionsServer();
+});
+afterAll(() => server.close());
+
+const idOf = (response: Response) => response.headers.get('x-galley-invocation-id')!;
+const list = async (path: string) => {
+  const { status, body } = await server.manage('GET', `/functions/${path}`);
+  if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`);
+  return body as unknown as LogLine[];
+};
+const messages = (lines: readonly LogLine[]) => lines.map(({ message }) => message);
+
+describe('a log line', () => {
+  it('has its invocation, level, deployment and time', async () => {
+    await server.deploy(
+      'chatty',
+      `Deno.serve(async (request) => {
+        const text = await request.text();
+        console.log('got', text);
+        console.error('bad', text);
+        return new Response();
+      });`,
+    );
+    const before = Date.now();
+    const one = await server.call('chatty', { method: 'POST', body: 'one' });
+    await writtenLines(server, 'chatty', 2);
+    await server.call('chatty', { method: 'POST', body: 'two' });
+    const lines = await writtenLines(server, 'chatty', 4);
+    const [first] = lines.filter(({ message }) => message === 'got one');
+    expect(first).toMatchObject({
+      function: 'chatty',
+      deployment: 1,
+      level: 'info',
+      invocation_id: idOf(one),
+    });
+    expect(Date.parse(first!.at)).toBeGreaterThanOrEqual(before);
+    expect(messages(lines).toSorted()).toEqual(['bad one', 'bad two', 'got one', 'got two']);
+  });
+
+  it('has its own invocation of several that run at once, also after an await, an answer and a timer', async () => {
+    await server.deploy(
+      'shared',
+      `let arrived = 0; const all = Promise.withResolvers<void>();
+      Deno.serve(async (request) => {
+        const name = new URL(request.url).searchParams.get('name');
+        console.log(name, 'arrives');
+        if (++arrived === 3) all.resolve();
+        await all.promise;
+        console.log(name, 'goes on');
+        EdgeRuntime.waitUntil((async () => {
+          await new Promise((r) => setTimeout(r, 50));
+          console.log(name, 'in the background');
+          throw new Error(name + ' fails in the background');
+        })());
+        setTimeout(() => console.warn(name, 'in a timer'), 80);
+        if (name === 'c') throw new Error(name + ' fails');
+        return new Response();
+      });`,
+      { concurrency: 3, max_instances: 1 },
+    );
+    const names = ['a', 'b', 'c'];
+    const ids = await Promise.all(names.map(async (name) => idOf(await server.call(`shared?name=${name}`))));
+    const lines = await writtenLines(server, 'shared', 16);
+    for (const [index, name] of names.entries()) {
+      const own = messages(lines.filter(({ invocation_id: id }) => id === ids[index]));
+      expect(own.map((message) => message.split('\n')[0]).toSorted()).toEqual(
+        [
+          `${name} arrives`,
+          `${name} goes on`,
+          `${name} in the background`,
+          `${name} in a timer`,
+          `Error: ${name} fails in the background`,
+          ...(name === 'c' ? ['Error: c fails'] : []),
+        ].toSorted(),
+      );
+    }
+  });
+
+  it('has no invocation that its function made up', async () => {
+    const foreign = newId();
+    await server.deploy(
+      'forger',
+      `Deno.serve(() => {
+        const write = (text) => Deno.stdout.writeSync(new TextEncoder().encode(text));
+        write('\\x1eI${foreign}\\x1dforged\\x1f\\n');
+        write('\\x1eIx\\x1fplain\\x1e\\x1f\\x1f\\x1d\\n');
+        return new Response();
+      });`,
+    );
+    const called = await server.call('forger');
+    const lines = await writtenLines(server, 'forger', 3);
+    expect(lines.find(({ message }) => message === 'forged')).toMatchObject({ invocation_id: null });
+    expect(lines.find(({ message }) => message === 'x')).toMatchObject({ invocation_id: idOf(called) });
+  });
+
+  it('holds no more than a line may, and nothing that a terminal would act on', async () => {
+    await server.deploy(
+      'hostile',
+      `Deno.serve(() => {
+        console.log('\\x1b[2J\\x00\\x9b31m\\u2028 main.js:2:1');
+        console.log('x'.repeat(7_000_000));
+        console.log('main.js:2:1 '.repeat(2_000));
+        return new Response();
+      });`,
+    );
+    await server.call('hostile');
+    const [escaped, long, places] = await writtenLines(server, 'hostile', 3);
+    expect(escaped!.message).toMatch(/^\\u001b\[2J\\u0000\\u009b31m\\u2028 index\.ts:\d+:\d+$/);
+    expect(long!.message).toHaveLength(10_001);
+    expect(places!.message.match(/index\.ts/g)!.length).toBe(100);
+  });
+
+  it('that is one of very many is dropped, which costs the writer, and others are served meanwhile', async () => {
+    await server.deploy('calm', 'Deno.serve(() => new Response("calm"));');
+    await server.call('calm');
+    await server.deploy(
+      'flooding',
+      `Deno.serve(() => {
+        const chunk = new TextEncoder().encode(('y'.repeat(99) + '\\n').repeat(10_000));
+        for (let n = 0; n < 1000; n += 1) Deno.stdout.writeSync(chunk);
+        return new Response();
+      });`,
+      { timeout_ms: 2000 },
+    );
+    const flooding = server.call('flooding');
+    await eventually(async () => (await list('flooding/logs')).length >= 100);
+    const began = performance.now();
+    expect(await (await server.call('calm')).text()).toBe('calm');
+    expect(performance.now() - began).toBeLessThan(1000);
+    expect((await flooding).status).toBe(504);
+    const lines = await eventually(async () => {
+      const all = await list('flooding/logs?limit=1000');
+      return all.some(({ message }) => message.startsWith('shutdown')) && all;
+    });
+    expect(lines.length).toBeLessThan(110);
+    expect(messages(lines)).toContain('shutdown: it ran longer than its time limit');
+  });
+});
+
+describe('the platform tells in the log', () => {
+  const told = (slug: string) =>
+    eventually(async () => {
+      const lines = (await list(`${slug}/logs`)).filter(({ source }) => source === 'platform');
+      return lines.some(({ message }) => !message.startsWith('booted')) && lines;
+    });
+
+  it('that an instance has started, and why it ended', async () => {
+    await server.deploy('ends', 'Deno.serve(() => Deno.exit(3));');
+    await server.call('ends');
+    const [end, start] = await told('ends');
+    expect(start).toMatchObject({
+      level: 'info',
+      message: expect.stringMatching(/^booted \(time: \d+ms\)$/),
+    });
+    expect(end).toMatchObject({
+      level: 'error',
+      message: 'shutdown: its process ended (code 3)',
+      invocation_id: null,
+    });
+  });
+
+  it('that a function used too much memory', async () => {
+    await server.deploy(
+      'greedy',
+      `Deno.serve(() => { const all = []; for (;;) all.push(new Uint8Array(1e6).fill(1)); });`,
+      { memory_mb: 64 },
+    );
+    await server.call('greedy');
+    const [end] = await told('greedy');
+    expect(end).toMatchObject({ level: 'error', message: 'shutdown: it used more memory than its limit' });
+  });
+
+  it('that one did not start', async () => {
+    await server.deploy('unborn', `throw new Error('no');`);
+    await server.call('unborn');
+    const [line] = await told('unborn');
+    expect(line).toMatchObject({
+      level: 'error',
+      message: 'The function did not start: its process ended with code 1.',
+    });
+  });
+});
+
+describe('a listing of lines', () => {
+  beforeAll(async () => {
+    const source = (mark: string) => `Deno.serve(async (request) => {
+      const { level, message } = await request.json();
+      console[level](message, '${mark}');
+      return new Response();
+    });`;
+    const say = (slug: string, level: string, message: string) =>
+      server.call(slug, { method: 'POST', body: JSON.stringify({ level, message }) });
+    await server.deploy('speaker', source('v1'));
+    await server.deploy('other', source('o'));
+    await say('speaker', 'debug', 'Größe 100%');
+    await say('speaker', 'warn', 'größe_x');
+    await say('other', 'error', 'elsewhere');
+    await writtenLines(server, 'speaker', 2);
+    await server.deploy('speaker', source('v2'));
+    for (const level of ['log', 'warn', 'error']) await say('speaker', level, `${level} it`);
+    await writtenLines(server, 'speaker', 5);
+    await writtenLines(server, 'other', 1);
+  });
+  const said = async (query: string, slug = 'speaker/') =>
+    messages((await list(`${slug}logs?${query}`)).filter(({ source }) => source === 'function'));
+
+  it('is of one function or of all', async () => {
+    expect(await said('order=asc')).toEqual([
+      'Größe 100% v1',
+      'größe_x v1',
+      'log it v2',
+      'warn it v2',
+      'error it v2',
+    ]);
+    expect(await said('')).toEqual((await said('order=asc')).toReversed());
+    expect(await said('text=elsewhere', '')).toEqual(['elsewhere o']);
+    expect(new Set((await list('logs?text=%20v1&limit=1000')).map((line) => line.function))).toEqual(
+      new Set(['speaker']),
+    );
+  });
+
+  it('is filtered by level, deployment, invocation and text', async () => {
+    expect(await said('level=debug,error&order=asc')).toEqual(['Größe 100% v1', 'error it v2']);
+    expect(await said('min_level=warn&order=asc')).toEqual(['größe_x v1', 'warn it v2', 'error it v2']);
+    expect(await said('deployment=1')).toEqual(['größe_x v1', 'Größe 100% v1']);
+    expect(await said(`text=${encodeURIComponent('GRÖSSE'.replace('SS', 'ß'))}`)).toHaveLength(2);
+    expect(await said(`text=${encodeURIComponent('0%')}`)).toEqual(['Größe 100% v1']);
+    expect(await said('text=e_x')).toEqual(['größe_x v1']);
+    expect(await said('text=_')).toEqual(['größe_x v1']);
+    const [line] = await list('speaker/logs?level=error');
+    expect(await said(`invocation_id=${line!.invocation_id}`)).toEqual(['error it v2']);
+    expect(await said(`invocation_id=${newId()}`)).toEqual([]);
+  });
+
+  it('is bounded in time', async () => {
+    const [first, second] = await writtenLines(server, 'speaker', 5);
+    expect(await said(`since=${second!.at}&order=asc`)).not.toContain(first!.message);
+    expect(await said(`until=${second!.at}`)).toEqual([first!.message]);
+  });
+
+  it.each(['asc', 'desc'])('goes on page by page, %s, without loss or double', async (order) => {
+    const all = await said(`order=${order}&limit=1000`);
+    const paged: string[] = [];
+    let path: string | undefined = `/functions/speaker/logs?order=${order}&limit=2`;
+    for (let pages = 0; path !== undefined && pages < 20; pages += 1) {
+      const response: Response = await fetch(`${server.url}/v1/projects/local${path}`, {
+        headers: { authorization: `Bearer ${server.keys.secretKey}` },
+      });
+      const lines = (await response.json()) as LogLine[];
+      paged.push(...messages(lines.filter(({ source }) => source === 'function')));
+      path = /^<\/v1\/projects\/local(.*)>; rel="next"$/.exec(response.headers.get('link') ?? '')?.[1];
+    }
+    expect(paged).toEqual(all);
+  });
+
+  it.each([
+    ['limit=0', /limit/],
+    ['limit=1001', /limit/],
+    ['level=loud', /level/],
+    ['level=warn&min_level=warn', /exclude/],
+    ['invocation_id=x', /invocation_id/],
+    ['deployment=0', /deployment/],
+    ['since=yesterday', /since/],
+    ['cursor=!!', /cursor/],
+    ['cursor=MS4yLjM', /cursor/],
+    [`text=${'x'.repeat(201)}`, /text/],
+    ['text=%00', /text/],
+    ['order=up', /order/],
+    ['colour=red', /colour/],
+  ])('refuses %s', async (query, message) => {
+    const { status, body } = await server.manage('GET', `/functions/speaker/logs?${query}`);
+    expect([status, body['code']]).toEqual([400, 'invalid_request']);
+    expect(body['message']).toMatch(message);
+  });
+
+  it('of a function that does not exist is not found, and is for holders of the secret key', async () => {
+    for (const path of ['nobody/logs', 'nobody/logs/tail']) {
+      expect(await server.manage('GET', `/functions/${path}`)).toMatchObject({
+        status: 404,
+        body: { code: 'not_found' },
+      });
+    }
+    for (const path of ['logs', 'logs/tail', 'speaker/logs', 'speaker/logs/tail']) {
+      const response = await fetch(`${server.url}/v1/projects/local/functions/${path}`, {
+        headers: { authorization: `Bearer ${server.keys.publishableKey}` },
+      });
+      expect([path, response.status]).toEqual([path, 403]);
+    }
+  });
+});
+
+describe('log lines are kept', () => {
+  const insert = (count: number, ageDays: number, deploymentId: string) =>
+    server.platform.database.query(
+      `insert into function_logs (id, project_ref, function_slug, deployment_id, level, message, at)
+       select gen_random_uuid(), 'local', 'kept', $2, 'info', 'old ' || n, now() - make_interval(days => $3, secs => n)
+       from generate_series(1, $1) n`,
+      [count, deploymentId, ageDays],
+    );
+  const keep = (retention: { days: number; lines: number }) =>
+    sweepLogs(server.platform.database, 'local', retention);
+
+  it('for so many days, and so many of them', async () => {
+    const { id } = await server.deploy('kept', 'Deno.serve(() => new Response());');
+    await keep({ days: 7, lines: 1_000_000 });
+    await insert(12_000, 8, id as string);
+    await insert(50, 1, id as string);
+    expect(await keep({ days: 7, lines: 1_000_000 })).toBe(12_000);
+    expect(await keep({ days: 7, lines: 20 })).toBeGreaterThanOrEqual(30);
+    const left = await list('logs?limit=1000');
+    expect(left).toHaveLength(20);
+    expect(await keep({ days: 7, lines: 20 })).toBe(0);
+  });
+
+  it('as long as their function', async () => {
+    const { id } = await server.deploy('kept', 'Deno.serve(() => new Response("again"));');
+    await insert(10, 0, id as string);
+    expect(await list('kept/logs?text=old')).not.toEqual([]);
+    await server.manage('DELETE', '/functions/kept');
+    expect((await server.manage('GET', '/functions/kept/logs')).status).toBe(404);
+    await server.deploy('kept', 'Deno.serve(() => new Response("anew"));');
+    expect(await list('kept/logs')).toEqual([]);
+    expect(await list('logs?text=old')).toEqual([]);
+    expect(await keep({ days: 7, lines: 1_000_000 })).toBeGreaterThanOrEqual(10);
+  });
+});
