@@ -3,12 +3,14 @@ import { FunctionsModule } from './functions.module.js';
 import { FunctionsController } from './http/functions.controller.js';
 import { ManagementController } from './http/management.controller.js';
 import { SecretsController } from './http/secrets.controller.js';
+import { WebSockets } from './http/web-sockets.js';
 import { FunctionEnvironment } from './invoke/function-environment.js';
 
 /** What a server answers about functions: calls, deployments, secrets, logs. */
 @Module({
   imports: [FunctionsModule],
   controllers: [FunctionsController, ManagementController, SecretsController],
+  providers: [WebSockets],
   exports: [FunctionsModule],
 })
 export class FunctionsHttpModule {

@@ -1,5 +1,5 @@
 import { All, Controller, Req, Res, UseFilters } from '@nestjs/common';
-import { AppError, LeavesBadCredentials, newId } from '#libs/platform';
+import { AppError, LeavesBadCredentials, newId, upgradeOf } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { pipeline } from 'node:stream/promises';
 import { ActiveDeployments } from '../invoke/active-deployments.js';
@@ -8,6 +8,7 @@ import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { boundedBody, forwardedHeaders, functionTarget } from './function-request.js';
 import { FunctionsErrorFilter } from './functions-error.filter.js';
 import { requireJwt } from './verify-jwt.js';
+import { WebSockets } from './web-sockets.js';
 
 /** The way into functions over HTTP: any method, any path below the function's name, streams both ways. */
 @Controller('functions/v1')
@@ -17,6 +18,7 @@ export class FunctionsController {
   constructor(
     private readonly deployments: ActiveDeployments,
     private readonly invokeFunction: InvokeFunction,
+    private readonly webSockets: WebSockets,
   ) {}
 
   @All()
@@ -34,12 +36,21 @@ export class FunctionsController {
     if (manifest.verify_jwt && request.method !== 'OPTIONS') requireJwt(request);
     const headers = forwardedHeaders(request);
     const body = boundedBody(request);
+    const upgrade = upgradeOf(request.raw);
+    if (upgrade) this.webSockets.checkRoom();
     const invocationId = newId();
     const response = await this.invokeFunction
       .invoke(project, {
         invocationId,
         slug,
-        request: { method: request.method, path, headers, body, signal: untilDisconnect(reply) },
+        request: {
+          method: request.method,
+          path,
+          headers,
+          body,
+          signal: untilDisconnect(reply),
+          isUpgrade: upgrade !== undefined,
+        },
         requestId,
         depth: caller.depth,
       })
@@ -48,7 +59,9 @@ export class FunctionsController {
         body?.destroy();
         throw problem instanceof AppError ? problem : error;
       });
-    await answer(reply.header('x-galley-invocation-id', invocationId), response);
+    void reply.header('x-galley-invocation-id', invocationId);
+    if (upgrade && response.socket) await this.webSockets.open(reply, upgrade, response);
+    else await answer(reply, response);
   }
 }
 

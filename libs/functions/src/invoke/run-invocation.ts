@@ -98,7 +98,7 @@ export class RunInvocation {
       await this.pool.withInstance(
         `${deployment.id} ${deployment.secretsVersion}`,
         () => this.specs.of(project, deployment),
-        this.#poolOptions(deployment.manifest),
+        this.#poolOptions(deployment.manifest, call),
         cancel.signal,
         (instance, start, ended) => {
           observed = observe(instance, start);
@@ -115,16 +115,21 @@ export class RunInvocation {
     }
   }
 
-  #poolOptions(manifest: Manifest): PoolOptions {
+  #poolOptions(manifest: Manifest, call: InvocationCall): PoolOptions {
     return {
       maxInstances: manifest.max_instances,
       concurrencyPerInstance: manifest.concurrency,
       idleMs: this.config.functions.instanceIdleMs,
       queueLimit: limits.waitingCalls,
       waitTimeoutMs: limits.instanceWaitMs,
-      wallTimeMs: manifest.timeout_ms,
+      wallTimeMs: wallTimeMs(manifest, call),
     };
   }
+}
+
+/** A WebSocket may stay open for longer than an answer may take. */
+function wallTimeMs(manifest: Manifest, call: InvocationCall): number {
+  return call.request.isUpgrade ? manifest.websocket_timeout_ms : manifest.timeout_ms;
 }
 
 function observe(instance: FunctionInstance, start: StartKind): Observed {
@@ -176,9 +181,9 @@ function requestOf(project: Project, deployment: ActiveDeployment, call: Invocat
   };
   const token = project.tokens.sign(
     { role, galley_function: claims },
-    Math.ceil(manifest.timeout_ms / 1000) + 1,
+    Math.ceil(wallTimeMs(manifest, call) / 1000) + 1,
   );
-  const { method, path, headers, body } = call.request;
+  const { method, path, headers, body, isUpgrade = false } = call.request;
   const ownHeaders =
     // A person's token stays where functions look for it; an event has nobody else to act for.
     call.trigger.kind === 'http' ? { 'x-galley-token': token } : { authorization: `Bearer ${token}` };
@@ -188,6 +193,7 @@ function requestOf(project: Project, deployment: ActiveDeployment, call: Invocat
     path,
     headers: { ...headers, 'x-request-id': call.requestId, ...ownHeaders },
     body,
+    isUpgrade,
   };
 }
 

@@ -106,6 +106,8 @@ const manifestSchema = table({
   memory_mb: wholeNumber(limits.memoryMb).default(256),
   /** Wall time of one invocation. */
   timeout_ms: wholeNumber(limits.timeoutMs).default(60_000),
+  /** How long one WebSocket may stay open: Supabase's wall clock. */
+  websocket_timeout_ms: wholeNumber(limits.webSocketTimeoutMs).default(400_000),
   /** Instances in each process that runs functions. */
   max_instances: wholeNumber(limits.instances).default(4),
   /** Requests that one instance serves at once. */

@@ -24,11 +24,14 @@ import { readLogRecords, unmarked } from './log-reader.js';
 import { ProcessMeter } from './process-meter.js';
 import { firstConnection } from './readiness.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
+import { askForWebSocket } from './web-socket.js';
 
 /** After the process's end its last output may still be in the pipe; a paused pipe is not waited for longer. */
 const lastOutputMs = 100;
 /** A connection breaks a little before the end of its process is known. */
 const exitNoticeMs = 500;
+/** The end of a WebSocket by its function's side is rarely that of the process: it is not waited for as long. */
+const socketEndMs = 150;
 
 /** One running Deno process and the connections to it. */
 export class DenoInstance implements FunctionInstance {
@@ -107,6 +110,7 @@ export class DenoInstance implements FunctionInstance {
     const { invocationId } = request;
     this.#work.begin(invocationId);
     try {
+      if (request.isUpgrade) return this.#untilClosed(await this.#askForWebSocket(request), invocationId);
       const response = await this.#connections.request({
         method: request.method as 'GET',
         path: request.path,
@@ -114,15 +118,27 @@ export class DenoInstance implements FunctionInstance {
         body: request.body,
         signal: request.signal,
       });
-      response.body.once('close', () => this.#work.end(invocationId));
-      return { status: response.statusCode, headers: responseHeaders(response.headers), body: response.body };
+      const { statusCode: status, headers, body } = response;
+      return this.#untilClosed({ status, headers: responseHeaders(headers), body }, invocationId);
     } catch (error) {
       const reason = request.signal?.aborted
         ? (request.signal.reason as unknown)
-        : invocationError(await this.#exitSoon(), error);
+        : invocationError(await this.#exitSoon(exitNoticeMs), error);
       this.#work.end(invocationId);
       throw reason;
     }
+  }
+
+  #untilClosed(response: InvocationResponse, invocationId: string): InvocationResponse {
+    response.body.once('close', () => this.#work.end(invocationId));
+    return response;
+  }
+
+  #askForWebSocket(request: InvocationRequest): Promise<InvocationResponse> {
+    return askForWebSocket(this.paths.socket, request, async () => {
+      const exit = await this.#exitSoon(socketEndMs);
+      return exit && invocationError(exit, undefined);
+    });
   }
 
   handlerEnded(invocationId: string): Promise<void> {
@@ -205,9 +221,9 @@ export class DenoInstance implements FunctionInstance {
     return code === 0 ? 'exit' : 'crash';
   }
 
-  async #exitSoon(): Promise<InstanceExit | null> {
+  async #exitSoon(noticeMs: number): Promise<InstanceExit | null> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), exitNoticeMs)));
+    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), noticeMs)));
     const exit = await Promise.race([this.exited, late]);
     clearTimeout(timer);
     return exit;
