@@ -100,6 +100,12 @@ describe('a WebSocket to a function', () => {
     expect(await client.next()).toBe(`Bearer ${token}`);
     client.socket.close();
     await client.closed;
+    // One who offers nothing else is answered the protocol with the token: browsers insist on one.
+    const [only] = key();
+    const other = await open(url, [only!]);
+    expect(other.socket.protocol).toBe(only);
+    other.socket.close();
+    await other.closed;
   });
 
   it('is refused without a good token, and by a function that does not want it, in plain HTTP', async () => {

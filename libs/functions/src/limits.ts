@@ -16,6 +16,8 @@ export const limits = {
 
   /** Body of a request to a function. */
   requestBodyBytes: 100 * 1024 * 1024,
+  /** Body of a function's answer: longer ones belong into storage. */
+  responseBodyBytes: 2 * 1024 * 1024 * 1024,
   /** WebSockets to functions that a process holds at once. */
   openWebSockets: 1000,
   /** After one side of a WebSocket has ended, the other has this long to end as well. */

@@ -1,6 +1,6 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { AppError, type Upgrade } from '#libs/platform';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { relayWebSocket } from './relay-web-socket.js';
@@ -34,7 +34,13 @@ export class WebSockets implements OnModuleDestroy {
       return;
     }
     const answered = new Promise<void>((resolve) => reply.raw.once('finish', resolve).once('close', resolve));
-    reply.raw.writeHead(101, { ...headers, ...own, connection: 'Upgrade', upgrade: 'websocket' });
+    reply.raw.writeHead(101, {
+      ...tokenProtocol(reply.request),
+      ...headers,
+      ...own,
+      connection: 'Upgrade',
+      upgrade: 'websocket',
+    });
     reply.raw.end();
     await answered;
     client.unshift(head);
@@ -47,4 +53,14 @@ export class WebSockets implements OnModuleDestroy {
   onModuleDestroy(): void {
     this.#closing.abort();
   }
+}
+
+/**
+ * Browsers give up a WebSocket whose server took none of the protocols that they offered. The one that carries the
+ * token was for us, so it is taken when the function takes none.
+ */
+function tokenProtocol({ headers }: FastifyRequest): Record<string, string> {
+  const offered = headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim()) ?? [];
+  const own = offered.find((protocol) => protocol.startsWith('jwt-'));
+  return own === undefined ? {} : { 'sec-websocket-protocol': own };
 }

@@ -58,7 +58,7 @@ const secretName = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'expected letters, digits and "_"' })
   .refine((name) => !isPlatformVariable(name), {
     error:
-      "names that start with SUPABASE_, SB_ or DENO_ and those the runtime itself acts on are the platform's",
+      "names that start with SUPABASE_, SB_, DENO_ or GALLEY_ and those the runtime itself acts on are the platform's",
   });
 
 const subscription = table({
@@ -169,5 +169,5 @@ function isPort(port: number): boolean {
 
 /** Names in a function's environment that the platform sets or that would act on the process itself. */
 export function isPlatformVariable(name: string): boolean {
-  return /^(SUPABASE_|SB_|DENO_)/i.test(name) || reservedEnvironmentName(name);
+  return /^(SUPABASE_|SB_|DENO_|GALLEY_)/i.test(name) || reservedEnvironmentName(name);
 }

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
-import { newId } from '#libs/platform';
+import { AppError, newId } from '#libs/platform';
 import { bootError } from './boot-error.js';
 import type { InstancePaths } from './deno-command.js';
 import type {
@@ -18,9 +18,11 @@ import type {
 } from './function-runtime.js';
 import { IdleWatch } from './idle-watch.js';
 import { InstanceWork } from './instance-work.js';
-import { invocationError, requestHeaders, responseHeaders } from './invocation.js';
+import { checkStatus, invocationError, requestHeaders, responseHeaders } from './invocation.js';
 import { droppedMessage, LogGate } from './log-gate.js';
 import { readLogRecords, unmarked } from './log-reader.js';
+import { lastWordsOf } from './last-words.js';
+import { marks, unloadMark } from './loader/protocol.js';
 import { ProcessMeter } from './process-meter.js';
 import { firstConnection } from './readiness.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
@@ -51,6 +53,7 @@ export class DenoInstance implements FunctionInstance {
   #isBooted = false;
   #firstSocket: Socket | null = null;
   #killReason: KillReason | null = null;
+  #lastWordsTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly child: ChildProcess,
@@ -72,7 +75,7 @@ export class DenoInstance implements FunctionInstance {
     this.#connections = new Pool('http://function', {
       connect: (_options, callback) => this.#connect(callback),
       headersTimeout: 0,
-      bodyTimeout: 0,
+      bodyTimeout: limits.answerIdleMs,
       keepAliveTimeout: 600_000,
       keepAliveMaxTimeout: 600_000,
       maxHeaderSize: limits.responseHeaderBytes,
@@ -110,28 +113,30 @@ export class DenoInstance implements FunctionInstance {
     const { invocationId } = request;
     this.#work.begin(invocationId);
     try {
-      if (request.isUpgrade) return this.#untilClosed(await this.#askForWebSocket(request), invocationId);
-      const response = await this.#connections.request({
-        method: request.method as 'GET',
-        path: request.path,
-        headers: requestHeaders(request),
-        body: request.body,
-        signal: request.signal,
-      });
-      const { statusCode: status, headers, body } = response;
-      return this.#untilClosed({ status, headers: responseHeaders(headers), body }, invocationId);
+      const response = await (request.isUpgrade ? this.#askForWebSocket(request) : this.#ask(request));
+      response.body.once('close', () => this.#work.end(invocationId));
+      checkStatus(response);
+      return response;
     } catch (error) {
       const reason = request.signal?.aborted
         ? (request.signal.reason as unknown)
-        : invocationError(await this.#exitSoon(exitNoticeMs), error);
+        : error instanceof AppError
+          ? error
+          : invocationError(await this.#exitSoon(exitNoticeMs), error);
       this.#work.end(invocationId);
       throw reason;
     }
   }
 
-  #untilClosed(response: InvocationResponse, invocationId: string): InvocationResponse {
-    response.body.once('close', () => this.#work.end(invocationId));
-    return response;
+  async #ask(request: InvocationRequest): Promise<InvocationResponse> {
+    const { statusCode, headers, body } = await this.#connections.request({
+      method: request.method as 'GET',
+      path: request.path,
+      headers: requestHeaders(request),
+      body: request.body,
+      signal: request.signal,
+    });
+    return { status: statusCode, headers: responseHeaders(headers), body };
   }
 
   #askForWebSocket(request: InvocationRequest): Promise<InvocationResponse> {
@@ -169,11 +174,14 @@ export class DenoInstance implements FunctionInstance {
 
   /** Notes what the process uses, and kills it when that is too much memory, or time of which nobody asked. */
   look(): void {
-    if (this.stopping) return;
+    if (this.stopping && !this.#lastWordsTimer) return;
     this.#meter.look();
     const bytes = this.#meter.privateMemoryBytes();
-    if (bytes !== null && bytes > this.spec.limits.memoryBytes) this.kill('memory-limit');
-    if (!this.#isBooted || this.#work.isAsked) return;
+    if (bytes !== null && bytes > this.spec.limits.memoryBytes) {
+      if (this.#lastWordsTimer) this.#end();
+      else this.kill('memory-limit');
+    }
+    if (this.stopping || !this.#isBooted || this.#work.isAsked) return;
     if (this.#idleWatch.look() && !this.hasBackgroundWork) this.kill('spinning');
   }
 
@@ -189,6 +197,14 @@ export class DenoInstance implements FunctionInstance {
   kill(reason: KillReason): void {
     if (this.exit || this.#killReason) return;
     this.#killReason = reason;
+    const lastWords = this.#isBooted ? lastWordsOf[reason] : undefined;
+    if (!lastWords) return this.#end();
+    this.#lastWordsTimer = setTimeout(() => this.#end(), lastWords.withinMs);
+    this.child.stdin!.write(`${unloadMark}${lastWords.reason}\n`);
+  }
+
+  #end(): void {
+    clearTimeout(this.#lastWordsTimer);
     // Last chance: what a process has used cannot be read once it is gone.
     this.#meter.look();
     this.child.kill('SIGKILL');
@@ -197,6 +213,7 @@ export class DenoInstance implements FunctionInstance {
   #watchExit(): Promise<InstanceExit> {
     return new Promise((resolve) => {
       this.child.once('exit', (code, signal) => {
+        clearTimeout(this.#lastWordsTimer);
         this.#meter.close();
         const finish = () => {
           clearTimeout(timer);
@@ -246,7 +263,10 @@ export class DenoInstance implements FunctionInstance {
   #readLogs(stream: Readable, level: LogLine['level']): void {
     readLogRecords(stream, level, this.#gate, {
       onRecord: (recordLevel, message) => this.#log(recordLevel, message),
-      onNotice: (mark, invocationId) => this.#work.onNotice(mark, invocationId),
+      onNotice: (mark, invocationId) => {
+        if (mark !== marks.unloaded) this.#work.onNotice(mark, invocationId);
+        else if (this.#lastWordsTimer) this.#end();
+      },
     });
   }
 
