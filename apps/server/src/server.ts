@@ -22,6 +22,7 @@ import type {
 } from 'fastify';
 import { admit, openFrontDoor } from './front-door.js';
 import { ServiceErrorFilter } from './service-error.filter.js';
+import { acceptUpgrades } from './upgrades.js';
 
 /** What a server is made of beside the platform: the features that answer HTTP. */
 export type Feature = Type | DynamicModule;
@@ -69,6 +70,7 @@ export async function startServer(
     { metrics: app.get(Metrics), logger },
     (projectRef, service) => ledger.addRequest(projectRef, service, new Date()),
   );
+  acceptUpgrades(app.getHttpServer(), adapter.getInstance());
   try {
     await app.init();
     await prepare(app);

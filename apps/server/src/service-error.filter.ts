@@ -1,6 +1,7 @@
 import { Catch, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { AuthErrorFilter } from '#libs/auth';
 import { RestErrorFilter } from '#libs/data';
+import { FunctionsErrorFilter } from '#libs/functions';
 import { LOGGER, PlatformErrorFilter, type Logger } from '#libs/platform';
 import { StorageErrorFilter } from '#libs/storage';
 import type { FastifyRequest } from 'fastify';
@@ -21,6 +22,7 @@ export class ServiceErrorFilter implements ExceptionFilter {
       auth: new AuthErrorFilter(logger),
       rest: new RestErrorFilter(logger),
       storage: new StorageErrorFilter(logger),
+      functions: new FunctionsErrorFilter(logger),
     };
   }
 

@@ -5,6 +5,7 @@ import { LogsController } from './http/logs.controller.js';
 import { ManagementController } from './http/management.controller.js';
 import { SecretsController } from './http/secrets.controller.js';
 import { TrafficController } from './http/traffic.controller.js';
+import { WebSockets } from './http/web-sockets.js';
 import { FunctionEnvironment } from './invoke/function-environment.js';
 import { LogTails } from './logs/log-tails.js';
 
@@ -12,7 +13,7 @@ import { LogTails } from './logs/log-tails.js';
 @Module({
   imports: [FunctionsModule],
   controllers: [FunctionsController, LogsController, ManagementController, SecretsController, TrafficController],
-  providers: [LogTails],
+  providers: [LogTails, WebSockets],
   exports: [FunctionsModule],
 })
 export class FunctionsHttpModule {

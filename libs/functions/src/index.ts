@@ -1,4 +1,5 @@
 export { FunctionsModule } from './functions.module.js';
+export { FunctionsErrorFilter } from './http/functions-error.filter.js';
 export { FunctionsHttpModule } from './functions-http.module.js';
 export { DeployFunction } from './deploy/deploy-function.js';
 export { InvokeFunction, type EventOutcome } from './invoke/invoke-function.js';

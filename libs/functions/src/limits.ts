@@ -8,6 +8,7 @@ export const limits = {
   memoryMb: { min: 32, max: 8192 },
   timeoutMs: { min: 100, max: 900_000 },
   cpuMs: { min: 10, max: 900_000 },
+  webSocketTimeoutMs: { min: 100, max: 24 * 3600 * 1000 },
   instances: { min: 1, max: 100 },
   minInstances: { min: 0, max: 100 },
   idleMs: { min: 0, max: 3_600_000 },
@@ -18,6 +19,14 @@ export const limits = {
 
   /** Body of a request to a function. */
   requestBodyBytes: 100 * 1024 * 1024,
+  /** Body of a function's answer: longer ones belong into storage. */
+  responseBodyBytes: 2 * 1024 * 1024 * 1024,
+  /** WebSockets to functions that a process holds at once. */
+  openWebSockets: 1000,
+  /** After one side of a WebSocket has ended, the other has this long to end as well. */
+  webSocketCloseMs: 2_000,
+  /** A connection without traffic is probed this often by the kernel, so that a client that is gone is noticed. */
+  webSocketKeepAliveMs: 30_000,
   /** Calls of one function that may wait for an instance, beyond those that instances are being started for. */
   waitingCalls: 1000,
   /** How long a call waits for an instance, its start included, before it is told to come again later. */

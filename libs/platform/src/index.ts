@@ -37,6 +37,7 @@ export {
 export { ProjectRefGuard } from './http/project-ref.guard.js';
 export { JsonBodyGuard, TextBodyGuard } from './http/body.guards.js';
 export { discardBody } from './http/discard-body.js';
+export { rememberUpgrade, upgradeOf, type Upgrade } from './http/upgrade.js';
 export { readBody, readJson } from './http/read-body.js';
 export { type Logger, createLogger, nestLogger } from './logging/logger.js';
 export { Metrics } from './metrics/metrics.js';

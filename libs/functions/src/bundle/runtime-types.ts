@@ -2,8 +2,8 @@
 export const runtimeTypesFile = 'galley:runtime.d.ts';
 
 /**
- * What functions find beside what Deno itself has, for the type checker. Supabase's runtime tells in `beforeunload`
- * why it ends a function; here `detail` is never there, and functions that look at it still compile.
+ * What functions find beside what Deno itself has, for the type checker. `beforeunload` tells why a function's process
+ * goes; Deno's own declaration knows no `detail`.
  */
 export const runtimeTypes = `
 declare namespace EdgeRuntime {

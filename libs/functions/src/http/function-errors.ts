@@ -36,3 +36,11 @@ function isAsymmetric(authorization: string | undefined): boolean {
 export function invalidRequest(message: string, cause?: unknown): AppError {
   return new AppError({ code: 'invalid_request', status: 400, message, cause });
 }
+
+export function methodNotAllowed(method: string): AppError {
+  return new AppError({
+    code: 'METHOD_NOT_ALLOWED',
+    status: 405,
+    message: `Functions cannot be called with ${method}`,
+  });
+}

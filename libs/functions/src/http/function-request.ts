@@ -23,7 +23,8 @@ export function functionTarget(url: string): { slug: string; number?: number; pa
 
 /**
  * The headers that a function gets: the client's, save those that the platform speaks in. Opaque keys become the
- * tokens they stand for, as Supabase's gateway does, since functions read claims out of `Authorization`.
+ * tokens they stand for, as Supabase's gateway does, since functions read claims out of `Authorization`. The first of
+ * `x-forwarded-for` is the client, as far as proxies that we trust have told it.
  * @throws AppError `invalid_request` (400) when `Host` names no host
  */
 export function forwardedHeaders(request: FastifyRequest): Record<string, string | string[] | undefined> {
@@ -39,6 +40,7 @@ export function forwardedHeaders(request: FastifyRequest): Record<string, string
   return {
     ...headers,
     ...(authorization && { authorization }),
+    'x-forwarded-for': (request.ips ?? [request.ip]).toReversed().join(', '),
     'x-forwarded-proto': headers['x-forwarded-proto'] ?? 'http',
     'x-request-id': requestId,
   };

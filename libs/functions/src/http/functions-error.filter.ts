@@ -1,6 +1,7 @@
-import { Catch, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, Inject, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import { AppError, LOGGER, type Logger } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { methodNotAllowed } from './function-errors.js';
 
 /**
  * Renders what goes wrong before or instead of a function's own answer, as Supabase's gateway and relay do. Faults of
@@ -33,6 +34,8 @@ export class FunctionsErrorFilter implements ExceptionFilter {
 
   #appError(error: unknown, request: FastifyRequest): AppError {
     if (error instanceof AppError) return error;
+    // All paths are answered, save by methods that no route can have.
+    if (error instanceof NotFoundException) return methodNotAllowed(request.method);
     this.logger.error({ err: error, requestId: request.galley.requestId }, 'A function could not be called');
     return new AppError({ code: 'INTERNAL_ERROR', status: 500, message: 'Internal error' });
   }

@@ -1,14 +1,19 @@
 import { All, Controller, Req, Res, UseFilters } from '@nestjs/common';
-import { AppError, LeavesBadCredentials, newId } from '#libs/platform';
+import { AppError, LeavesBadCredentials, newId, upgradeOf } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { pipeline } from 'node:stream/promises';
+import type { ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { ActiveDeployments } from '../invoke/active-deployments.js';
 import { InvokeFunction } from '../invoke/invoke-function.js';
+import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
+import { region } from '../region.js';
 import { boundedBody, forwardedHeaders, functionTarget } from './function-request.js';
+import { methodNotAllowed } from './function-errors.js';
 import { FunctionsErrorFilter } from './functions-error.filter.js';
 import { requireSecretKey } from './preview.js';
 import { requireJwt } from './verify-jwt.js';
+import { WebSockets } from './web-sockets.js';
 
 /** The way into functions over HTTP: any method, any path below the function's name, streams both ways. */
 @Controller('functions/v1')
@@ -18,6 +23,7 @@ export class FunctionsController {
   constructor(
     private readonly deployments: ActiveDeployments,
     private readonly invokeFunction: InvokeFunction,
+    private readonly webSockets: WebSockets,
   ) {}
 
   @All()
@@ -27,6 +33,8 @@ export class FunctionsController {
 
   @All('*')
   async call(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    // A Request of the Fetch standard cannot have these methods (§2.2.1).
+    if (/^(TRACE|CONNECT)$/.test(request.method)) throw methodNotAllowed(request.method);
     const { slug, number, path } = functionTarget(request.raw.url!);
     if (slug === '') return this.missing(reply);
     const { project, caller, requestId } = request.galley;
@@ -37,12 +45,21 @@ export class FunctionsController {
     if (manifest.verify_jwt && request.method !== 'OPTIONS') requireJwt(request);
     const headers = forwardedHeaders(request);
     const body = boundedBody(request);
+    const upgrade = upgradeOf(request.raw);
+    if (upgrade) this.webSockets.checkRoom();
     const invocationId = newId();
     const response = await this.invokeFunction
       .invoke(project, deployment, {
         invocationId,
         slug,
-        request: { method: request.method, path, headers, body, signal: untilDisconnect(reply) },
+        request: {
+          method: request.method,
+          path,
+          headers,
+          body,
+          signal: untilDisconnect(reply),
+          isUpgrade: upgrade !== undefined,
+        },
         requestId,
         depth: caller.depth,
       })
@@ -51,7 +68,9 @@ export class FunctionsController {
         body?.destroy();
         throw problem instanceof AppError ? problem : error;
       });
-    await answer(reply.header('x-galley-invocation-id', invocationId), response);
+    void reply.headers({ 'x-galley-invocation-id': invocationId, 'x-sb-edge-region': region });
+    if (upgrade && response.socket) await this.webSockets.open(reply, upgrade, response);
+    else await answer(reply, response);
   }
 }
 
@@ -64,12 +83,39 @@ function untilDisconnect(reply: FastifyReply): AbortSignal {
   return controller.signal;
 }
 
-/** Headers go out at once, so that a client of server-sent events is not kept waiting for the first of them. */
-async function answer(reply: FastifyReply, response: InvocationResponse): Promise<void> {
+/**
+ * Headers go out at once, so that a client of server-sent events is not kept waiting for the first of them; what the
+ * function says together with them goes in the same packet.
+ */
+function answer(reply: FastifyReply, response: InvocationResponse): Promise<void> {
+  // Supabase's code for an answer of the function's own that tells of its failure.
+  if (response.status >= 500) void reply.header('sb-error-code', 'EDGE_FUNCTION_ERROR');
   const own = reply.getHeaders() as Record<string, string>;
   reply.hijack();
-  reply.raw.writeHead(response.status, { ...response.headers, ...own });
-  reply.raw.flushHeaders();
-  // An answer that breaks off in the middle can be told only by breaking the connection, which pipeline does.
-  await pipeline(response.body, reply.raw).catch(() => {});
+  const { raw } = reply;
+  raw.cork();
+  raw.writeHead(response.status, { ...response.headers, ...own });
+  raw.flushHeaders();
+  setImmediate(() => raw.uncork());
+  return send(response.body, raw);
+}
+
+/** An answer that breaks off in the middle can be told only by breaking the connection. */
+function send(body: Readable, raw: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    let sizeBytes = 0;
+    body.on('data', (chunk: Buffer) => {
+      sizeBytes += chunk.length;
+      if (sizeBytes > limits.responseBodyBytes) raw.destroy();
+      else if (!raw.write(chunk)) body.pause();
+    });
+    body.once('end', () => raw.end());
+    body.once('error', () => raw.destroy());
+    raw.on('drain', () => body.resume());
+    raw.once('close', () => {
+      body.destroy();
+      resolve();
+    });
+    if (raw.destroyed) body.destroy();
+  });
 }

@@ -3,6 +3,7 @@ import { HttpAdapterHost } from '@nestjs/core';
 import { AppError, CONFIG, newId, type Config, type Project } from '#libs/platform';
 import type { AddressInfo, Server } from 'node:net';
 import { Secrets } from '../secrets/secrets.js';
+import { region } from '../region.js';
 import type { ActiveDeployment } from './known-deployments.js';
 
 /** What a function's process finds in `Deno.env`, by Supabase's names, and where it may connect to. */
@@ -26,7 +27,7 @@ export class FunctionEnvironment {
   /** @throws AppError `BOOT_ERROR` (503) when a declared secret has been removed. */
   async variables(project: Project, deployment: ActiveDeployment): Promise<Record<string, string>> {
     const { keys } = project;
-    const { permissions } = deployment.manifest;
+    const { permissions, memory_mb, timeout_ms } = deployment.manifest;
     return {
       SUPABASE_URL: this.apiUrl(),
       SUPABASE_PUBLIC_URL: project.apiUrl,
@@ -36,8 +37,12 @@ export class FunctionEnvironment {
         SUPABASE_SERVICE_ROLE_KEY: keys.serviceRoleKey,
         SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secretKey }),
       }),
+      SB_REGION: region,
       SB_EXECUTION_ID: newId(),
       DENO_DEPLOYMENT_ID: `${project.ref}_${deployment.slug}_${deployment.number}`,
+      GALLEY_FUNCTION: deployment.slug,
+      GALLEY_MEMORY_MB: String(memory_mb),
+      GALLEY_TIMEOUT_MS: String(timeout_ms),
       ...(await this.#secretsOf(project, permissions.secrets)),
     };
   }

@@ -15,6 +15,8 @@ export interface InvocationCall {
      * function; an event run that has begun is stopped by killing its instance.
      */
     readonly signal: AbortSignal;
+    /** The client asks for a WebSocket. */
+    readonly isUpgrade?: boolean;
   };
   readonly trigger:
     { readonly kind: 'http' } | { readonly kind: 'event'; deliveryId: string; attempt: number };

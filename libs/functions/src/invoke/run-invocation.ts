@@ -14,6 +14,7 @@ import type {
 import { InstanceSpecs, memoryBytes } from './instance-specs.js';
 import type { InvocationCall } from './invocation-call.js';
 import type { ActiveDeployment } from './known-deployments.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { LiveInvocations } from './live-invocations.js';
 
 /** An invocation under way. */
@@ -98,7 +99,8 @@ export class RunInvocation {
     signal.addEventListener('abort', onGone);
     try {
       const { key, makeSpec, options } = this.specs.plan(project, deployment);
-      await this.pool.withInstance(key, makeSpec, options, cancel.signal, async (instance, start, ended) => {
+      const timed = { ...options, wallTimeMs: wallTimeMs(deployment.manifest, call) };
+      await this.pool.withInstance(key, makeSpec, timed, cancel.signal, async (instance, start, ended) => {
         observed = observe(instance, start);
         const request = requestOf(project, deployment, call);
         await converse(observed, { ...request, signal: AbortSignal.any([signal, ended]) }, waiting);
@@ -114,6 +116,11 @@ export class RunInvocation {
       signal.removeEventListener('abort', onGone);
     }
   }
+}
+
+/** A WebSocket may stay open for longer than an answer may take. */
+function wallTimeMs(manifest: Manifest, call: InvocationCall): number {
+  return call.request.isUpgrade ? manifest.websocket_timeout_ms : manifest.timeout_ms;
 }
 
 function observe(instance: FunctionInstance, start: StartKind): Observed {
@@ -174,9 +181,9 @@ function requestOf(project: Project, deployment: ActiveDeployment, call: Invocat
   };
   const token = project.tokens.sign(
     { role, galley_function: claims },
-    Math.ceil(manifest.timeout_ms / 1000) + 1,
+    Math.ceil(wallTimeMs(manifest, call) / 1000) + 1,
   );
-  const { method, path, headers, body } = call.request;
+  const { method, path, headers, body, isUpgrade = false } = call.request;
   const ownHeaders =
     // A person's token stays where functions look for it; an event has nobody else to act for.
     call.trigger.kind === 'http' ? { 'x-galley-token': token } : { authorization: `Bearer ${token}` };
@@ -186,6 +193,7 @@ function requestOf(project: Project, deployment: ActiveDeployment, call: Invocat
     path,
     headers: { ...headers, 'x-request-id': call.requestId, ...ownHeaders },
     body,
+    isUpgrade,
   };
 }
 

@@ -59,7 +59,7 @@ const secretName = z
   .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, { error: 'expected letters, digits and "_"' })
   .refine((name) => !isPlatformVariable(name), {
     error:
-      "names that start with SUPABASE_, SB_ or DENO_ and those the runtime itself acts on are the platform's",
+      "names that start with SUPABASE_, SB_, DENO_ or GALLEY_ and those the runtime itself acts on are the platform's",
   });
 
 const subscription = table({
@@ -110,6 +110,9 @@ const settings = table({
   /** Processor time of one invocation, its background work included; only the wall time bounds it when absent. */
   cpu_ms: wholeNumber(limits.cpuMs).optional(),
   /** Instances of this deployment in each process that runs functions. */
+  /** How long one WebSocket may stay open: Supabase's wall clock. */
+  websocket_timeout_ms: wholeNumber(limits.webSocketTimeoutMs).default(400_000),
+  /** Instances in each process that runs functions. */
   max_instances: wholeNumber(limits.instances).default(4),
   /** Of these, those that are kept ready while the deployment answers. */
   min_instances: wholeNumber(limits.minInstances).default(0),
@@ -191,5 +194,5 @@ function isPort(port: number): boolean {
 
 /** Names in a function's environment that the platform sets or that would act on the process itself. */
 export function isPlatformVariable(name: string): boolean {
-  return /^(SUPABASE_|SB_|DENO_)/i.test(name) || reservedEnvironmentName(name);
+  return /^(SUPABASE_|SB_|DENO_|GALLEY_)/i.test(name) || reservedEnvironmentName(name);
 }

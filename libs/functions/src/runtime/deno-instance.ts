@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { pathToFileURL } from 'node:url';
 import type { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
-import { newId } from '#libs/platform';
+import { AppError, newId } from '#libs/platform';
 import { bootError } from './boot-error.js';
 import type { InstancePaths } from './deno-command.js';
 import type {
@@ -18,17 +18,22 @@ import type {
 } from './function-runtime.js';
 import { IdleWatch } from './idle-watch.js';
 import { InstanceWork } from './instance-work.js';
-import { invocationError, requestHeaders, responseHeaders } from './invocation.js';
+import { checkStatus, invocationError, requestHeaders, responseHeaders } from './invocation.js';
 import { droppedMessage, LogGate } from './log-gate.js';
 import { readLogRecords, unmarked } from './log-reader.js';
+import { lastWordsOf } from './last-words.js';
+import { marks, unloadMark } from './loader/protocol.js';
 import { ProcessMeter } from './process-meter.js';
 import { firstConnection } from './readiness.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
+import { askForWebSocket } from './web-socket.js';
 
 /** After the process's end its last output may still be in the pipe; a paused pipe is not waited for longer. */
 const lastOutputMs = 100;
 /** A connection breaks a little before the end of its process is known. */
 const exitNoticeMs = 500;
+/** The end of a WebSocket by its function's side is rarely that of the process: it is not waited for as long. */
+const socketEndMs = 150;
 
 /** One running Deno process and the connections to it. */
 export class DenoInstance implements FunctionInstance {
@@ -48,6 +53,7 @@ export class DenoInstance implements FunctionInstance {
   #isBooted = false;
   #firstSocket: Socket | null = null;
   #killReason: KillReason | null = null;
+  #lastWordsTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly child: ChildProcess,
@@ -69,7 +75,7 @@ export class DenoInstance implements FunctionInstance {
     this.#connections = new Pool('http://function', {
       connect: (_options, callback) => this.#connect(callback),
       headersTimeout: 0,
-      bodyTimeout: 0,
+      bodyTimeout: limits.answerIdleMs,
       keepAliveTimeout: 600_000,
       keepAliveMaxTimeout: 600_000,
       maxHeaderSize: limits.responseHeaderBytes,
@@ -111,22 +117,37 @@ export class DenoInstance implements FunctionInstance {
     const { invocationId } = request;
     this.#work.begin(invocationId);
     try {
-      const response = await this.#connections.request({
-        method: request.method as 'GET',
-        path: request.path,
-        headers: requestHeaders(request),
-        body: request.body,
-        signal: request.signal,
-      });
+      const response = await (request.isUpgrade ? this.#askForWebSocket(request) : this.#ask(request));
       response.body.once('close', () => this.#work.end(invocationId));
-      return { status: response.statusCode, headers: responseHeaders(response.headers), body: response.body };
+      checkStatus(response);
+      return response;
     } catch (error) {
       const reason = request.signal?.aborted
         ? (request.signal.reason as unknown)
-        : invocationError(await this.#exitSoon(), error);
+        : error instanceof AppError
+          ? error
+          : invocationError(await this.#exitSoon(exitNoticeMs), error);
       this.#work.end(invocationId);
       throw reason;
     }
+  }
+
+  async #ask(request: InvocationRequest): Promise<InvocationResponse> {
+    const { statusCode, headers, body } = await this.#connections.request({
+      method: request.method as 'GET',
+      path: request.path,
+      headers: requestHeaders(request),
+      body: request.body,
+      signal: request.signal,
+    });
+    return { status: statusCode, headers: responseHeaders(headers), body };
+  }
+
+  #askForWebSocket(request: InvocationRequest): Promise<InvocationResponse> {
+    return askForWebSocket(this.paths.socket, request, async () => {
+      const exit = await this.#exitSoon(socketEndMs);
+      return exit && invocationError(exit, undefined);
+    });
   }
 
   handlerEnded(invocationId: string): Promise<void> {
@@ -157,14 +178,16 @@ export class DenoInstance implements FunctionInstance {
 
   /** Notes what the process uses, and kills it when that is too much, or time of which nobody asked. */
   look(): void {
-    if (this.stopping) return;
+    if (this.stopping && !this.#lastWordsTimer) return;
     const bytes = this.#meter.privateMemoryBytes();
-    if (bytes !== null && bytes > this.spec.limits.memoryBytes) this.kill('memory-limit');
+    const isTooLarge = bytes !== null && bytes > this.spec.limits.memoryBytes;
+    if (this.#lastWordsTimer && isTooLarge) return this.#end();
+    if (isTooLarge) this.kill('memory-limit');
     if (this.#meter.isPaid || !this.#isBooted) {
       this.#meter.look();
       if (this.#meter.highestCpuMs() > (this.spec.limits.cpuMs ?? Infinity)) this.kill('cpu-limit');
     }
-    if (this.#isBooted && !this.#work.isAsked) this.#lookAtIdleness();
+    if (!this.stopping && this.#isBooted && !this.#work.isAsked) this.#lookAtIdleness();
   }
 
   #lookAtIdleness(): void {
@@ -195,6 +218,14 @@ export class DenoInstance implements FunctionInstance {
   kill(reason: KillReason): void {
     if (this.exit || this.#killReason) return;
     this.#killReason = reason;
+    const lastWords = this.#isBooted ? lastWordsOf[reason] : undefined;
+    if (!lastWords) return this.#end();
+    this.#lastWordsTimer = setTimeout(() => this.#end(), lastWords.withinMs);
+    this.child.stdin!.write(`${unloadMark}${lastWords.reason}\n`);
+  }
+
+  #end(): void {
+    clearTimeout(this.#lastWordsTimer);
     // Last chance: what a process has used cannot be read once it is gone.
     this.#meter.look();
     this.child.kill('SIGKILL');
@@ -203,6 +234,7 @@ export class DenoInstance implements FunctionInstance {
   #watchExit(): Promise<InstanceExit> {
     return new Promise((resolve) => {
       this.child.once('exit', (code, signal) => {
+        clearTimeout(this.#lastWordsTimer);
         this.#meter.close();
         const finish = () => {
           clearTimeout(timer);
@@ -228,9 +260,9 @@ export class DenoInstance implements FunctionInstance {
     return code === 0 ? 'exit' : 'crash';
   }
 
-  async #exitSoon(): Promise<InstanceExit | null> {
+  async #exitSoon(noticeMs: number): Promise<InstanceExit | null> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), exitNoticeMs)));
+    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), noticeMs)));
     const exit = await Promise.race([this.exited, late]);
     clearTimeout(timer);
     return exit;
@@ -253,7 +285,10 @@ export class DenoInstance implements FunctionInstance {
   #readLogs(stream: Readable, level: LogLine['level']): void {
     readLogRecords(stream, level, this.#gate, {
       onRecord: (recordLevel, message, writerId) => this.#log(recordLevel, message, writerId),
-      onNotice: (mark, invocationId) => this.#work.onNotice(mark, invocationId),
+      onNotice: (mark, invocationId) => {
+        if (mark !== marks.unloaded) this.#work.onNotice(mark, invocationId);
+        else if (this.#lastWordsTimer) this.#end();
+      },
     });
   }
 

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 
 /** Starts processes that each run one deployment of one function. */
@@ -109,13 +110,17 @@ export interface InvocationRequest {
   readonly body: Readable | Buffer | string | null;
   /** Aborting closes the connection, which aborts `request.signal` inside the function. */
   readonly signal: AbortSignal | null;
+  /** Asks the function to make a WebSocket of the connection; it may refuse with any other answer. */
+  readonly isUpgrade?: boolean;
 }
 
 export interface InvocationResponse {
   readonly status: number;
   readonly headers: Record<string, string | string[]>;
-  /** Must be read to its end or destroyed. It ends in an error when the process dies. */
+  /** Must be read to its end or destroyed. It ends in an error when the process dies. Of a WebSocket it is empty, and ends with it. */
   readonly body: Readable;
+  /** The connection to the function, when it answered 101. Whoever is given it must end it. */
+  readonly socket?: Socket;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { marks } from './loader.js';
+import { marks } from './loader/protocol.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 /** What one instance is busy with, by what we asked of it and by what its loader tells. */

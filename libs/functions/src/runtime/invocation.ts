@@ -1,6 +1,6 @@
 import { AppError } from '#libs/platform';
-import type { InstanceExit, InvocationRequest } from './function-runtime.js';
-import { invocationHeader } from './loader.js';
+import type { InstanceExit, InvocationRequest, InvocationResponse } from './function-runtime.js';
+import { invocationHeader } from './loader/protocol.js';
 
 /** RFC 9110 §7.6.1: these belong to one connection. `expect` was answered by the front door already. */
 const hopByHop = new Set([
@@ -37,6 +37,17 @@ export function responseHeaders(
     if (value !== undefined && !hopByHop.has(name)) headers[name] = value;
   }
   return headers;
+}
+
+/** @throws AppError `INVALID_RESPONSE_STATUS_CODE` (502) for a status that no client could read; the body is given up */
+export function checkStatus({ status, socket, body }: InvocationResponse): void {
+  if (socket || (status >= 200 && status <= 599)) return;
+  body.on('error', () => {}).destroy();
+  throw new AppError({
+    code: 'INVALID_RESPONSE_STATUS_CODE',
+    status: 502,
+    message: `The function answered with the status ${status}, which is not between 200 and 599.`,
+  });
 }
 
 /** What became of an invocation whose process ended or whose connection broke, in the vocabulary of Edge Functions. */

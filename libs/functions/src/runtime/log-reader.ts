@@ -1,7 +1,7 @@
 import { StringDecoder } from 'node:string_decoder';
 import type { Readable } from 'node:stream';
 import type { LogLine } from './function-runtime.js';
-import { marks } from './loader.js';
+import { marks } from './loader/protocol.js';
 import { droppedMessage, type LogGate } from './log-gate.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
@@ -12,6 +12,7 @@ const notices: ReadonlySet<string> = new Set([
   marks.backgroundBegan,
   marks.backgroundEnded,
   marks.handlerEnded,
+  marks.unloaded,
 ]);
 /** What may stand between the mark of a level and the message: whose record it is, or nothing. */
 // eslint-disable-next-line no-control-regex

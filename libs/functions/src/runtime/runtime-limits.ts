@@ -44,6 +44,11 @@ export const runtimeLimits = {
   unclaimedCpuMs: 50,
   /** How long after the last answer the announcement of its background work may come. */
   noticeMs: 100,
+  /** What a process that listens for `beforeunload` has until it is killed; less of it when its time is up already. */
+  unloadMs: 1_000,
+  overtimeUnloadMs: 50,
+  /** How long the body of an answer may stand still while somebody waits for it: Supabase's idle time. */
+  answerIdleMs: 150_000,
   /** Response headers of a function. */
   responseHeaderBytes: 64 * 1024,
   /** Unpacked deployments kept on disk; the longest unused are removed first. */

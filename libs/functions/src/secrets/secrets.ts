@@ -84,7 +84,7 @@ function checkSecret(name: string, value: string): void {
     !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || name.length > limits.secretNameChars
       ? `expected a name of letters, digits and "_", at most ${limits.secretNameChars}`
       : isPlatformVariable(name)
-        ? 'names that start with SUPABASE_, SB_ or DENO_ and those the runtime acts on are reserved'
+        ? 'names that start with SUPABASE_, SB_, DENO_ or GALLEY_ and those the runtime acts on are reserved'
         : value.includes('\0')
           ? 'a value cannot hold a zero byte'
           : Buffer.byteLength(value) > limits.secretValueBytes
