@@ -58,6 +58,7 @@ export function specFor(
     code: async () => Buffer.from(code),
     env: {},
     allowedHosts: [],
+    api: { host: '127.0.0.1', port: 9 },
     limits: { memoryBytes: 128 * 1024 * 1024, bootTimeoutMs: 5_000 },
     onLog: (line) => logs.push(line),
     translateStack: (stack) => stack,

@@ -5,6 +5,8 @@ import type { FunctionRuntime as RuntimePort } from './runtime/function-runtime.
 /** What runs functions, by a class: an interface is no injection token. */
 export abstract class FunctionRuntime implements RuntimePort {
   abstract isolation: RuntimePort['isolation'];
+  abstract egress: RuntimePort['egress'];
+  abstract prepare: RuntimePort['prepare'];
   abstract start: RuntimePort['start'];
   abstract close: RuntimePort['close'];
 }
@@ -12,5 +14,8 @@ export abstract class FunctionRuntime implements RuntimePort {
 export const functionRuntimeProvider = {
   provide: FunctionRuntime,
   inject: [CONFIG],
-  useFactory: (config: Config): Promise<RuntimePort> => DenoRuntime.open({ dataDir: config.dataDir }),
+  useFactory: ({ dataDir, functions }: Config): Promise<RuntimePort> => {
+    const { warmProcesses, privateHosts } = functions;
+    return DenoRuntime.open({ dataDir, warmProcesses, privateHosts });
+  },
 };

@@ -12,7 +12,13 @@ import { LogTails } from './logs/log-tails.js';
 /** What a server answers about functions: calls, deployments, traffic, secrets, logs. */
 @Module({
   imports: [FunctionsModule],
-  controllers: [FunctionsController, LogsController, ManagementController, SecretsController, TrafficController],
+  controllers: [
+    FunctionsController,
+    LogsController,
+    ManagementController,
+    SecretsController,
+    TrafficController,
+  ],
   providers: [LogTails, WebSockets],
   exports: [FunctionsModule],
 })

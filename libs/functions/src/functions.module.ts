@@ -88,6 +88,16 @@ export class FunctionsModule
         gauge.set({ state: 'idle' }, all - busy);
       },
     );
+    metrics.gauge(
+      'galley_function_egress_bytes',
+      'Bytes that functions exchanged with declared hosts since the start, where they are kept in by namespaces.',
+      ['direction'],
+      (gauge) => {
+        const { sentBytes, receivedBytes } = functionRuntime.egress();
+        gauge.set({ direction: 'sent' }, sentBytes);
+        gauge.set({ direction: 'received' }, receivedBytes);
+      },
+    );
     metrics.gauge('galley_function_calls_waiting', 'Calls that wait for an instance.', [], (gauge) =>
       gauge.set(instances.statistics().waiting),
     );

@@ -106,7 +106,15 @@ export class DeployFunction {
       if (current?.active.sha256 === sha256) return { number: current.active.number, created: false };
       await refuseMissingSecrets(tx, project.ref, manifest);
       const id = newId();
-      const next = await insertDeployment(tx, project.ref, { id, slug, manifest, source, code, sourceMap, sha256 });
+      const next = await insertDeployment(tx, project.ref, {
+        id,
+        slug,
+        manifest,
+        source,
+        code,
+        sourceMap,
+        sha256,
+      });
       if (request.activate !== false) await activate(tx, project, slug, { id, manifest });
       return { number: next, created: true };
     });

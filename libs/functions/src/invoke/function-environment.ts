@@ -4,6 +4,7 @@ import { AppError, CONFIG, newId, type Config, type Project } from '#libs/platfo
 import type { AddressInfo, Server } from 'node:net';
 import { Secrets } from '../secrets/secrets.js';
 import { region } from '../region.js';
+import type { InstanceSpec } from '../runtime/function-runtime.js';
 import type { ActiveDeployment } from './known-deployments.js';
 
 /** What a function's process finds in `Deno.env`, by Supabase's names, and where it may connect to. */
@@ -20,8 +21,11 @@ export class FunctionEnvironment {
 
   /** Whether {@link apiUrl} is known: a server's own is once it listens. */
   get isReachable(): boolean {
-    const server = this.adapterHost.httpAdapter?.getHttpServer() as Server | undefined;
-    return !this.isServer || server?.listening === true;
+    return !this.isServer || this.#server?.listening === true;
+  }
+
+  get #server(): Server | undefined {
+    return this.adapterHost.httpAdapter?.getHttpServer() as Server | undefined;
   }
 
   /** @throws AppError `BOOT_ERROR` (503) when a declared secret has been removed. */
@@ -47,11 +51,17 @@ export class FunctionEnvironment {
     };
   }
 
-  /** The declared hosts, and this project's own API. */
-  allowedHosts(deployment: ActiveDeployment): string[] {
-    const api = new URL(this.apiUrl());
-    const port = api.port || (api.protocol === 'https:' ? '443' : '80');
-    return [...new Set([`${api.hostname}:${port}`, ...deployment.manifest.permissions.hosts])];
+  /** Where the API is. If this process serves it, connections need not leave the process. */
+  api(): InstanceSpec['api'] {
+    const { hostname, port, protocol } = new URL(this.apiUrl());
+    return {
+      host: hostname.replace(/^\[|\]$/g, ''),
+      port: Number(port) || (protocol === 'https:' ? 443 : 80),
+      accept: (socket) => {
+        const server = this.isServer ? this.#server : undefined;
+        return server?.listening === true && server.emit('connection', socket);
+      },
+    };
   }
 
   /**
@@ -59,7 +69,7 @@ export class FunctionEnvironment {
    * from a worker where the configuration says.
    */
   apiUrl(): string {
-    const server = this.adapterHost.httpAdapter?.getHttpServer() as Server | undefined;
+    const server = this.#server;
     const address = this.isServer && server?.listening ? (server.address() as AddressInfo | null) : null;
     if (address === null) return this.config.internalUrl;
     const everywhere = address.address === '0.0.0.0' || address.address === '::';

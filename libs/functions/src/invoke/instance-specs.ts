@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { CONFIG, type Config, type Project } from '#libs/platform';
 import { UsageLedger } from '#libs/usage';
 import type { PoolOptions } from '../instances/instance-pool.js';
+import { FunctionRuntime } from '../function-runtime.provider.js';
 import { limits } from '../limits.js';
 import { FunctionLogs } from '../logs/function-logs.js';
 import { HostSupport } from '../manifest/host-support.js';
@@ -31,6 +32,7 @@ export class InstanceSpecs {
     private readonly logs: FunctionLogs,
     private readonly ledger: UsageLedger,
     private readonly host: HostSupport,
+    private readonly runtime: FunctionRuntime,
     @Inject(CONFIG) private readonly config: Config,
     private readonly sourceMaps: SourceMaps,
   ) {}
@@ -38,6 +40,11 @@ export class InstanceSpecs {
   /** Whether it is known by now where functions reach the API. */
   get areReady(): boolean {
     return this.environment.isReachable;
+  }
+
+  /** Has the host get ready for functions before there are any calls. */
+  prepareHost(): Promise<void> {
+    return this.runtime.prepare(this.environment.api());
   }
 
   plan(project: Project, deployment: ActiveDeployment): InstancePlan {
@@ -63,7 +70,8 @@ export class InstanceSpecs {
       functionSlug: slug,
       code: () => this.deployments.code(id),
       env: await this.environment.variables(project, deployment),
-      allowedHosts: this.environment.allowedHosts(deployment),
+      allowedHosts: manifest.permissions.hosts,
+      api: this.environment.api(),
       limits: { memoryBytes: memoryBytes(manifest), cpuMs: manifest.cpu_ms },
       onLog: (line) => this.logs.add({ ...origin, source: 'function', ...line }),
       onBackground: (usage) => this.ledger.addBackground({ ...origin, ...usage }, new Date()),

@@ -46,6 +46,7 @@ export class ProvisionedInstances {
   /** Brings the pool in line with what answers now. */
   async #look(): Promise<void> {
     if (!this.specs.areReady) return;
+    await this.specs.prepareHost();
     const kept = new Map<string, () => void>();
     for (const { projectRef, slug } of await this.deployments.provisioned()) {
       const project = this.projects.get(projectRef);

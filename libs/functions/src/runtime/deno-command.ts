@@ -1,16 +1,7 @@
 import { bootError } from './boot-error.js';
+import type { Cell } from './cell.js';
+import { defaultPorts } from './egress/declared-hosts.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
-
-/** Where an instance finds its files. */
-export interface InstancePaths {
-  readonly loader: string;
-  /** The only directory that the function may read. */
-  readonly codeDirectory: string;
-  readonly codeUrl: string;
-  readonly socket: string;
-  /** Deno's own directory: it holds the compiled code of this deployment. */
-  readonly denoDirectory: string;
-}
 
 const hostPattern = /^(?:(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;
 const environmentNamePattern = /^[A-Za-z_][A-Za-z0-9_]*$/;
@@ -26,50 +17,86 @@ export function reservedEnvironmentName(name: string): boolean {
   return name !== 'NODE_ENV' && reserved.test(name);
 }
 
-/** Arguments of `deno` for one instance: every permission that it has is written here. */
-export function denoArguments(paths: InstancePaths, spec: DeclaredPermissions): string[] {
-  const hosts = checkedHosts(spec.allowedHosts);
-  const names = Object.keys(spec.env);
+/** Arguments that every process begins with. */
+const always = [
+  'run',
+  '--quiet',
+  '--no-prompt',
+  '--no-remote',
+  '--no-npm',
+  '--cached-only',
+  '--no-config',
+  '--no-lock',
+  // For the loader alone, which lets go of it before it imports the function.
+  '--allow-ffi',
+];
+
+/**
+ * Arguments of `deno` for a process in `cell`: every permission that it has is written here. In a jail they are the
+ * same for every function, since its walls know what each may reach, and so a process may be started before it is known
+ * for which function; elsewhere they are those of `declared`.
+ * @param forLoader what the loader is told from the start
+ */
+export function denoArguments(
+  cell: Cell,
+  declared: DeclaredPermissions | null,
+  memoryBytes: number,
+  forLoader: readonly string[],
+): string[] {
+  const { loader, codeDirectory, socket, nodeSocket, temporary } = cell.paths;
+  const writable = [socket, nodeSocket, ...(temporary === null ? [] : [temporary])];
   return [
-    'run',
-    '--quiet',
-    '--no-prompt',
-    '--no-remote',
-    '--no-npm',
-    '--cached-only',
-    '--no-config',
-    '--no-lock',
-    `--v8-flags=--max-old-space-size=${heapMegabytes(spec.limits.memoryBytes)}`,
+    ...always,
+    `--v8-flags=--max-old-space-size=${heapMegabytes(memoryBytes)}`,
+    `--allow-read=${[codeDirectory, ...writable].join(',')}`,
+    `--allow-write=${writable.join(',')}`,
+    ...(declared ? declaredPermissions(cell, declared) : ['--allow-net', '--allow-env']),
+    loader,
+    ...forLoader,
+  ];
+}
+
+function declaredPermissions(cell: Cell, { env, allowedHosts, api }: DeclaredPermissions): string[] {
+  const { socket, nodeSocket } = cell.paths;
+  const names = Object.keys(env);
+  return [
     // Listening on a Unix socket takes net, read and write on its path, and nothing else does.
-    `--allow-net=${[`unix:${paths.socket}`, ...hosts].join(',')}`,
-    `--allow-read=${paths.codeDirectory},${paths.socket}`,
-    `--allow-write=${paths.socket}`,
+    `--allow-net=${[`unix:${socket}`, `unix:${nodeSocket}`, `${hostText(api.host)}:${api.port}`, ...withPorts(allowedHosts)].join(',')}`,
     // Credentials of cloud machines are served from link-local addresses; a declared name must not lead there.
     '--deny-net=169.254.0.0/16,[fd00:ec2::254]',
-    ...(names.length > 0 ? [`--allow-env=${names.join(',')}`] : []),
+    `--allow-env=${['DENO_SERVE_ADDRESS', ...names].join(',')}`,
     // Undeclared names read as undefined: many npm packages look at NODE_ENV or DEBUG and would fail on a refusal.
     '--ignore-env',
-    paths.loader,
-    paths.codeUrl,
-    paths.socket,
   ];
+}
+
+/** A host that is declared without a port is one for HTTP, as in a jail. */
+function withPorts(hosts: readonly string[]): string[] {
+  return hosts.flatMap((host) =>
+    /:\d+$/.test(host) ? [host] : defaultPorts.map((port) => `${host}:${port}`),
+  );
+}
+
+/** As a host stands before a port. */
+export function hostText(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 interface DeclaredPermissions {
   readonly env: Readonly<Record<string, string>>;
   readonly allowedHosts: readonly string[];
-  readonly limits: { readonly memoryBytes: number };
+  readonly api: { readonly host: string; readonly port: number };
 }
 
-/** The whole environment of the process: what the function declared, and what Deno needs. */
+/** The environment that the process starts with: what Deno needs, and what the function declared, if that is known. */
 export function denoEnvironment(
-  paths: InstancePaths,
+  cell: Cell,
   declared: Readonly<Record<string, string>>,
 ): Record<string, string> {
   return {
     ...checkedEnvironment(declared),
-    DENO_DIR: paths.denoDirectory,
-    DENO_SERVE_ADDRESS: `unix:${paths.socket}`,
+    DENO_DIR: cell.paths.denoDirectory,
+    DENO_SERVE_ADDRESS: `unix:${cell.paths.socket}`,
     DENO_NO_UPDATE_CHECK: '1',
     // Egress may pass a proxy with a certificate that only the host trusts.
     DENO_TLS_CA_STORE: 'mozilla,system',
@@ -77,17 +104,19 @@ export function denoEnvironment(
   };
 }
 
-function checkedHosts(hosts: readonly string[]): readonly string[] {
+/** @throws AppError `BOOT_ERROR` (503) */
+export function checkHosts(hosts: readonly string[]): void {
   if (hosts.length > limits.allowedHosts)
     throw bootError(`More than ${limits.allowedHosts} hosts are declared.`);
   const wrong = hosts.find((host) => !hostPattern.test(host));
   if (wrong !== undefined) {
     throw bootError(`The declared host ${JSON.stringify(wrong)} is not host, host:port or *.host.`);
   }
-  return hosts;
 }
 
-function checkedEnvironment(declared: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+export function checkedEnvironment(
+  declared: Readonly<Record<string, string>>,
+): Readonly<Record<string, string>> {
   const entries = Object.entries(declared);
   if (entries.length > limits.environmentNames) {
     throw bootError(`More than ${limits.environmentNames} environment variables are declared.`);

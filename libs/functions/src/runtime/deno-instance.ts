@@ -1,11 +1,12 @@
-import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
 import { AppError, newId } from '#libs/platform';
 import { bootError } from './boot-error.js';
-import type { InstancePaths } from './deno-command.js';
+import type { DenoProcess } from './deno-process.js';
 import type {
   FunctionInstance,
   InstanceExit,
@@ -24,7 +25,6 @@ import { readLogRecords, unmarked } from './log-reader.js';
 import { lastWordsOf } from './last-words.js';
 import { marks, unloadMark } from './loader/protocol.js';
 import { ProcessMeter } from './process-meter.js';
-import { firstConnection } from './readiness.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 import { askForWebSocket } from './web-socket.js';
 
@@ -48,21 +48,24 @@ export class DenoInstance implements FunctionInstance {
   readonly #meter: ProcessMeter;
   readonly #idleWatch: IdleWatch;
   readonly #work: InstanceWork;
-  readonly #connections: Pool;
+  #connections: Pool;
+  /** As the server sees it. */
+  #socketPath: string;
   readonly #gate = new LogGate();
   #isBooted = false;
   #firstSocket: Socket | null = null;
   #killReason: KillReason | null = null;
   #lastWordsTimer: NodeJS.Timeout | undefined;
 
+  /** @param began when the instance was asked for, of the monotonic clock */
   constructor(
-    private readonly child: ChildProcess,
-    private readonly paths: InstancePaths,
+    private readonly process: DenoProcess,
     private readonly spec: InstanceSpec,
+    private readonly began: number,
   ) {
-    this.pid = child.pid!;
-    // Breaks with the process, whose end is told by `exited`.
-    child.stdin!.on('error', () => {});
+    const { child, pid, cell } = process;
+    this.pid = pid;
+    this.#socketPath = cell.outside(cell.paths.socket);
     this.#meter = new ProcessMeter(this.pid);
     this.#idleWatch = new IdleWatch(this.#meter);
     this.#work = new InstanceWork(() => this.#idleWatch.restart());
@@ -72,7 +75,11 @@ export class DenoInstance implements FunctionInstance {
     child.stderr!.on('data', (chunk: Buffer) => {
       this.#stderrTail = (this.#stderrTail + chunk.toString('utf8')).slice(-limits.stderrTailChars);
     });
-    this.#connections = new Pool('http://function', {
+    this.#connections = this.#newConnections();
+  }
+
+  #newConnections(): Pool {
+    return new Pool('http://function', {
       connect: (_options, callback) => this.#connect(callback),
       headersTimeout: 0,
       bodyTimeout: limits.answerIdleMs,
@@ -82,9 +89,12 @@ export class DenoInstance implements FunctionInstance {
     });
   }
 
-  /** Waits until the function listens. @throws AppError `BOOT_ERROR`, after which the process is gone. */
-  async boot(): Promise<void> {
-    const began = performance.now();
+  /**
+   * Tells the process which function it is, and waits until that serves.
+   * @param socket a connection to the process, if there is one already
+   * @throws AppError `BOOT_ERROR`, after which the process is gone
+   */
+  async boot(socket: Socket | null): Promise<void> {
     const timeoutMs = Math.min(this.spec.limits.bootTimeoutMs ?? limits.bootTimeoutMs, limits.bootTimeoutMs);
     const stop = new AbortController();
     const timer = setTimeout(
@@ -97,8 +107,9 @@ export class DenoInstance implements FunctionInstance {
       stop.abort(notStarted(describeExit(exit), await this.spec.translateStack(lastWords)));
     });
     try {
-      this.#firstSocket = await firstConnection(this.paths.socket, stop.signal);
-      this.bootMs = performance.now() - began;
+      this.#firstSocket = socket ?? (await this.process.listening(stop.signal));
+      await this.#specialize(stop.signal);
+      this.bootMs = performance.now() - this.began;
       this.#meter.look();
       this.spec.onBackground?.({ starts: 1, bootCpuMs: this.#meter.takeUnclaimedMs(0), idleCpuMs: 0 });
       this.#isBooted = true;
@@ -110,6 +121,34 @@ export class DenoInstance implements FunctionInstance {
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  async #specialize(signal: AbortSignal): Promise<void> {
+    const { cell } = this.process;
+    const { codeDirectory, nodeSocket } = cell.paths;
+    const codeUrl = pathToFileURL(join(codeDirectory, 'main.js')).href;
+    const answer = await this.#connections
+      .request({
+        method: 'POST',
+        path: '/',
+        body: JSON.stringify({ codeUrl, env: cell.enter ? this.spec.env : {} }),
+        signal,
+      })
+      .then(({ body }) => body.json() as Promise<{ socket: string }>)
+      .catch((error: unknown) => this.#explained(error, signal));
+    if (answer.socket !== 'node') return;
+    void this.#connections.destroy();
+    this.#socketPath = cell.outside(nodeSocket);
+    this.#connections = this.#newConnections();
+  }
+
+  /** A connection breaks a little before the end of its process is known, which says why. */
+  async #explained(error: unknown, signal: AbortSignal): Promise<never> {
+    await this.#exitSoon(exitNoticeMs);
+    // `stop` is aborted in turn, with what the process said at last.
+    if (!signal.aborted && this.exit) await once(signal, 'abort');
+    signal.throwIfAborted();
+    throw notStarted(`it broke its connection: ${(error as Error).message}`);
   }
 
   async invoke(request: InvocationRequest): Promise<InvocationResponse> {
@@ -144,7 +183,7 @@ export class DenoInstance implements FunctionInstance {
   }
 
   #askForWebSocket(request: InvocationRequest): Promise<InvocationResponse> {
-    return askForWebSocket(this.paths.socket, request, async () => {
+    return askForWebSocket(this.#socketPath, request, async () => {
       const exit = await this.#exitSoon(socketEndMs);
       return exit && invocationError(exit, undefined);
     });
@@ -152,7 +191,7 @@ export class DenoInstance implements FunctionInstance {
 
   handlerEnded(invocationId: string): Promise<void> {
     const ended = this.#work.handlerEnded(invocationId);
-    this.child.stdin!.write(`${invocationId}\n`);
+    this.process.child.stdin!.write(`${invocationId}\n`);
     return ended;
   }
 
@@ -210,8 +249,8 @@ export class DenoInstance implements FunctionInstance {
     return (
       this.exit !== null ||
       this.#killReason !== null ||
-      this.child.exitCode !== null ||
-      this.child.signalCode !== null
+      this.process.child.exitCode !== null ||
+      this.process.child.signalCode !== null
     );
   }
 
@@ -221,19 +260,20 @@ export class DenoInstance implements FunctionInstance {
     const lastWords = this.#isBooted ? lastWordsOf[reason] : undefined;
     if (!lastWords) return this.#end();
     this.#lastWordsTimer = setTimeout(() => this.#end(), lastWords.withinMs);
-    this.child.stdin!.write(`${unloadMark}${lastWords.reason}\n`);
+    this.process.child.stdin!.write(`${unloadMark}${lastWords.reason}\n`);
   }
 
   #end(): void {
     clearTimeout(this.#lastWordsTimer);
     // Last chance: what a process has used cannot be read once it is gone.
     this.#meter.look();
-    this.child.kill('SIGKILL');
+    this.process.child.kill('SIGKILL');
   }
 
   #watchExit(): Promise<InstanceExit> {
+    const { child } = this.process;
     return new Promise((resolve) => {
-      this.child.once('exit', (code, signal) => {
+      child.once('exit', (code, signal) => {
         clearTimeout(this.#lastWordsTimer);
         this.#meter.close();
         const finish = () => {
@@ -248,7 +288,7 @@ export class DenoInstance implements FunctionInstance {
           resolve(this.exit);
         };
         const timer = setTimeout(finish, lastOutputMs);
-        this.child.once('close', finish);
+        child.once('close', finish);
       });
     });
   }
@@ -256,7 +296,9 @@ export class DenoInstance implements FunctionInstance {
   #exitReason(code: number | null, signal: string | null): InstanceExit['reason'] {
     if (this.#killReason) return this.#killReason;
     // V8 aborts the process when its heap is full.
-    if (signal && /out of memory/i.test(this.#stderrTail)) return 'memory-limit';
+    if (signal && (/out of memory/i.test(this.#stderrTail) || this.process.cgroup?.ranOutOfMemory())) {
+      return 'memory-limit';
+    }
     return code === 0 ? 'exit' : 'crash';
   }
 
@@ -273,7 +315,7 @@ export class DenoInstance implements FunctionInstance {
     this.#firstSocket = null;
     // undici does not expect to be called back before its call has returned.
     if (first && !first.destroyed) return queueMicrotask(() => callback(null, first));
-    const socket = connect(this.paths.socket);
+    const socket = connect(this.#socketPath);
     const onError = (error: Error) => callback(error, null);
     socket.once('error', onError);
     socket.once('connect', () => {
@@ -303,8 +345,10 @@ export class DenoInstance implements FunctionInstance {
 
   /** Stacks name files by where this host keeps them. */
   #withoutHostPaths(text: string): string {
-    const { codeUrl, loader } = this.paths;
-    return text.replaceAll(codeUrl, 'main.js').replaceAll(pathToFileURL(loader).href, 'galley:loader');
+    const { codeDirectory, loader } = this.process.cell.paths;
+    return text
+      .replaceAll(pathToFileURL(join(codeDirectory, '/')).href, '')
+      .replaceAll(pathToFileURL(loader).href, 'galley:loader');
   }
 
   #tellDropped(): void {

@@ -1,58 +1,91 @@
-import { spawn } from 'node:child_process';
-import { chmodSync, existsSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { bootError, hostError, shuttingDown } from './boot-error.js';
+import type { Cell } from './cell.js';
 import { denoBinary } from './deno-binary.js';
-import { denoArguments, denoEnvironment, type InstancePaths } from './deno-command.js';
+import { checkedEnvironment, checkHosts, hostText } from './deno-command.js';
 import { DenoInstance } from './deno-instance.js';
-import { DeploymentDirectories } from './deployment-directory.js';
+import { startProcess, type DenoProcess } from './deno-process.js';
+import { DeploymentDirectories, type DeploymentDirectory } from './deployment-directory.js';
+import { DeclaredHosts, defaultPorts } from './egress/declared-hosts.js';
+import { Egress, nameServerPort } from './egress/egress.js';
 import type { FunctionInstance, FunctionRuntime, InstanceSpec, IsolationReport } from './function-runtime.js';
 import { loaderSource } from './loader.js';
-import { RunDirectory, type InstanceDirectory } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
-import { detectSandbox, type Sandbox } from './sandbox.js';
+import { Sandbox } from './sandbox.js';
+import { WarmProcesses, type WarmProcess } from './warm-processes.js';
+
+export interface RuntimeOptions {
+  readonly dataDir: string;
+  /** Processes that are held ready for functions that are not running, where the host allows it. */
+  readonly warmProcesses?: number;
+  /** Declared hosts that functions may reach although their addresses are not public. */
+  readonly privateHosts?: readonly string[];
+}
 
 /**
- * Runs each instance as a process of its own: the Deno executable, under the limits this host offers, reached over a
+ * Runs each instance as a process of its own: the Deno executable, in the cell that this host can offer, reached over a
  * Unix socket that only it listens on. Open one per process of ours with `DenoRuntime.open`.
  */
 export class DenoRuntime implements FunctionRuntime {
   readonly #instances = new Set<DenoInstance>();
   readonly #endings = new Set<Promise<void>>();
-  readonly #loader: string;
+  readonly #warm: WarmProcesses;
+  /** Of the API, which functions reach through a door of their jail; known from the first start on. */
+  #apiPort = 80;
   #watching: NodeJS.Timeout | null = null;
-  #closed = false;
+  #isClosed = false;
+  #sentBytes = 0;
+  #receivedBytes = 0;
 
   private constructor(
     private readonly sandbox: Sandbox,
-    private readonly runDirectory: RunDirectory,
     private readonly deployments: DeploymentDirectories,
+    private readonly privateHosts: readonly string[],
+    warmProcesses: number,
   ) {
-    this.#loader = join(runDirectory.path, 'loader.js');
+    this.#warm = new WarmProcesses(
+      warmProcesses,
+      () => this.#startWarm(),
+      (process) => this.#end(process),
+    );
   }
 
   /**
    * Finds Deno and what this host can confine it with.
    * @throws OperatorError when Deno is not installed or cannot start.
    */
-  static async open(options: { dataDir: string }): Promise<DenoRuntime> {
+  static async open(options: RuntimeOptions): Promise<DenoRuntime> {
+    const { dataDir, warmProcesses = 0, privateHosts = [] } = options;
     const deno = denoBinary();
-    const sandbox = await detectSandbox(deno, options.dataDir);
-    const runDirectory = new RunDirectory(sandbox.base);
-    const deployments = new DeploymentDirectories(deno, sandbox.base, runDirectory.path);
-    return new DenoRuntime(sandbox, runDirectory, deployments);
+    const sandbox = await Sandbox.detect({ deno, dataDir, loader: writeLoader });
+    const deployments = new DeploymentDirectories(deno, sandbox.base, sandbox.runDirectory.path);
+    const runtime = new DenoRuntime(sandbox, deployments, privateHosts, warmProcesses);
+    await runtime.#tryJail();
+    return runtime;
   }
 
   isolation(): IsolationReport {
     return this.sandbox.report;
   }
 
+  egress(): { sentBytes: number; receivedBytes: number } {
+    return { sentBytes: this.#sentBytes, receivedBytes: this.#receivedBytes };
+  }
+
+  async prepare(api: { port: number }): Promise<void> {
+    this.#apiPort = api.port;
+    if (this.sandbox.jailer) await this.#warm.fill();
+  }
+
   async start(spec: InstanceSpec): Promise<FunctionInstance> {
-    if (this.#closed) throw shuttingDown();
+    if (this.#isClosed) throw shuttingDown();
     if (spec.limits.memoryBytes < limits.minMemoryBytes) {
       throw bootError(`The memory limit is below ${limits.minMemoryBytes} bytes.`);
     }
+    checkedEnvironment(spec.env);
+    checkHosts(spec.allowedHosts);
     try {
       return await this.#start(spec);
     } catch (error) {
@@ -61,78 +94,144 @@ export class DenoRuntime implements FunctionRuntime {
   }
 
   async #start(spec: InstanceSpec): Promise<FunctionInstance> {
-    const uid = this.sandbox.uidOf(spec.deploymentId);
+    const began = performance.now();
+    const uid = this.sandbox.jailer ? null : this.sandbox.uidOf(spec.deploymentId);
     const deployment = await this.deployments.of(spec.deploymentId, uid, () => spec.code());
-    const directory = this.#instanceDirectory(uid);
-    const paths = {
-      loader: this.#loader,
-      codeDirectory: deployment.codeDirectory,
-      codeUrl: pathToFileURL(deployment.codeFile).href,
-      socket: directory.socket,
-      denoDirectory: deployment.denoDirectory,
-    };
+    const warm = this.#takeWarm(spec, deployment);
+    const started = warm ?? (await this.#startFor(spec, deployment));
+    const instance = this.#instance(started, spec, began);
     try {
-      const instance = this.#spawn(spec, paths, uid, directory);
-      await instance.boot();
+      await started.cell.bringIn(deployment);
+      this.#openDoors(started.cell, spec);
+      await instance.boot(warm?.socket ?? null);
       return instance;
     } catch (error) {
-      await directory.remove();
+      instance.kill('removed');
       throw error;
     }
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#isClosed = true;
+    this.#warm.close();
     for (const instance of this.#instances) instance.kill('shutdown');
     await Promise.all([...this.#instances].map((instance) => instance.exited));
     await Promise.all(this.#endings);
-    await this.runDirectory.remove();
+    await this.sandbox.close();
   }
 
-  #instanceDirectory(uid: number | null): InstanceDirectory {
-    const directory = this.runDirectory.createInstanceDirectory(uid);
-    this.#ensureLoader();
-    return directory;
+  /** One that waits for a function, if this function is content with what they are all given. */
+  #takeWarm(spec: InstanceSpec, deployment: DeploymentDirectory): WarmProcess | null {
+    const { ports, addresses } = this.#needs(spec);
+    const isUsual =
+      this.sandbox.jailer !== null &&
+      spec.limits.memoryBytes <= limits.warmMemoryBytes &&
+      addresses.length === 0 &&
+      ports.every((port) => this.#usualPorts().includes(port)) &&
+      // What V8 has compiled of large code saves more than a start costs.
+      !deployment.savesCompiling();
+    return isUsual ? this.#warm.take() : null;
   }
 
-  /**
-   * A sweep or a cleaner of temporary files may have taken the loader. It is put in place whole, because another
-   * instance may be reading it: an empty program ends well at once.
-   */
-  #ensureLoader(): void {
-    if (existsSync(this.#loader)) return;
-    const aside = `${this.#loader}.new`;
-    writeFileSync(aside, loaderSource);
-    chmodSync(aside, 0o644);
-    renameSync(aside, this.#loader);
+  async #startFor(spec: InstanceSpec, deployment: DeploymentDirectory): Promise<DenoProcess> {
+    const { memoryBytes } = spec.limits;
+    const { denoDirectory } = deployment;
+    const cell = this.sandbox.jailer
+      ? await this.sandbox.jailCell({ denoDirectory, ...this.#needs(spec) })
+      : this.sandbox.openCell({ deploymentId: spec.deploymentId, deployment });
+    return this.#launch(cell, memoryBytes, spec);
   }
 
-  #spawn(
-    spec: InstanceSpec,
-    paths: InstancePaths,
-    uid: number | null,
-    directory: InstanceDirectory,
-  ): DenoInstance {
-    const env = denoEnvironment(paths, spec.env);
-    const args = denoArguments(paths, spec);
-    const [program, rest] = this.sandbox.command({ args, uid, memoryBytes: spec.limits.memoryBytes });
-    // A process group of its own: Ctrl-C in a terminal goes to the whole group of the server, which ends them itself.
-    const child = spawn(program, rest, { cwd: '/', env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
-    // Without a pid the spawn failed, which is told as an event as well.
-    child.on('error', () => {});
-    if (child.pid === undefined) throw bootError('The host cannot start another process.');
-    directory.recordProcess(child.pid);
-    const instance = new DenoInstance(child, paths, spec);
+  async #startWarm(): Promise<WarmProcess> {
+    const denoDirectory = await this.deployments.template();
+    const cell = await this.sandbox.jailCell({ denoDirectory, ports: this.#usualPorts(), addresses: [] });
+    const started = await this.#launch(cell, limits.warmMemoryBytes, null);
+    try {
+      return { ...started, socket: await untilListening(started) };
+    } catch (error) {
+      this.#end(started);
+      throw error;
+    }
+  }
+
+  async #launch(cell: Cell, memoryBytes: number, spec: InstanceSpec | null): Promise<DenoProcess> {
+    try {
+      return startProcess(this.sandbox, cell, memoryBytes, spec);
+    } catch (error) {
+      await cell.remove();
+      throw error;
+    }
+  }
+
+  /** Of a process that never had a function. */
+  #end({ child, cell, cgroup }: DenoProcess): void {
+    const ending = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+      .then(() => cell.remove())
+      .then(() => {
+        cgroup?.remove();
+        this.#endings.delete(ending);
+      });
+    this.#endings.add(ending);
+    child.kill('SIGKILL');
+  }
+
+  #usualPorts(): number[] {
+    return [...new Set([nameServerPort, ...defaultPorts, this.#apiPort])];
+  }
+
+  #needs(spec: InstanceSpec): { ports: number[]; addresses: string[] } {
+    const declared = new DeclaredHosts([...spec.allowedHosts, `${hostText(spec.api.host)}:${spec.api.port}`]);
+    const addresses = declared.addresses.filter(
+      (address) => !address.startsWith('127.') && address !== '::1',
+    );
+    return { ports: [...new Set([nameServerPort, ...declared.ports])], addresses };
+  }
+
+  #openDoors(cell: Cell, spec: InstanceSpec): void {
+    if (!cell.enter) return;
+    const rules = {
+      allowedHosts: spec.allowedHosts,
+      api: spec.api,
+      privateHosts: this.privateHosts,
+      onCarried: (sentBytes: number, receivedBytes: number) => {
+        this.#sentBytes += sentBytes;
+        this.#receivedBytes += receivedBytes;
+      },
+      onRefused: (destination: string, why: string) =>
+        spec.onLog({
+          level: 'warn',
+          message: `A connection to ${destination} was refused: ${why}.`,
+          at: new Date(),
+          invocationId: null,
+        }),
+    };
+    new Egress(rules, cell.doors).listen();
+  }
+
+  #instance(started: DenoProcess, spec: InstanceSpec, began: number): DenoInstance {
+    if (started.memoryBytes !== spec.limits.memoryBytes) started.cgroup?.setMemory(spec.limits.memoryBytes);
+    const instance = new DenoInstance(started, spec, began);
     this.#instances.add(instance);
     this.#watch();
     const ending = instance.exited.then(async () => {
       this.#instances.delete(instance);
       this.#watch();
-      await directory.remove();
+      await started.cell.remove();
+      started.cgroup?.remove();
       this.#endings.delete(ending);
     });
     this.#endings.add(ending);
     return instance;
+  }
+
+  /** A host may have the programs and still refuse: what counts is a process that listens in a jail. */
+  async #tryJail(): Promise<void> {
+    if (!this.sandbox.jailer) return;
+    try {
+      this.#end(await this.#startWarm());
+    } catch {
+      this.sandbox.giveUpJails();
+    }
   }
 
   /** Looks at all instances while there are any; nothing ticks when there are none. */
@@ -146,4 +245,19 @@ export class DenoRuntime implements FunctionRuntime {
       }, limits.lookMs).unref();
     }
   }
+}
+
+/** In a directory of its own, which jails show. */
+function writeLoader(directory: string): void {
+  mkdirSync(directory, { mode: 0o755 });
+  writeFileSync(join(directory, 'loader.js'), loaderSource);
+  chmodSync(directory, 0o755);
+  chmodSync(join(directory, 'loader.js'), 0o644);
+}
+
+/** @throws Error when it ends instead, or is too slow */
+async function untilListening(started: DenoProcess): Promise<Socket> {
+  const ended = new AbortController();
+  started.child.once('exit', () => ended.abort(new Error('The process ended before it listened.')));
+  return started.listening(AbortSignal.any([ended.signal, AbortSignal.timeout(limits.bootTimeoutMs)]));
 }

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, lstatSync, readdirSync, utimesSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -9,10 +9,15 @@ import { runtimeLimits as limits } from './runtime-limits.js';
 
 const execute = promisify(execFile);
 
+/** A file that says that compiled code has been kept. */
+export const compiledMark = 'compiled';
+
 export interface DeploymentDirectory {
   readonly codeDirectory: string;
   readonly codeFile: string;
   readonly denoDirectory: string;
+  /** Whether V8's compiled code of an earlier process is there, and the code is large enough for that to matter. */
+  savesCompiling(): boolean;
 }
 
 /**
@@ -62,7 +67,7 @@ export class DeploymentDirectories {
       utimesSync(path, now, now);
       return parts(path);
     }
-    const template = await this.#currentTemplate();
+    const template = await this.template();
     await mkdir(this.#root, { recursive: true });
     await chmod(this.#root, 0o711);
     const draft = await mkdtemp(join(this.#root, '.draft-'));
@@ -91,7 +96,7 @@ export class DeploymentDirectories {
   }
 
   /** The template, made again if that failed before, or if somebody has removed it. */
-  async #currentTemplate(): Promise<string> {
+  async template(): Promise<string> {
     const known = this.#template;
     if (known && existsSync(await known)) return known;
     if (this.#template === known) {
@@ -99,7 +104,7 @@ export class DeploymentDirectories {
       this.#template = made;
       made.catch(() => (this.#template = null));
     }
-    return this.#template ?? this.#currentTemplate();
+    return this.#template ?? this.template();
   }
 
   /** A Deno directory in which no function has ever run, with the databases that Deno makes at its first start. */
@@ -156,7 +161,15 @@ function directoryName(deploymentId: string): string {
 
 function parts(path: string): DeploymentDirectory {
   const codeDirectory = join(path, 'code');
-  return { codeDirectory, codeFile: join(codeDirectory, 'main.js'), denoDirectory: join(path, 'deno') };
+  const codeFile = join(codeDirectory, 'main.js');
+  const denoDirectory = join(path, 'deno');
+  return {
+    codeDirectory,
+    codeFile,
+    denoDirectory,
+    savesCompiling: () =>
+      existsSync(join(denoDirectory, compiledMark)) && statSync(codeFile).size >= limits.largeCodeBytes,
+  };
 }
 
 /** Lets `uid` read the code and write the database files, and add nothing. */

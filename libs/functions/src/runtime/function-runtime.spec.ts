@@ -9,6 +9,7 @@ const all: IsolationReport = {
   memory: 'kernel',
   network: 'namespace',
   files: 'namespace',
+  systemCalls: 'filtered',
   missing: [],
 };
 

@@ -5,6 +5,10 @@ import type { Readable } from 'node:stream';
 export interface FunctionRuntime {
   /** What this host really gives, for `/health`. */
   isolation(): IsolationReport;
+  /** What connections to declared hosts carried so far, where they pass through our hands. */
+  egress(): { readonly sentBytes: number; readonly receivedBytes: number };
+  /** Gets ready for functions that reach the API at this port; where that is not called, first starts take longer. */
+  prepare(api: { readonly port: number }): Promise<void>;
   /**
    * Starts one process and resolves when it accepts requests.
    * @throws AppError `BOOT_ERROR` (503) when the module fails, never listens or the host cannot start it; its
@@ -23,8 +27,10 @@ export interface InstanceSpec {
   code(): Promise<Uint8Array>;
   /** All that the function sees of an environment. Names in `reservedEnvironmentName` are refused. */
   readonly env: Readonly<Record<string, string>>;
-  /** `host`, `host:port` or `*.host` that may be connected to; the platform's own API must be among them. */
+  /** `host`, `host:port` or `*.host` that may be connected to; without a port 443 and 80 are meant. */
   readonly allowedHosts: readonly string[];
+  /** Where the function reaches the project's API. `accept` takes a connection to it, if this process serves it. */
+  readonly api: { readonly host: string; readonly port: number; accept?(socket: Socket): boolean };
   readonly limits: {
     /** Private memory of the process. A process beyond it is killed as `memory-limit`. */
     readonly memoryBytes: number;
@@ -163,18 +169,28 @@ export interface IsolationReport {
   readonly noNewPrivileges: boolean;
   /** The kernel kills instances when this process dies, however it dies. */
   readonly diesWithParent: boolean;
-  /** `kernel`: a resource limit bounds what can be allocated; `watched`: looked at every `lookMs`; `heap`: V8's heap only. */
-  readonly memory: 'kernel' | 'watched' | 'heap';
+  /**
+   * `cgroup`: the kernel bounds all memory of the process; `kernel`: a resource limit bounds what can be allocated;
+   * `watched`: looked at every `lookMs`; `heap`: V8's heap only.
+   */
+  readonly memory: 'cgroup' | 'kernel' | 'watched' | 'heap';
   /** `namespace`: one of its own; `permissions`: only what the runtime's permission flags refuse. */
   readonly network: 'namespace' | 'permissions';
   readonly files: 'namespace' | 'permissions';
+  /** `filtered`: calls that reach beyond the process are refused by the kernel. */
+  readonly systemCalls: 'filtered' | 'all';
   /** One sentence for each protection that this host lacks. */
   readonly missing: readonly string[];
 }
 
-/** In one word: `strong`: nothing of the host is within reach; `user`: a user id of its own; `process`: no more than a process. */
+/**
+ * In one word: `strong`: nothing of the host is within reach but what the function declared, and no system call with
+ * which to reach for it; `user`: a user id of its own; `process`: no more than a process.
+ */
 export function isolationLevel(report: IsolationReport): 'strong' | 'user' | 'process' {
-  const isUser = report.separateUser && report.noNewPrivileges && report.memory === 'kernel';
-  if (!isUser) return 'process';
-  return report.network === 'namespace' && report.files === 'namespace' ? 'strong' : 'user';
+  const { memory, network, files, systemCalls, noNewPrivileges, separateUser } = report;
+  const isBounded = noNewPrivileges && (memory === 'cgroup' || memory === 'kernel');
+  if (!isBounded) return 'process';
+  if (network === 'namespace' && files === 'namespace' && systemCalls === 'filtered') return 'strong';
+  return separateUser ? 'user' : 'process';
 }

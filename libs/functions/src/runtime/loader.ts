@@ -1,3 +1,5 @@
+import { bootSource } from './loader/boot.js';
+import { confineSource } from './loader/confine.js';
 import { consoleSource } from './loader/console.js';
 import { lambdaSource } from './loader/lambda.js';
 import { legacyServeSource } from './loader/legacy-serve.js';
@@ -36,10 +38,11 @@ async function tellEnd(id) {
 `;
 
 /** Imports the function and serves what it exports, unless it serves by itself. */
-const entrySource = String.raw`
-await prepareNodeHttp();
-const exported = await import(codeUrl);
-if (!serving) {
+const beginSource = String.raw`
+async function begin(codeUrl) {
+  await prepareNodeHttp(codeUrl);
+  const exported = await import(codeUrl);
+  if (serving) return;
   const { default: main, handler } = exported;
   if (typeof main?.fetch === 'function') galleyServe((request, info) => main.fetch(request, info));
   else if (typeof main === 'function') galleyServe(main);
@@ -64,14 +67,12 @@ if (!serving) {
  * Nothing here protects the host, since the function shares the realm and may replace all of it; it only gives the
  * handler shapes, `EdgeRuntime.waitUntil`, `beforeunload` and tidy logs.
  *
- * Argument: URL of the module. The path of the socket behind it is how the sweep after a crash knows our processes.
+ * Arguments: the run directory of the server, by which the sweep after a crash knows our processes; the path of the
+ * socket for `node:http`; the filter of system calls in base64, or nothing.
  */
 export const loaderSource = [
+  confineSource,
   String.raw`
-const [codeUrl] = Deno.args;
-Object.defineProperty(Deno, 'args', { value: [] });
-const exit = Deno.exit;
-
 // Each would reserve 512 MiB of address space that counts against the process's limit, and end it.
 globalThis.Worker = class Worker {
   constructor() {
@@ -85,6 +86,7 @@ globalThis.Worker = class Worker {
   legacyServeSource,
   lambdaSource,
   nodeHttpSource,
+  beginSource,
+  bootSource,
   inputSource,
-  entrySource,
 ].join('');

@@ -36,8 +36,8 @@ export function claimBase(base: string): boolean {
 }
 
 export interface InstanceDirectory {
+  readonly name: string;
   readonly path: string;
-  readonly socket: string;
   /** Notes which process the directory belongs to, for `sweepRunDirectory`. */
   recordProcess(pid: number): void;
   remove(): Promise<void>;
@@ -46,24 +46,27 @@ export interface InstanceDirectory {
 /** The run directory of this process: `<base>/run/<pid namespace>-<pid>-<start>/`, with one directory per instance. */
 export class RunDirectory {
   readonly path: string;
+  /** Names this process of ours for good. */
+  readonly name: string;
   #next = 0;
 
   constructor(base: string) {
-    const start = Number(processStartTime(process.pid) ?? 0).toString(36);
-    this.path = join(base, 'run', `${pidNamespace()}-${process.pid}-${start}`);
+    this.name = ownName();
+    this.path = join(base, 'run', this.name);
     mkdirSync(this.path, { recursive: true });
     chmodSync(this.path, 0o711);
   }
 
   /** A new private directory, owned by `uid` when one is given. */
   createInstanceDirectory(uid: number | null): InstanceDirectory {
-    const path = join(this.path, (this.#next++).toString(36));
+    const name = (this.#next++).toString(36);
+    const path = join(this.path, name);
     mkdirSync(path, { recursive: true, mode: 0o700 });
     if (uid !== null) chownSync(path, uid, uid);
     const record = `${path}.pid`;
     return {
+      name,
       path,
-      socket: join(path, 's.sock'),
       recordProcess: (pid) => writeFileSync(record, `${pid} ${processStartTime(pid) ?? ''}`, { mode: 0o600 }),
       remove: async () => {
         await rm(path, { recursive: true, force: true });
@@ -79,7 +82,7 @@ export class RunDirectory {
 
 /**
  * Kills the instances that processes which are gone left behind, and removes their run directories. To be called
- * at start. A pid is killed only if its start time is the recorded one and its command line names our socket.
+ * at start. A pid is killed only if its start time is the recorded one and its command line names that run directory.
  * @returns how many processes were killed.
  */
 export async function sweepRunDirectory(dataDir: string): Promise<number> {
@@ -96,12 +99,21 @@ export async function sweepRunDirectory(dataDir: string): Promise<number> {
   return killed;
 }
 
-async function isAbandoned(path: string, name: string): Promise<boolean> {
+function ownName(): string {
+  const start = Number(processStartTime(process.pid) ?? 0).toString(36);
+  return `${pidNamespace()}-${process.pid}-${start}`;
+}
+
+/** Whether the process of ours that is named so still runs; true when that cannot be known from here. */
+export function isOfLivingProcess(name: string): boolean {
   const [namespace, pid, start] = name.split('-');
-  if (namespace === pidNamespace()) {
-    const started = processStartTime(Number(pid));
-    return started === null || Number(started).toString(36) !== start;
-  }
+  if (namespace !== pidNamespace()) return true;
+  const started = processStartTime(Number(pid));
+  return started !== null && Number(started).toString(36) === start;
+}
+
+async function isAbandoned(path: string, name: string): Promise<boolean> {
+  if (name.startsWith(`${pidNamespace()}-`)) return !isOfLivingProcess(name);
   const { mtimeMs } = await stat(path).catch(() => ({ mtimeMs: Date.now() }));
   return Date.now() - mtimeMs > foreignAgeMs;
 }
@@ -111,8 +123,7 @@ async function killRecorded(path: string): Promise<number> {
   for (const name of await readdir(path).catch(() => [])) {
     if (!name.endsWith('.pid')) continue;
     const [pid, start] = readFileSync(join(path, name), 'latin1').split(' ');
-    const socket = join(path, name.slice(0, -'.pid'.length), 's.sock');
-    if (processStartTime(Number(pid)) !== start || !commandLine(Number(pid)).includes(socket)) continue;
+    if (processStartTime(Number(pid)) !== start || !commandLine(Number(pid)).includes(path)) continue;
     process.kill(Number(pid), 'SIGKILL');
     killed += 1;
   }

@@ -17,7 +17,7 @@ export const runtimeLimits = {
   stderrTailChars: 4_000,
   /** Open files and sockets. */
   openFiles: 256,
-  /** Threads of all instances of one function together (they share a user id). */
+  /** Threads of one instance; where a deployment's instances share a user id, of all of them together. */
   threads: 1024,
   /** Any one file that the process may write: in effect Deno's own code cache. */
   fileBytes: 64 * 1024 * 1024,
@@ -26,6 +26,25 @@ export const runtimeLimits = {
   environmentNames: 200,
   /** Hosts that one function may declare. */
   allowedHosts: 200,
+  /** Connections that one instance may have open to declared hosts. */
+  egressConnections: 256,
+  /** Names that one instance may connect to: a `*.host` permits any number. */
+  egressNames: 1000,
+  /** Refused destinations of one instance that are told in its log. */
+  egressRefusalsTold: 20,
+  /** How long a declared host is dialled. */
+  egressConnectMs: 10_000,
+  /** Files of a jail: the code, Deno's own and what the function writes to /tmp. They are in memory. */
+  jailDiskBytes: 96 * 1024 * 1024,
+  jailFiles: 4096,
+  /** Processes without a function that are held ready at most, and the starts in a window that one more is held for. */
+  warmProcesses: 8,
+  startsPerWarmProcess: 10,
+  warmWindowMs: 60_000,
+  /** The memory that they are started with; a function with more gets a process of its own from the start. */
+  warmMemoryBytes: 256 * 1024 * 1024,
+  /** Code from this size on starts sooner in a new process with what V8 has compiled of it than in one that waits. */
+  largeCodeBytes: 256 * 1024,
   /** How often memory and processor time are looked at from outside while instances exist. */
   lookMs: 100,
   /**

@@ -1,125 +1,192 @@
 import { execFile } from 'node:child_process';
-import { accessSync, chmodSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { inheritedEnvironment, OperatorError } from '#libs/platform';
+import { OperatorError } from '#libs/platform';
+import type { Cell } from './cell.js';
+import { Cgroups } from './cgroups.js';
+import { confinedCommand, functionUids, type Confinement } from './confined-command.js';
+import type { DeploymentDirectory } from './deployment-directory.js';
 import type { IsolationReport } from './function-runtime.js';
-import { claimBase, fitsSockets, runtimeBases } from './run-directory.js';
+import { findHostPrograms, type HostPrograms } from './host-programs.js';
+import { Jailer, jailPaths } from './jail/jailer.js';
+import { jailCell } from './jail-cell.js';
+import { openCell } from './open-cell.js';
+import { claimBase, fitsSockets, RunDirectory, runtimeBases } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
+import { seccompFilter } from './seccomp-filter.js';
 
 const execute = promisify(execFile);
 
-/**
- * User ids for functions: 60706–61183 is the stretch that systemd's table of ids leaves to nobody, and it lies
- * within the 65536 ids that containers usually map.
- */
-const firstUid = 60_706;
-const uidCount = 478;
-
-/** How processes are started on this host; found out once, by trying. */
-export interface Sandbox {
-  /** Where the files of instances live. */
-  readonly base: string;
-  readonly report: IsolationReport;
-  /** The user id for a deployment, or null when functions run as the server's own user. */
-  uidOf(deploymentId: string): number | null;
-  /** The command that runs `deno` with `args` under the limits of this host. */
-  command(options: {
-    args: readonly string[];
-    uid: number | null;
-    memoryBytes: number;
-  }): [program: string, args: string[]];
+/** What a cell is made for. */
+export interface CellRequest {
+  readonly deploymentId: string;
+  readonly deployment: DeploymentDirectory;
 }
 
-/** Tries the strongest arrangement first: another user below the data directory, then below the temporary one, then the same user. */
-export async function detectSandbox(deno: string, dataDir: string): Promise<Sandbox> {
-  const tools = { setpriv: findProgram('setpriv'), prlimit: findProgram('prlimit') };
-  const linux = process.platform === 'linux';
-  const usable = (base: string) => fitsSockets(base) && claimBase(base);
-  if (linux && tools.setpriv && process.getuid?.() === 0) {
-    for (const base of runtimeBases(dataDir)) {
-      if (!usable(base)) continue;
-      const sandbox = new ProbedSandbox(deno, base, tools, true);
-      if ((await sandbox.probe()) === null) return sandbox;
-    }
-  }
-  const base = runtimeBases(dataDir).find(usable);
-  if (base === undefined) {
-    throw new OperatorError(
-      `Neither ${runtimeBases(dataDir).join(' nor ')} can hold the sockets of functions: the path must be short, and the directory writable by this user alone.`,
-    );
-  }
-  const confined = new ProbedSandbox(deno, base, linux ? tools : { setpriv: null, prlimit: null }, false);
-  if ((await confined.probe()) === null) return confined;
-  const bare = new ProbedSandbox(deno, base, { setpriv: null, prlimit: null }, false);
-  const cause = await bare.probe();
-  if (cause) throw new OperatorError(`Functions cannot run here: Deno at ${deno} does not start.`, { cause });
-  return bare;
+export interface JailRequest {
+  /** What the Deno directory begins as. */
+  readonly denoDirectory: string;
+  readonly ports: readonly number[];
+  readonly addresses: readonly string[];
 }
 
-class ProbedSandbox implements Sandbox {
+/** How this host confines processes; found out once, by trying. */
+export class Sandbox {
+  #nextUid = Math.floor(Math.random() * functionUids.count);
   #version = 'deno';
+  /** The system calls that are left, for the loader to install; null where there is no such list or it cannot be. */
+  readonly seccomp: Buffer | null = canFilterSystemCalls() ? seccompFilter() : null;
+  cgroups: Cgroups | null = null;
+  jailer: Jailer | null = null;
 
-  constructor(
+  private constructor(
     private readonly deno: string,
+    private readonly programs: HostPrograms,
+    private readonly hasUsers: boolean,
+    readonly runDirectory: RunDirectory,
+    readonly loaderDirectory: string,
     readonly base: string,
-    private readonly tools: { setpriv: string | null; prlimit: string | null },
-    private readonly separateUser: boolean,
   ) {}
 
+  /**
+   * Tries the strongest arrangement first: users of their own below the data directory, then below the temporary one,
+   * then the server's user; namespaces and control groups where they are to be had.
+   * @throws OperatorError when Deno cannot start
+   */
+  static async detect(options: {
+    deno: string;
+    dataDir: string;
+    loader(directory: string): void;
+  }): Promise<Sandbox> {
+    const { deno, dataDir, loader } = options;
+    const programs = findHostPrograms();
+    const bases = runtimeBases(dataDir).filter((base) => fitsSockets(base) && claimBase(base));
+    if (bases.length === 0) {
+      throw new OperatorError(
+        `Neither ${runtimeBases(dataDir).join(' nor ')} can hold the sockets of functions: the path must be short, and the directory writable by this user alone.`,
+      );
+    }
+    const canSeparate = programs.setpriv !== null && process.getuid?.() === 0;
+    const none: HostPrograms = { setpriv: null, prlimit: null, nsenter: null, unshare: null };
+    const arrangements = [
+      ...(canSeparate ? bases.map((base) => ({ base, programs, hasUsers: true })) : []),
+      { base: bases[0]!, programs, hasUsers: false },
+      { base: bases[0]!, programs: none, hasUsers: false },
+    ];
+    let cause: unknown;
+    for (const { base, programs: available, hasUsers } of arrangements) {
+      const runDirectory = new RunDirectory(base);
+      const loaderDirectory = join(runDirectory.path, 'loader');
+      const sandbox = new Sandbox(deno, available, hasUsers, runDirectory, loaderDirectory, base);
+      cause = await sandbox.#probe();
+      if (cause === null) {
+        loader(loaderDirectory);
+        sandbox.#prepareJails();
+        sandbox.cgroups = hasUsers ? Cgroups.detect(runDirectory.name, limits.threads) : null;
+        return sandbox;
+      }
+      await runDirectory.remove();
+    }
+    throw new OperatorError(`Functions cannot run here: Deno at ${deno} does not start.`, { cause });
+  }
+
   get report(): IsolationReport {
-    const { setpriv, prlimit } = this.tools;
-    const linux = process.platform === 'linux';
+    const { setpriv, prlimit } = this.programs;
+    const isLinux = process.platform === 'linux';
     const missing = [
-      !this.separateUser &&
-        'Functions run under the user id of the server: start it as root to separate them.',
+      !this.hasUsers && 'Functions run under the user id of the server: start it as root to separate them.',
       !setpriv && 'setpriv (util-linux) is not there: functions keep the privileges of the server.',
       !prlimit && 'prlimit (util-linux) is not there: allocations are not bounded by the kernel.',
-      'Network and files are guarded by the permissions of the runtime, not by namespaces of their own.',
+      !this.jailer &&
+        'This host allows no namespaces: network and files are guarded by the permissions of the runtime alone.',
+      !this.cgroups &&
+        'Control groups cannot be written: memory is bounded by resource limits and by looking at it.',
+      !this.seccomp && 'System calls are not filtered.',
     ];
     return {
       runtime: this.#version,
-      separateUser: this.separateUser,
+      separateUser: this.hasUsers,
       noNewPrivileges: setpriv !== null,
       diesWithParent: setpriv !== null,
-      memory: prlimit ? 'kernel' : linux ? 'watched' : 'heap',
-      network: 'permissions',
-      files: 'permissions',
+      memory: this.cgroups ? 'cgroup' : prlimit ? 'kernel' : isLinux ? 'watched' : 'heap',
+      network: this.jailer ? 'namespace' : 'permissions',
+      files: this.jailer ? 'namespace' : 'permissions',
+      systemCalls: this.seccomp ? 'filtered' : 'all',
       missing: missing.filter((sentence) => sentence !== false),
     };
   }
 
-  /** One id per deployment, the same in every process, because instances of a deployment share its code cache. */
-  uidOf(deploymentId: string): number | null {
-    if (!this.separateUser) return null;
-    return firstUid + (createHash('sha256').update(deploymentId).digest().readUInt32BE(0) % uidCount);
+  /** A directory of the host as a place for a process of this deployment. */
+  openCell({ deploymentId, deployment }: CellRequest): Cell {
+    const { runDirectory, loaderDirectory } = this;
+    return openCell({ runDirectory, loaderDirectory, deployment, uid: this.uidOf(deploymentId) });
   }
 
-  command(options: { args: readonly string[]; uid: number | null; memoryBytes: number }): [string, string[]] {
-    const { setpriv, prlimit } = this.tools;
-    const chain = [
-      ...(prlimit ? [prlimit, ...resourceLimits(options.memoryBytes, options.uid !== null)] : []),
-      ...(setpriv ? [setpriv, ...privileges(options.uid)] : []),
-      this.deno,
-      ...options.args,
-    ];
-    return [chain[0]!, chain.slice(1)];
+  /** @throws Error when the host cannot make one just now */
+  async jailCell({ denoDirectory, ports, addresses }: JailRequest): Promise<Cell> {
+    const jail = await this.jailer!.make({
+      uid: this.hasUsers ? functionUids.first + (this.#nextUid++ % functionUids.count) : 0,
+      diskBytes: limits.jailDiskBytes,
+      fileCount: limits.jailFiles,
+      ports,
+      addresses,
+    });
+    return jailCell({ runDirectory: this.runDirectory, jail, denoDirectory });
+  }
+
+  /**
+   * One id per deployment, the same in every process, because without jails the processes of a deployment share its
+   * directory.
+   */
+  uidOf(deploymentId: string): number | null {
+    if (!this.hasUsers) return null;
+    const hash = createHash('sha256').update(deploymentId).digest().readUInt32BE(0);
+    return functionUids.first + (hash % functionUids.count);
+  }
+
+  command(denoArguments: readonly string[], confinement: Confinement): [program: string, args: string[]] {
+    const deno = confinement.enter ? jailPaths.deno : this.deno;
+    return confinedCommand(this.programs, [deno, ...denoArguments], confinement);
+  }
+
+  /** Falls back to what keeps functions in without them. */
+  giveUpJails(): void {
+    this.jailer?.close();
+    this.jailer = null;
+  }
+
+  async close(): Promise<void> {
+    this.jailer?.close();
+    this.cgroups?.close();
+    await this.runDirectory.remove();
+  }
+
+  /** Whether the host really makes them shows itself with the first. */
+  #prepareJails(): void {
+    const { nsenter, unshare, prlimit, setpriv } = this.programs;
+    const isRoot = process.getuid?.() === 0;
+    if (!nsenter || !prlimit || !setpriv || (!isRoot && !unshare)) return;
+    this.jailer = new Jailer({
+      deno: this.deno,
+      nsenter,
+      unshare: isRoot ? null : unshare,
+      loaderDirectory: this.loaderDirectory,
+      runDirectory: this.runDirectory.path,
+    });
   }
 
   /** Runs Deno once, just as an instance would be, on a file below `base` that it must be able to read. @returns what failed. */
-  async probe(): Promise<unknown> {
-    const run = join(this.base, 'run');
-    mkdirSync(run, { recursive: true });
-    const directory = mkdtempSync(join(run, 'probe-'));
+  async #probe(): Promise<unknown> {
+    const directory = mkdtempSync(join(this.runDirectory.path, 'probe-'));
     try {
       const script = join(directory, 'probe.js');
       writeFileSync(script, 'console.log(`deno ${Deno.version.deno}`)');
       chmodSync(script, 0o644);
       chmodSync(directory, 0o755);
       const args = ['run', '--quiet', '--no-config', '--no-lock', '--no-remote', '--no-npm', script];
-      const [program, rest] = this.command({
-        args,
+      const [program, rest] = this.command(args, {
         uid: this.uidOf('probe'),
         memoryBytes: limits.minMemoryBytes,
       });
@@ -136,38 +203,11 @@ class ProbedSandbox implements Sandbox {
   }
 }
 
-/**
- * `--data` bounds private writable memory, which stops what V8's heap limit does not see: ArrayBuffers, WebAssembly
- * and threads. V8 reserves 512 MiB of it for code before the function has allocated anything, and stacks and the
- * runtime take some 30 MiB. Address space (`--as`) cannot be bounded: V8 reserves tens of GiB that it never touches.
- */
-function resourceLimits(memoryBytes: number, ownUser: boolean): string[] {
-  const codeRangeAndStacks = (512 + 128) * 1024 * 1024;
-  return [
-    `--data=${codeRangeAndStacks + memoryBytes}`,
-    '--core=0',
-    `--nofile=${limits.openFiles}`,
-    `--fsize=${limits.fileBytes}`,
-    // Counted per user, so it would count the server's own threads if they shared one.
-    ...(ownUser ? [`--nproc=${limits.threads}`] : []),
-  ];
-}
-
-function privileges(uid: number | null): string[] {
-  const identity = uid === null ? [] : ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
-  const capabilities = process.getuid?.() === 0 ? ['--bounding-set', '-all', '--inh-caps', '-all'] : [];
-  return ['--no-new-privs', '--pdeathsig', 'KILL', ...capabilities, ...identity];
-}
-
-function findProgram(name: string): string | null {
-  for (const directory of (inheritedEnvironment()['PATH'] ?? '/usr/bin:/bin').split(delimiter)) {
-    const path = join(directory, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this directory.
-    }
+/** seccomp(2): a kernel that can answer filtered calls with an error says so. */
+function canFilterSystemCalls(): boolean {
+  try {
+    return readFileSync('/proc/sys/kernel/seccomp/actions_avail', 'utf8').includes('errno');
+  } catch {
+    return false;
   }
-  return null;
 }

@@ -70,6 +70,13 @@ const environmentSchema = z.object({
   GALLEY_SHUTDOWN_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(1_200),
   /** Function processes that may run at once in this process. */
   GALLEY_MAX_INSTANCES: count.default(16),
+  /** Processes that are held ready for functions that have none, where the host allows namespaces; more after many starts. */
+  GALLEY_WARM_PROCESSES: z.coerce.number().int().min(0).max(8).default(1),
+  /** Hosts that functions may declare although their addresses are not public: `db.internal:5432,10.0.0.7:6379`. */
+  GALLEY_PRIVATE_HOSTS: z
+    .string()
+    .regex(/^[^\s,]+(\s*,\s*[^\s,]+)*$/)
+    .optional(),
   /** How long a function's process is kept after its last invocation, in milliseconds. */
   GALLEY_INSTANCE_IDLE_MS: z.coerce.number().int().min(0).default(10_000),
   /** How many days what functions write is kept. */
@@ -111,6 +118,8 @@ export interface Config {
   readonly functions: {
     readonly maxInstances: number;
     readonly instanceIdleMs: number;
+    readonly warmProcesses: number;
+    readonly privateHosts: readonly string[];
     /** What is kept of the log lines of each project. */
     readonly logRetention: { readonly days: number; readonly lines: number };
   };
@@ -156,6 +165,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     functions: {
       maxInstances: env.GALLEY_MAX_INSTANCES,
       instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS,
+      warmProcesses: env.GALLEY_WARM_PROCESSES,
+      privateHosts: env.GALLEY_PRIVATE_HOSTS?.split(',').map((host) => host.trim()) ?? [],
       logRetention: { days: env.GALLEY_LOG_DAYS, lines: env.GALLEY_LOG_LINES },
     },
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,

@@ -1,9 +1,8 @@
 import { invocationHeader } from './protocol.js';
 
 /**
- * `Deno.serve`, with what a function expects of a request. Defines `galleyServe`, `serving` and `handling`.
- *
- * `DENO_SERVE_ADDRESS` leads it, and `node:http`, to the instance's socket whatever address the function names.
+ * `Deno.serve`, with what a function expects of a request, on the server that is there already. Defines `galleyServe`,
+ * `serving`, `handling` and `onError`.
  */
 export const serveSource = String.raw`
 // Handlers under way, by invocation.
@@ -34,10 +33,9 @@ function onError(reason) {
 }
 
 let serving = false;
-const serve = Deno.serve;
 const galleyServe = (first, second) => {
   const handler = typeof first === 'function' ? first : (second ?? first?.handler);
-  if (typeof handler !== 'function') return serve(first, second);
+  if (typeof handler !== 'function') throw new TypeError('Deno.serve needs a handler.');
   serving = true;
   const options = typeof first === 'function' ? second : first;
   const handle = (request, info) => {
@@ -56,7 +54,6 @@ const galleyServe = (first, second) => {
     handling.set(id, answer.then(forget, forget));
     return answer;
   };
-  return serve({ onListen() {}, onError, ...options, handler: handle });
+  return attach({ ...options, handler: handle });
 };
-Object.defineProperty(Deno, 'serve', { value: galleyServe, configurable: true, enumerable: true, writable: true });
 `;

@@ -1,0 +1,55 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Socket } from 'node:net';
+import { bootError } from './boot-error.js';
+import type { Cell } from './cell.js';
+import type { Cgroup } from './cgroups.js';
+import { denoArguments, denoEnvironment } from './deno-command.js';
+import type { InstanceSpec } from './function-runtime.js';
+import { firstConnection } from './readiness.js';
+import type { Sandbox } from './sandbox.js';
+
+/** A process with the loader in it. Until it is told what function it is for, it is for none. */
+export interface DenoProcess {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly cell: Cell;
+  readonly cgroup: Cgroup | null;
+  readonly memoryBytes: number;
+  /** Resolves when it listens. @throws Error that `signal` gives */
+  listening(signal: AbortSignal): Promise<Socket>;
+}
+
+/**
+ * Starts a process in `cell`.
+ * @param spec of the function that it is for; null in a jail, where that may be told later
+ * @throws AppError `BOOT_ERROR` (503) when the host cannot start it
+ */
+export function startProcess(
+  sandbox: Sandbox,
+  cell: Cell,
+  memoryBytes: number,
+  spec: InstanceSpec | null,
+): DenoProcess {
+  const { nodeSocket, socket } = cell.paths;
+  const forLoader = [sandbox.runDirectory.path, nodeSocket, sandbox.seccomp?.toString('base64') ?? ''];
+  const args = denoArguments(cell, cell.enter ? null : spec, memoryBytes, forLoader);
+  const env = denoEnvironment(cell, cell.enter ? {} : (spec?.env ?? {}));
+  const { uid, enter } = cell;
+  const [program, rest] = sandbox.command(args, { uid, memoryBytes, ...(enter && { enter }) });
+  // A process group of its own: Ctrl-C in a terminal goes to the whole group of the server, which ends them itself.
+  const child = spawn(program, rest, { cwd: '/', env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+  // Without a pid the spawn failed, which is told as an event as well.
+  child.on('error', () => {});
+  // Breaks with the process, whose end is told by its exit.
+  child.stdin.on('error', () => {});
+  const { pid } = child;
+  if (pid === undefined) throw bootError('The host cannot start another process.');
+  cell.onStarted(pid);
+  const cgroup = sandbox.cgroups?.hold(cell.name, pid, memoryBytes) ?? null;
+  const listening = async (signal: AbortSignal) => {
+    const first = await firstConnection(cell.outside(socket), signal);
+    cell.onReady();
+    return first;
+  };
+  return { child, pid, cell, cgroup, memoryBytes, listening };
+}

@@ -1,0 +1,33 @@
+/** What the jailer is started with. */
+export interface JailerSetup {
+  /** An empty directory of the host; what is mounted there is seen by nobody else. */
+  readonly root: string;
+  /** Host paths that a jail sees, read-only, and where; missing ones are left out. */
+  readonly visible: readonly { readonly from: string; readonly to: string }[];
+  /** Text files that every jail has. */
+  readonly files: Readonly<Record<string, string>>;
+}
+
+export interface JailOrder {
+  readonly jail: string;
+  /** Owner of what the function may write; 0 in a user namespace, where there is no other. */
+  readonly uid: number;
+  /** Bounds of all files of the jail together, its code included. */
+  readonly diskBytes: number;
+  readonly fileCount: number;
+  /** TCP ports that are listened on, on all addresses. */
+  readonly ports: readonly number[];
+  /** IPv4 addresses that are answered as if they were the hosts themselves, beside 127.0.0.0/8. */
+  readonly addresses: readonly string[];
+}
+
+/** One line of the jailer's standard input. */
+export type JailerRequest =
+  { readonly make: JailOrder } | { readonly letGo: readonly number[] } | { readonly remove: string };
+
+/** What the jailer tells over its channel; a message with a port brings the listening socket. */
+export type JailerReply =
+  | { readonly ready: true }
+  | { readonly jail: string; readonly port: number }
+  | { readonly jail: string; readonly mountFd: number; readonly networkFd: number }
+  | { readonly jail: string; readonly error: string };

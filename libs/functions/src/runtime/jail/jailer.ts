@@ -1,0 +1,231 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { runtimeLimits as limits } from '../runtime-limits.js';
+import type { JailerReply, JailerRequest, JailerSetup, JailOrder } from './jailer-messages.js';
+
+/** Where things are in a jail. */
+export const jailPaths = {
+  deno: '/galley/deno',
+  loader: '/galley/loader/loader.js',
+  code: '/i/code',
+  run: '/i/run',
+} as const;
+
+/** A place for one process: it sees nothing of the host but libraries, and the network is the sockets of `doors`. */
+export interface Jail {
+  readonly name: string;
+  readonly uid: number | null;
+  /** The jail's `/i` as the server sees it; `/proc/<pid>/root/i` of a process in the jail is the same. */
+  readonly path: string;
+  /** Arguments of `nsenter` for beginning a process there; good until `letGo`. */
+  readonly enter: readonly string[];
+  /** What connections from inside the jail arrive at. Their local address and port are what the function asked for. */
+  readonly doors: readonly Server[];
+  /** Whether `path` is still there to see: it goes with the jailer, the jail with its process. */
+  isKept(): boolean;
+  /** To be called when a process is in the jail: it keeps the namespaces from then on. */
+  letGo(): void;
+  remove(): void;
+}
+
+interface Making {
+  readonly doors: Server[];
+  resolve(reply: { mountFd: number; networkFd: number }): void;
+  reject(error: Error): void;
+}
+
+/**
+ * Makes jails by means of a program of ours that may, `jailer.program.ts`. As root it makes them in our own user
+ * namespace, so that each can have a user id of its own; else in a new one, where this host lets anybody have one.
+ */
+export class Jailer {
+  #process: ChildProcess | null = null;
+  #started: Promise<void> | null = null;
+  readonly #making = new Map<string, Making>();
+  #next = 0;
+
+  constructor(
+    private readonly options: {
+      readonly deno: string;
+      readonly nsenter: string;
+      /** Null: we are root. */
+      readonly unshare: string | null;
+      readonly loaderDirectory: string;
+      readonly runDirectory: string;
+    },
+  ) {}
+
+  /** @throws Error when the host does not allow it, or too late. */
+  async make(order: Omit<JailOrder, 'jail'>): Promise<Jail> {
+    await (this.#started ??= this.#start());
+    const { pid } = this.#process!;
+    const name = (this.#next++).toString(36);
+    const doors: Server[] = [];
+    const timeout = setTimeout(
+      () => this.#fail(new Error('The jailer does not answer.')),
+      limits.bootTimeoutMs,
+    );
+    try {
+      const { mountFd, networkFd } = await new Promise<{ mountFd: number; networkFd: number }>(
+        (resolve, reject) => {
+          this.#making.set(name, { doors, resolve, reject });
+          this.#tell({ make: { jail: name, ...order } });
+        },
+      );
+      return this.#jail({
+        name,
+        uid: this.options.unshare ? null : order.uid,
+        pid: pid!,
+        mountFd,
+        networkFd,
+        doors,
+      });
+    } catch (error) {
+      doors.forEach((door) => door.close());
+      throw error;
+    } finally {
+      clearTimeout(timeout);
+      this.#making.delete(name);
+    }
+  }
+
+  close(): void {
+    this.#process?.kill('SIGKILL');
+  }
+
+  #jail(made: {
+    name: string;
+    uid: number | null;
+    pid: number;
+    mountFd: number;
+    networkFd: number;
+    doors: Server[];
+  }): Jail {
+    const { name, uid, pid, mountFd, networkFd, doors } = made;
+    const user = this.options.unshare ? [`--user=/proc/${pid}/ns/user`, '--preserve-credentials'] : [];
+    const stillThere = () => this.#process?.pid === pid;
+    return {
+      name,
+      uid,
+      path: `/proc/${pid}/root/jails/${name}`,
+      enter: [...user, `--mount=/proc/${pid}/fd/${mountFd}`, `--net=/proc/${pid}/fd/${networkFd}`],
+      doors,
+      isKept: stillThere,
+      letGo: () => {
+        if (stillThere()) this.#tell({ letGo: [mountFd, networkFd] });
+      },
+      remove: () => {
+        doors.forEach((door) => door.close());
+        if (stillThere()) this.#tell({ remove: name });
+      },
+    };
+  }
+
+  #start(): Promise<void> {
+    const { deno, unshare, runDirectory } = this.options;
+    const root = join(runDirectory, 'jail-root');
+    rmSync(root, { recursive: true, force: true });
+    mkdirSync(root, { recursive: true });
+    const program = fileURLToPath(
+      new URL(`./jailer.program${extensionOf(import.meta.url)}`, import.meta.url),
+    );
+    const flags = ['--quiet', '--no-config', '--no-lock', '--no-remote', '--no-npm', '--no-prompt'];
+    const permissions = ['--allow-ffi', '--allow-read', '--allow-write'];
+    const setup = JSON.stringify(this.#setup(root));
+    // Deno would take the channel for its own if it knew of it.
+    const chain = ['env', '-u', 'NODE_CHANNEL_FD', deno, 'run', ...flags, ...permissions, program, setup];
+    if (unshare) chain.unshift(unshare, '--user', '--map-root-user', '--net', '--kill-child', '--');
+    const child = spawn(chain[0]!, chain.slice(1), {
+      cwd: '/',
+      env: { PATH: '/usr/bin:/bin', DENO_DIR: '/dev/null/deno', DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' },
+      stdio: ['pipe', 'ignore', 'pipe', 'ipc'],
+      detached: true,
+    });
+    this.#process = child;
+    return this.#untilReady(child);
+  }
+
+  #untilReady(child: ChildProcess): Promise<void> {
+    let words = '';
+    child.stderr!.on('data', (chunk: Buffer) => {
+      words = (words + chunk.toString()).slice(-limits.stderrTailChars);
+    });
+    child.stdin!.on('error', () => {});
+    child.unref();
+    (child.stdin as unknown as { unref(): void }).unref();
+    (child.stderr as unknown as { unref(): void }).unref();
+    child.channel?.unref();
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(
+        () => this.#fail(new Error('The jailer did not start.')),
+        limits.bootTimeoutMs,
+      );
+      child.on('message', (reply: JailerReply, handle: unknown) => {
+        if (!('ready' in reply)) return this.#hear(reply, handle);
+        clearTimeout(timer);
+        resolve();
+      });
+      const onEnd = () => {
+        clearTimeout(timer);
+        const error = new Error(`The jailer ended: ${words.trim()}`);
+        reject(error);
+        if (this.#process === child) this.#fail(error);
+      };
+      child.once('error', onEnd);
+      child.once('exit', onEnd);
+    });
+  }
+
+  /** What is being made fails; the next order starts a new jailer. Jails with a process in them go on. */
+  #fail(error: Error): void {
+    this.#process?.kill('SIGKILL');
+    this.#process = null;
+    this.#started = null;
+    for (const making of this.#making.values()) making.reject(error);
+  }
+
+  #hear(reply: Exclude<JailerReply, { ready: true }>, handle: unknown): void {
+    const making = this.#making.get(reply.jail);
+    if ('port' in reply) {
+      const door = createServer({ allowHalfOpen: true, noDelay: true });
+      door.on('error', () => {});
+      door.listen(handle as object).unref();
+      if (making) making.doors.push(door);
+      else door.close();
+    } else if ('error' in reply) {
+      making?.reject(new Error(`The host cannot make a jail: ${reply.error}`));
+    } else {
+      making?.resolve(reply);
+    }
+  }
+
+  #tell(request: JailerRequest): void {
+    this.#process?.stdin!.write(`${JSON.stringify(request)}\n`);
+  }
+
+  #setup(root: string): JailerSetup {
+    const asIs = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
+    const configuration = ['/etc/ld.so.cache', '/etc/ssl', '/etc/ca-certificates', '/etc/pki'];
+    const devices = ['/dev/null', '/dev/zero', '/dev/random', '/dev/urandom'];
+    return {
+      root,
+      visible: [
+        ...[...asIs, ...configuration, ...devices].map((path) => ({ from: path, to: path })),
+        { from: realpathSync(this.options.deno), to: jailPaths.deno },
+        { from: this.options.loaderDirectory, to: dirname(jailPaths.loader) },
+      ],
+      files: {
+        '/etc/hosts': '127.0.0.1 localhost\n',
+        // The proxy answers on TCP alone.
+        '/etc/resolv.conf': 'nameserver 127.0.0.1\noptions use-vc attempts:1\n',
+      },
+    };
+  }
+}
+
+function extensionOf(url: string): string {
+  return url.slice(url.lastIndexOf('.'));
+}

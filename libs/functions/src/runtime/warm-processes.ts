@@ -1,0 +1,91 @@
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import type { DenoProcess } from './deno-process.js';
+import { runtimeLimits as limits } from './runtime-limits.js';
+
+/** A process that waits for a function, and the connection to it. */
+export interface WarmProcess extends DenoProcess {
+  readonly socket: Socket;
+}
+
+/**
+ * Processes that have started, in jails, and have no function yet: one that is told which it shall be is ready ten
+ * times as soon as one that has to start. How many are held follows how many starts there were of late, by
+ * OpenWhisk's rule: at least `least`, one more for each `limits.startsPerWarmProcess` in the last minute.
+ */
+export class WarmProcesses {
+  readonly #ready: WarmProcess[] = [];
+  readonly #starts: number[] = [];
+  #starting = false;
+  #isClosed = false;
+  #timer: NodeJS.Timeout | undefined;
+
+  /**
+   * @param start starts one, which must be ready soon
+   * @param end of a process that is not wanted any more
+   */
+  constructor(
+    private readonly least: number,
+    private readonly start: () => Promise<WarmProcess>,
+    private readonly end: (process: WarmProcess) => void,
+  ) {}
+
+  get size(): number {
+    return this.#ready.length;
+  }
+
+  /** One that is ready, or null. */
+  take(): WarmProcess | null {
+    this.#starts.push(Date.now());
+    const process = this.#ready.shift() ?? null;
+    setImmediate(() => void this.fill());
+    return process;
+  }
+
+  /** Starts as many as are missing, one after the other: they shall not take the time of those that are needed now. */
+  async fill(): Promise<void> {
+    if (this.#starting) return;
+    this.#starting = true;
+    try {
+      while (!this.#isClosed && this.#ready.length < this.#wanted()) this.#add(await this.start());
+    } catch {
+      // The host has no room just now; the next start tries again.
+    } finally {
+      this.#starting = false;
+    }
+    this.#checkLater();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+    for (const process of this.#ready.splice(0)) this.end(process);
+  }
+
+  #wanted(): number {
+    if (this.least === 0) return 0;
+    const since = Date.now() - limits.warmWindowMs;
+    while (this.#starts.length > 0 && this.#starts[0]! < since) this.#starts.shift();
+    const forStarts = Math.ceil(this.#starts.length / limits.startsPerWarmProcess);
+    return Math.min(Math.max(this.least, forStarts), limits.warmProcesses);
+  }
+
+  #add(process: WarmProcess): void {
+    if (this.#isClosed) return this.end(process);
+    this.#ready.push(process);
+    void once(process.child, 'exit').then(() => {
+      const at = this.#ready.indexOf(process);
+      if (at >= 0) this.#ready.splice(at, 1);
+    });
+  }
+
+  /** What a burst made necessary goes when it is over; nothing ticks when no more than the least are there. */
+  #checkLater(): void {
+    if (this.#ready.length <= this.least || this.#timer) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      while (this.#ready.length > this.#wanted()) this.end(this.#ready.pop()!);
+      this.#checkLater();
+    }, limits.warmWindowMs / 4).unref();
+  }
+}
