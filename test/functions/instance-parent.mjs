@@ -9,6 +9,8 @@ const start = (deploymentId, code) =>
     code: async () => Buffer.from(code),
     env: {},
     allowedHosts: [],
+    api: { host: '127.0.0.1', port: 9 },
+    translateStack: (stack) => stack,
     limits: { memoryBytes: 64 * 1024 * 1024 },
     onLog() {},
   });

@@ -131,7 +131,7 @@ export class DenoInstance implements FunctionInstance {
       .request({
         method: 'POST',
         path: '/',
-        body: JSON.stringify({ codeUrl, env: cell.enter ? this.spec.env : {} }),
+        body: JSON.stringify({ codeUrl, env: cell.enter ? this.spec.env : null }),
         signal,
       })
       .then(({ body }) => body.json() as Promise<{ socket: string }>)

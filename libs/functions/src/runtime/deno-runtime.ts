@@ -22,6 +22,8 @@ export interface RuntimeOptions {
   readonly warmProcesses?: number;
   /** Declared hosts that functions may reach although their addresses are not public. */
   readonly privateHosts?: readonly string[];
+  /** False: do without namespaces, as on a host that does not allow them. */
+  readonly namespaces?: boolean;
 }
 
 /**
@@ -57,12 +59,13 @@ export class DenoRuntime implements FunctionRuntime {
    * @throws OperatorError when Deno is not installed or cannot start.
    */
   static async open(options: RuntimeOptions): Promise<DenoRuntime> {
-    const { dataDir, warmProcesses = 0, privateHosts = [] } = options;
+    const { dataDir, warmProcesses = 0, privateHosts = [], namespaces = true } = options;
     const deno = denoBinary();
     const sandbox = await Sandbox.detect({ deno, dataDir, loader: writeLoader });
     const deployments = new DeploymentDirectories(deno, sandbox.base, sandbox.runDirectory.path);
     const runtime = new DenoRuntime(sandbox, deployments, privateHosts, warmProcesses);
-    await runtime.#tryJail();
+    if (namespaces) await runtime.#tryJail();
+    else sandbox.giveUpJails();
     return runtime;
   }
 

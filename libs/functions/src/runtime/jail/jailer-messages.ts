@@ -27,7 +27,7 @@ export type JailerRequest =
 
 /** What the jailer tells over its channel; a message with a port brings the listening socket. */
 export type JailerReply =
-  | { readonly ready: true }
+  | { readonly ready: true; readonly rootFd: number }
   | { readonly jail: string; readonly port: number }
   | { readonly jail: string; readonly mountFd: number; readonly networkFd: number }
   | { readonly jail: string; readonly error: string };

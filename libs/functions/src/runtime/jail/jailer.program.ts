@@ -33,7 +33,8 @@ const threadNamespaces = kernel.openThreadNamespaces();
 const hostNetwork = kernel.openNamespace(threadNamespaces, 'net');
 makeRoot(JSON.parse(Deno.args[0]!) as JailerSetup);
 const outside = kernel.openNamespace(threadNamespaces, 'mnt');
-tell({ ready: true });
+// Through `/proc/<pid>/root` it would be seen as this thread sees it just now, in a jail maybe.
+tell({ ready: true, rootFd: kernel.openDirectory('/') });
 await obey();
 
 /** The root directory of all jails, at `setup.root`; then nothing else of the host is left to see. */
@@ -119,7 +120,7 @@ function makeJail(order: JailOrder): void {
   }
 }
 
-/** A file system in memory for the jail alone. The server reaches it by `/proc/<our pid>/root`. */
+/** A file system in memory for the jail alone. The server reaches it through our descriptor of the root. */
 function makeFiles({ jail, uid, diskBytes, fileCount }: JailOrder): void {
   const root = `/jails/${jail}`;
   kernel.makeDirectory(root, 0o711);

@@ -44,6 +44,7 @@ interface Making {
 export class Jailer {
   #process: ChildProcess | null = null;
   #started: Promise<void> | null = null;
+  #rootFd = -1;
   readonly #making = new Map<string, Making>();
   #next = 0;
 
@@ -110,7 +111,7 @@ export class Jailer {
     return {
       name,
       uid,
-      path: `/proc/${pid}/root/jails/${name}`,
+      path: `/proc/${pid}/fd/${this.#rootFd}/jails/${name}`,
       enter: [...user, `--mount=/proc/${pid}/fd/${mountFd}`, `--net=/proc/${pid}/fd/${networkFd}`],
       doors,
       isKept: stillThere,
@@ -166,6 +167,7 @@ export class Jailer {
       child.on('message', (reply: JailerReply, handle: unknown) => {
         if (!('ready' in reply)) return this.#hear(reply, handle);
         clearTimeout(timer);
+        this.#rootFd = reply.rootFd;
         resolve();
       });
       const onEnd = () => {

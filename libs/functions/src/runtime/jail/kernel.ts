@@ -101,6 +101,11 @@ export function openThreadNamespaces(): number {
   );
 }
 
+/** A descriptor of a directory; the path is the one that this thread's mount namespace has. */
+export function openDirectory(path: string): number {
+  return checked(libc.open(cString(path), directoryOnly | closeOnExec, 0), `open of ${path}`);
+}
+
 export function openNamespace(threadNamespaces: number, name: 'mnt' | 'net'): number {
   return checked(libc.openat(threadNamespaces, cString(name), closeOnExec, 0), `open of namespace ${name}`);
 }

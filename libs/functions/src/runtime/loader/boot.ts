@@ -26,7 +26,12 @@ function attach({ handler, onListen, signal, hostname = '0.0.0.0', port = 8000 }
 
 async function boot(request) {
   const { codeUrl, env } = await request.json();
-  for (const name of Object.keys(env)) Deno.env.set(name, env[name]);
+  Deno.env.delete('DENO_SERVE_ADDRESS');
+  // Of a process that was started for any function, the environment is Deno's alone until now.
+  if (env) {
+    for (const name of ['DENO_DIR', 'DENO_NO_UPDATE_CHECK', 'NO_COLOR']) Deno.env.delete(name);
+    for (const name of Object.keys(env)) Deno.env.set(name, env[name]);
+  }
   // A function that throws ends the process, as it would if Deno had loaded it.
   begin(codeUrl).catch((reason) => queueMicrotask(() => { throw reason; }));
   return Response.json({ socket: await serves });
@@ -37,5 +42,4 @@ const ownServer = Deno.serve(
   (request, info) => (attached ? attached(request, info) : boot(request)),
 );
 Object.defineProperty(Deno, 'serve', { value: galleyServe, configurable: true, enumerable: true, writable: true });
-Deno.env.set('DENO_SERVE_ADDRESS', 'unix:' + nodeSocket);
 `;

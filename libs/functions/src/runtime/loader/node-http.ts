@@ -6,6 +6,7 @@
 export const nodeHttpSource = String.raw`
 async function prepareNodeHttp(codeUrl) {
   if (!Deno.readTextFileSync(new URL(codeUrl)).includes('node:http')) return;
+  Deno.env.set('DENO_SERVE_ADDRESS', 'unix:' + nodeSocket);
   const { Server } = await import('node:http');
   const { listen, address } = Server.prototype;
   const ports = new WeakMap();
