@@ -229,6 +229,12 @@ describe('a live tail', () => {
     ]);
     for (const tail of tails) tail.close();
     await eventually(async () => (await listeners()) === 0, { what: 'nobody listening' });
+    const head = await fetch(`${server.url}/v1/projects/local/functions/echo/logs/tail`, {
+      method: 'HEAD',
+      headers: { authorization: `Bearer ${server.keys.secretKey}` },
+    });
+    expect(head.status).toBe(200);
+    expect(await listeners()).toBe(0);
   });
 
   it('refuses a place that is none, and what a tail has not', async () => {
