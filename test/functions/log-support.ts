@@ -45,7 +45,7 @@ export async function writtenLines(
   );
 }
 
-export interface TailEvent {
+interface TailEvent {
   id: string | undefined;
   type: string;
   data: LogLine & { lines: number };
@@ -58,8 +58,8 @@ export interface TailReader {
   readonly events: TailEvent[];
   /** The last id that the server told, with an event or without. */
   lastId(): string;
-  /** Resolves when the server ends the tail. */
-  readonly ended: Promise<void>;
+  /** Resolves when the server has ended the tail, or it broke off. */
+  readonly ended: Promise<'whole' | 'broken'>;
   close(): void;
 }
 
@@ -93,12 +93,13 @@ export async function openTail(
       text = blocks.pop()!;
       blocks.forEach(take);
     }
+    return 'whole' as const;
   };
   return {
     response,
     events,
     lastId: () => lastId,
-    ended: response.ok ? read().catch(() => {}) : Promise.resolve(),
+    ended: response.ok ? read().catch(() => 'broken' as const) : Promise.resolve('whole'),
     close: () => abort.abort(),
   };
 }

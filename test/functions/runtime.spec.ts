@@ -177,6 +177,9 @@ describe('logs', () => {
     expect(failure.details).toContain('main.js:1:');
     expect(spec.logs).toHaveLength(1);
     for (const text of [failure.details!, spec.logs[0]!.message]) expect(text).not.toContain(used.dataDir);
+    const translateStack = async (stack: string) => stack.replaceAll('main.js', 'index.ts');
+    const translated = used.runtime.start(specFor(`throw new Error('no luck');`, { translateStack }));
+    await expect(translated).rejects.toMatchObject({ details: expect.stringContaining('index.ts:1:7') });
   });
 
   it('escape control characters', async () => {

@@ -5,12 +5,14 @@ import { configFromEnvironment, OperatorError } from '#libs/platform';
 import { findServer } from './connection.js';
 import { demo } from './demo.js';
 import { deploy } from './deploy.js';
+import { functionLogs } from './function-logs.js';
 import { start } from './start.js';
 
 const usage = `Usage:
   galley start [project folder]    start everything in this process
   galley deploy [project folder]   bring a project folder's migrations and functions to the running server;
                                    with --no-check, functions are not checked for type errors
+  galley functions logs [name]     what functions wrote; --help tells how to filter and follow it
   galley demo                      play the story of an uploaded picture; starts a server if none runs
 `;
 
@@ -19,7 +21,6 @@ async function main(
   args: readonly string[],
   { check }: { check: boolean },
 ): Promise<void> {
-  const say = (line: string) => void process.stdout.write(`${line}\n`);
   if (command === 'start' && args.length <= 1) return start(args[0]);
   if (command === 'demo' && args.length === 0) return demo(say);
   if (command === 'deploy' && args.length <= 1) {
@@ -30,7 +31,14 @@ async function main(
   throw new OperatorError(`galley: there is no \`${[command, ...args].join(' ')}\`.\n\n${usage}`);
 }
 
+const say = (line: string) => void process.stdout.write(`${line}\n`);
+const [first, second, ...rest] = process.argv.slice(2);
+
 try {
+  if (first === 'functions' && second === 'logs') {
+    await functionLogs(rest, say);
+    process.exit();
+  }
   const { positionals, values } = parseArgs({
     allowPositionals: true,
     options: { help: { type: 'boolean', short: 'h' }, 'no-check': { type: 'boolean' } },

@@ -45,6 +45,9 @@ export function sourceName(
   if (!own.startsWith('..')) {
     return posix.relative(dirname(tree.entrypoint), own).replace(/^(?:\.\.\/)+/, '');
   }
-  const found = npmFile.exec(relative(npm, path));
-  return found && !relative(npm, path).startsWith('..') ? `npm:${found[1]}@${found[2]}/${found[3]}` : null;
+  const kept = relative(npm, path);
+  if (kept.startsWith('..')) return null;
+  const [, name, version, file] = npmFile.exec(kept) ?? [];
+  // A package's own map may name what lies beside the package.
+  return name ? `npm:${name}@${version}/${file}` : `npm:${kept.slice(kept.indexOf('/') + 1)}`;
 }

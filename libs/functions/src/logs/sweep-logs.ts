@@ -2,7 +2,7 @@ import type { PlatformDatabase, Sql } from '#libs/platform';
 import { limits } from '../limits.js';
 
 /** What is kept of the lines of each project. */
-export interface LogRetention {
+interface LogRetention {
   readonly days: number;
   /** The newest ones. */
   readonly lines: number;

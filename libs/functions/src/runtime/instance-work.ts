@@ -33,7 +33,8 @@ export class InstanceWork {
    */
   writerId(claimed: string | null): string | null {
     if (claimed !== null) return this.#began.has(claimed) ? claimed : null;
-    return this.#invocations.size > 1 ? null : this.#lastInvocationId;
+    const [running = this.#lastInvocationId, ...others] = this.#invocations;
+    return others.length > 0 ? null : running;
   }
 
   begin(invocationId: string): void {
