@@ -1,5 +1,5 @@
 import { chownSync, constants, lstatSync, readdirSync } from 'node:fs';
-import { copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cell } from './cell.js';
 import { compiledMark, type DeploymentDirectory } from './deployment-directory.js';
@@ -49,7 +49,10 @@ export async function jailCell(options: {
       await copyReadable(deployment.codeDirectory, outside(jailPaths.code));
     },
     remove: async () => {
-      if (deployment && jail.isKept()) await keepCompiledCode(outside(own), deployment.denoDirectory);
+      // Without it the next start takes longer, that is all.
+      if (deployment && jail.isKept()) {
+        await keepCompiledCode(outside(own), deployment.denoDirectory).catch(() => {});
+      }
       jail.remove();
       await record.remove();
     },
@@ -95,6 +98,8 @@ async function keepCompiledCode(from: string, to: string): Promise<void> {
     if (size <= limits.fileBytes) contents.set(name, await file.readFile());
     await file.close();
   }
+  // It is closed to whoever shares it with us, where there are no jails.
+  await chmod(to, 0o700);
   for (const [name, bytes] of contents) await writeFile(join(to, name), bytes);
   await writeFile(join(to, compiledMark), '');
 }

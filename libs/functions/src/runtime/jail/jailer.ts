@@ -138,7 +138,7 @@ export class Jailer {
     const setup = JSON.stringify(this.#setup(root));
     // Deno would take the channel for its own if it knew of it.
     const chain = ['env', '-u', 'NODE_CHANNEL_FD', deno, 'run', ...flags, ...permissions, program, setup];
-    if (unshare) chain.unshift(unshare, '--user', '--map-root-user', '--net', '--kill-child', '--');
+    if (unshare) chain.unshift(unshare, '--user', '--map-root-user', '--net', '--');
     const child = spawn(chain[0]!, chain.slice(1), {
       cwd: '/',
       env: { PATH: '/usr/bin:/bin', DENO_DIR: '/dev/null/deno', DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' },
