@@ -69,6 +69,9 @@ describe('migrations', () => {
       prisma.delivery.findMany(),
       prisma.invocation.findMany(),
       prisma.requestCount.findMany(),
+      prisma.accessToken.findMany(),
+      prisma.build.findMany(),
+      prisma.buildLogLine.findMany(),
     ]);
   });
 });

@@ -10,6 +10,7 @@ export {
   functionClaims,
   keylessCaller,
 } from './caller.js';
+export { AccessTokens, type AccessToken } from './access-tokens/access-tokens.js';
 export { type Config, parseConfig } from './config/config.js';
 export { clientFromEnvironment, configFromEnvironment, inheritedEnvironment } from './config/env.js';
 export { isConnectionError, sqlStateOf } from './database/database-error.js';
@@ -31,6 +32,7 @@ export {
   InvocationLiveness,
   KeyRequiredGuard,
   LeavesBadCredentials,
+  OperatorGuard,
   ServiceOnlyGuard,
   sameSecret,
 } from './http/caller.guard.js';
