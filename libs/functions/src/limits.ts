@@ -4,6 +4,20 @@ export const limits = {
   slugChars: 40,
   /** All parts of a deploy request together. Supabase bounds a bundle to 20 MB. */
   deployBodyBytes: 24 * 1024 * 1024,
+  /** The name that people see, where it is not the slug. */
+  nameChars: 100,
+  /** Functions of one bulk update. */
+  bulkFunctions: 100,
+
+  /** Builds that are kept of each function. */
+  keptBuilds: 20,
+  buildLogLines: 1000,
+  buildLogLineChars: 2000,
+  /** How often a process says that a build goes on, and after which silence others take the process for dead. */
+  buildAliveEveryMs: 5_000,
+  buildSilenceMs: 30_000,
+  /** How soon who follows a build's log sees a new line, whichever server builds. */
+  buildPollMs: 200,
 
   memoryMb: { min: 32, max: 8192 },
   timeoutMs: { min: 100, max: 900_000 },

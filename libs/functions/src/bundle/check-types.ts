@@ -1,5 +1,5 @@
 import { bundleError, cleanOutput } from './bundle-error.js';
-import { runDenoTool } from './deno-tool.js';
+import { importArgument, runDenoTool } from './deno-tool.js';
 import { declaresRuntime, runtimeTypesFile } from './runtime-types.js';
 import type { SourceTree } from './source-tree.js';
 import { writeDenoConfig } from './write-deno-config.js';
@@ -59,6 +59,7 @@ async function typeErrors(
     '--quiet',
     '--no-lock',
     '--node-modules-dir=none',
+    importArgument,
     ...configArguments,
     tree.entrypoint,
   ];
