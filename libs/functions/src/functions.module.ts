@@ -9,6 +9,7 @@ import {
 import { CONFIG, InvocationLiveness, Metrics, ShutdownGrace, type Config } from '#libs/platform';
 import { UsageModule } from '#libs/usage';
 import { sweepSourceTrees } from './bundle/source-tree.js';
+import { Builds } from './deploy/builds.js';
 import { DeployFunction } from './deploy/deploy-function.js';
 import { FunctionRuntime, functionRuntimeProvider } from './function-runtime.provider.js';
 import { InstancePool } from './instances/instance-pool.js';
@@ -38,6 +39,7 @@ const pool = {
     functionRuntimeProvider,
     pool,
     ActiveDeployments,
+    Builds,
     DeployFunction,
     FunctionEnvironment,
     FunctionLogs,
@@ -51,6 +53,7 @@ const pool = {
   exports: [
     FunctionRuntime,
     ActiveDeployments,
+    Builds,
     DeployFunction,
     FunctionEnvironment,
     FunctionLogs,

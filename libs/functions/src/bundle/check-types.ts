@@ -18,7 +18,7 @@ const possiblySharedBytes =
   /<ArrayBufferLike>' is not assignable to (?:parameter of )?type '[^']*(?:BodyInit|BufferSource|BlobPart|ArrayBuffer)/;
 
 const howToSkip =
-  'To deploy without this check: `check = false` in galley.toml, or `galley deploy --no-check`.';
+  'To deploy without this check: `check = false` in galley.toml, or `galley deploy --no-check`, or `// @ts-nocheck` above a file.';
 
 /**
  * Type-checks the sources; packages and remote modules are taken at their word.

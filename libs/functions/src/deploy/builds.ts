@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { AppError, LOGGER, newId, PlatformDatabase, type Logger, type Sql } from '#libs/platform';
 import { limits } from '../limits.js';
 import {
@@ -39,11 +39,16 @@ const silent = 'The server that built it ended before the build did. Nothing was
  * builds says every few seconds that it is there.
  */
 @Injectable()
-export class Builds {
+export class Builds implements OnModuleInit {
   constructor(
     private readonly database: PlatformDatabase,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
+
+  /** What processes left that were killed. */
+  async onModuleInit(): Promise<void> {
+    await this.endSilent();
+  }
 
   /** Does `work` as a build of the function. What it throws is the build's error, and thrown on. */
   async run<T>(

@@ -11,6 +11,8 @@ export interface DeploymentSummary {
   readonly entrypoint: string;
   readonly importMap: string | null;
   readonly sha256: string;
+  /** The name that people see; null: the slug. */
+  readonly name: string | null;
   readonly createdAt: Date;
 }
 
@@ -29,8 +31,19 @@ export interface Source {
   readonly files: Readonly<Record<string, string>>;
 }
 
+export interface NewDeployment {
+  readonly id: string;
+  readonly slug: string;
+  /** As `parseManifest` gives it. */
+  readonly manifest: unknown;
+  readonly name: string | null;
+  readonly source: Source;
+  readonly code: Uint8Array;
+  readonly sha256: string;
+}
+
 const summaryColumns = `d.id, d.function_slug as slug, d.number, d.manifest, d.source ->> 'entrypoint' as entrypoint,
-  d.source ->> 'importMap' as "importMap", d.sha256, d.created_at as "createdAt"`;
+  d.source ->> 'importMap' as "importMap", d.sha256, d.name, d.created_at as "createdAt"`;
 
 /** Until the transaction ends, no other server changes which deployments of the project are active. */
 export async function lockActivations(tx: Sql, projectRef: string): Promise<void> {
@@ -83,22 +96,28 @@ export async function findDeployment(
   return rows[0];
 }
 
+/** What a deployment was made from, and what runs; undefined when it was deleted. */
+export async function readDeployment(
+  sql: Sql,
+  id: string,
+): Promise<{ source: Source; code: Uint8Array } | undefined> {
+  const { rows } = await sql.query<{ source: Source; code: Buffer }>(
+    'select source, code from deployments where id = $1',
+    [id],
+  );
+  return rows[0];
+}
+
 /** Records a deployment under the next number. Only under {@link lockActivations}. */
 export async function insertDeployment(
   tx: Sql,
   projectRef: string,
-  deployment: {
-    id: string;
-    slug: string;
-    manifest: unknown;
-    source: Source;
-    code: Uint8Array;
-    sha256: string;
-  },
+  deployment: NewDeployment,
 ): Promise<number> {
   const { rows } = await tx.query<{ number: number }>(
-    `insert into deployments (id, project_ref, function_slug, number, manifest, source, code, sha256)
-     select $1::uuid, $2::text, $3::text, coalesce(max(number), 0) + 1, $4::jsonb, $5::jsonb, $6::bytea, $7::text
+    `insert into deployments (id, project_ref, function_slug, number, manifest, source, code, sha256, name)
+     select $1::uuid, $2::text, $3::text, coalesce(max(number), 0) + 1, $4::jsonb, $5::jsonb, $6::bytea, $7::text,
+       $8::text
      from deployments where project_ref = $2 and function_slug = $3
      returning number`,
     [
@@ -109,6 +128,7 @@ export async function insertDeployment(
       JSON.stringify(deployment.source),
       Buffer.from(deployment.code),
       deployment.sha256,
+      deployment.name,
     ],
   );
   return rows[0]!.number;

@@ -7,7 +7,6 @@ import {
   ParseIntPipe,
   Post,
   Query,
-  Req,
   UseGuards,
 } from '@nestjs/common';
 import {
@@ -19,22 +18,14 @@ import {
   ServiceOnlyGuard,
   type Project,
 } from '#libs/platform';
-import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { DeployFunction } from '../deploy/deploy-function.js';
-import {
-  listDeployments,
-  listFunctions,
-  type DeploymentSummary,
-  type FunctionSummary,
-} from '../deploy/deployments.sql.js';
+import { listDeployments, listFunctions, type FunctionSummary } from '../deploy/deployments.sql.js';
 import { limits } from '../limits.js';
 import { checkSlug } from '../manifest/slug.js';
 import { FunctionLogs } from '../logs/function-logs.js';
-import { readDeployForm } from './deploy-form.js';
+import { functionJson, deploymentJson } from './function-json.js';
 
-/** Strict: `bundleOnly`, say, would deploy nothing, and here it is not to be had. */
-const deployQuery = z.strictObject({ slug: z.string().optional() });
 const logQuery = z.strictObject({
   invocation_id: z.uuid().optional(),
   level: z.enum(['debug', 'info', 'warn', 'error']).optional(),
@@ -51,15 +42,6 @@ export class ManagementController {
     private readonly logs: FunctionLogs,
   ) {}
 
-  @Post('deploy')
-  @HttpCode(201)
-  async deploy(@CurrentProject() project: Project, @Query() query: unknown, @Req() request: FastifyRequest) {
-    const { slug } = parseInput(deployQuery, query);
-    const deployRequest = await readDeployForm(request.body, request.headers['content-type'], slug);
-    const deployed = await this.deployFunction.deploy(project, deployRequest);
-    return { ...functionJson(deployed.function), created: deployed.created };
-  }
-
   @Get()
   async list(@CurrentProject() project: Project) {
     return (await this.deployFunction.list(project)).map(functionJson);
@@ -73,18 +55,18 @@ export class ManagementController {
   @Delete(':slug')
   async remove(@CurrentProject() project: Project, @Param('slug') slug: string) {
     await this.deployFunction.remove(project, checkSlug(slug));
-    return {};
+    return { message: 'ok' };
   }
 
-  /** The newest first. */
+  /** The newest first; those of a function that is out of service too, so that one of them can bring it back. */
   @Get(':slug/deployments')
   async deployments(@CurrentProject() { ref }: Project, @Param('slug') slug: string) {
-    const { active } = await this.#existing(ref, slug);
-    const deployments = await listDeployments(this.database, ref, slug, limits.listedDeployments);
+    const deployments = await listDeployments(this.database, ref, checkSlug(slug), limits.listedDeployments);
+    if (deployments.length === 0) throw missing(slug);
+    const [found] = await listFunctions(this.database, ref, slug);
     return deployments.map((deployment) => ({
       ...deploymentJson(deployment),
-      created_at: deployment.createdAt.getTime(),
-      active: deployment.id === active.id,
+      active: deployment.id === found?.active.id,
     }));
   }
 
@@ -109,31 +91,10 @@ export class ManagementController {
   async #existing(ref: string, slug: string): Promise<FunctionSummary> {
     const [found] = await listFunctions(this.database, ref, checkSlug(slug));
     if (found) return found;
-    throw new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
+    throw missing(slug);
   }
 }
 
-/** Times in milliseconds, as Supabase has them. */
-function functionJson(fn: FunctionSummary) {
-  return {
-    ...deploymentJson(fn.active),
-    slug: fn.slug,
-    name: fn.slug,
-    status: 'ACTIVE',
-    created_at: fn.createdAt.getTime(),
-    updated_at: fn.updatedAt.getTime(),
-    verify_jwt: (fn.active.manifest as { verify_jwt: boolean }).verify_jwt,
-  };
-}
-
-function deploymentJson(deployment: DeploymentSummary) {
-  return {
-    id: deployment.id,
-    version: deployment.number,
-    entrypoint_path: deployment.entrypoint,
-    import_map: deployment.importMap !== null,
-    import_map_path: deployment.importMap,
-    ezbr_sha256: deployment.sha256,
-    galley: deployment.manifest,
-  };
+function missing(slug: string): AppError {
+  return new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
 }

@@ -1,0 +1,31 @@
+import type { FastifyReply } from 'fastify';
+
+/** An answer of server-sent events (HTML standard §9.2): the client sees each as soon as it is sent. */
+export class EventStream {
+  constructor(private readonly reply: FastifyReply) {
+    const own = reply.getHeaders() as Record<string, string>;
+    reply.hijack();
+    reply.raw.writeHead(200, { ...own, 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
+    reply.raw.flushHeaders();
+  }
+
+  /** The client went away. */
+  get isClosed(): boolean {
+    return this.reply.raw.destroyed;
+  }
+
+  /** @param id by which the client says, when it comes again, what it has seen */
+  send(event: string, data: unknown, id?: string | number): void {
+    if (this.isClosed) return;
+    const idLine = id === undefined ? '' : `id: ${id}\n`;
+    this.reply.raw.write(`${idLine}event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  end(): void {
+    this.reply.raw.end();
+  }
+}
+
+export function wantsEventStream(accept: string | undefined): boolean {
+  return accept?.toLowerCase().includes('text/event-stream') ?? false;
+}
