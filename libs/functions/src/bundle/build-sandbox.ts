@@ -64,8 +64,9 @@ async function detect(cacheDirectory: string): Promise<BuildSandbox> {
 function newSandbox(uid: number | null, prefix: readonly string[]): BuildSandbox {
   return {
     uid,
+    // Root without its capabilities is a user like others: what it is to write must be its own.
     handOver: async (directory) => {
-      if (uid !== null) await execute('chown', ['-R', `${uid}:${uid}`, directory]);
+      if (process.getuid?.() === 0) await execute('chown', ['-R', `${uid ?? 0}:${uid ?? 0}`, directory]);
     },
     command: (args) => {
       const [program, ...rest] = [...prefix, denoBinary(), ...args];
@@ -79,7 +80,8 @@ async function works(sandbox: BuildSandbox, cacheDirectory: string): Promise<boo
   const scratch = await mkdtemp(join(tmpdir(), 'galley-probe-'));
   try {
     await sandbox.handOver(scratch);
-    if ((await lstat(cacheDirectory)).uid !== sandbox.uid) await sandbox.handOver(cacheDirectory);
+    if ((await lstat(cacheDirectory)).uid !== (sandbox.uid ?? process.getuid?.()))
+      await sandbox.handOver(cacheDirectory);
     const write = (directory: string) =>
       `Deno.removeSync(Deno.makeTempFileSync({ dir: ${JSON.stringify(directory)} }));`;
     const code = `${write(scratch)}${write(cacheDirectory)}`;
