@@ -70,7 +70,6 @@ export class Builds implements OnModuleInit {
       return await work({ id, log: (message) => log.add(message), succeed });
     } catch (error) {
       const message = error instanceof AppError ? error.message : 'Internal error';
-      log.add(message);
       await log.written();
       await endBuild(this.database, id, { status: 'failed', error: message }).catch((problem: unknown) =>
         this.logger.warn({ err: problem, build: id }, 'A build could not be recorded as failed'),
