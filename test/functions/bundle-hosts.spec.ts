@@ -20,6 +20,7 @@ describe('a package that brings install scripts', () => {
 
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'gr-'));
+    const realRegistry = spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim();
     const folder = join(scratch, 'package');
     const touch = (script: string) => `node -e "require('fs').writeFileSync('${scratch}/${script}-ran', '')"`;
     const scripts = Object.fromEntries(
@@ -33,6 +34,10 @@ describe('a package that brings install scripts', () => {
     const tarball = readFileSync(join(scratch, 'scripted.tgz'));
     registry = createServer((request, response) => {
       if (request.url === '/scripted.tgz') return void response.end(tarball);
+      // The bundler's own program comes from where it always does.
+      if (request.url !== '/scripted') {
+        return void response.writeHead(307, { location: new URL(request.url!, realRegistry).href }).end();
+      }
       const { port } = registry.address() as AddressInfo;
       const dist = {
         tarball: `http://127.0.0.1:${port}/scripted.tgz`,
@@ -143,15 +148,4 @@ describe('code is not imported from', () => {
       bundleSources(used.dataDir, { 'hello/index.ts': typed }, { check: true }),
     ).rejects.toMatchObject({ code: 'BUNDLE_ERROR' });
   });
-});
-
-it('takes text and bytes of its own files along', async () => {
-  const bundled = await bundle({
-    'hello/index.ts': `import page from './page.html' with { type: 'text' };
-      import bytes from './data.bin' with { type: 'bytes' };
-      export default () => new Response(page + bytes.length);`,
-    'hello/page.html': '<p>hello</p>',
-    'hello/data.bin': 'four',
-  });
-  expect(await answerOfBundle(used.runtime, bundled)).toBe('<p>hello</p>4');
 });

@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { newId } from '#libs/platform';
 import { bundleLimits as limits } from './bundle-limits.js';
 
-/** Bundles of the last day by a hash of their sources, `<dataDir>/cache/bundles/`, so that deploying the same again is quick. */
+const hashBytes = 32;
+
+/**
+ * Bundles of the last day by a hash of their sources, `<dataDir>/cache/bundles/`, so that deploying the same again is
+ * quick. Each file is the SHA-256 of the code, then the code.
+ */
 export class KeptBundles {
   readonly #directory: string;
 
@@ -32,7 +37,11 @@ export class KeptBundles {
     const path = join(this.#directory, key);
     try {
       const { mtimeMs } = await stat(path);
-      return Date.now() - mtimeMs < limits.keptBundleAgeMs ? await readFile(path) : null;
+      if (Date.now() - mtimeMs >= limits.keptBundleAgeMs) return null;
+      const kept = await readFile(path);
+      const code = kept.subarray(hashBytes);
+      // A disk that failed or a power cut may have left something else than what was written.
+      return hashOf(code).equals(kept.subarray(0, hashBytes)) ? code : null;
     } catch {
       return null;
     }
@@ -41,7 +50,7 @@ export class KeptBundles {
   async keep(key: string, code: Uint8Array): Promise<void> {
     await mkdir(this.#directory, { recursive: true });
     const draft = join(this.#directory, `.${newId()}`);
-    await writeFile(draft, code);
+    await writeFile(draft, Buffer.concat([hashOf(code), code]));
     await rename(draft, join(this.#directory, key));
     await this.#prune();
   }
@@ -58,4 +67,8 @@ export class KeptBundles {
     aged.sort((a, b) => b.mtimeMs - a.mtimeMs);
     await Promise.all(aged.slice(limits.keptBundles).map(({ path }) => rm(path, { force: true })));
   }
+}
+
+function hashOf(code: Uint8Array): Buffer {
+  return createHash('sha256').update(code).digest();
 }

@@ -128,7 +128,8 @@ class BuildLog {
 
   /** A message of several lines is as many lines. Beyond `limits.buildLogLines` nothing is added. */
   add(message: string): void {
-    for (const text of message.split('\n')) {
+    // PostgreSQL takes no zero bytes.
+    for (const text of message.replaceAll('\0', '').split('\n')) {
       if (this.#count >= limits.buildLogLines) return;
       this.#count += 1;
       const isLast = this.#count === limits.buildLogLines;

@@ -314,7 +314,7 @@ async function refuseMissingSecrets(tx: Sql, projectRef: string, manifest: Manif
     status: 400,
     message:
       rows.map(({ name }) => `permissions.secrets: the secret ${name} is not set`).join('; ') +
-      `; set it by POST /v1/projects/${projectRef}/secrets, then deploy again`,
+      `; set it by \`galley secrets set\` or POST /v1/projects/${projectRef}/secrets, then deploy again`,
   });
 }
 
