@@ -14,7 +14,7 @@ export async function* eventsOf(response: Response): AsyncGenerator<SentEvent> {
     text += decoder.decode(chunk as Uint8Array, { stream: true });
     const blocks = text.split('\n\n');
     text = blocks.pop()!;
-    for (const block of blocks) {
+    for (const block of blocks.filter((one) => !one.startsWith(':'))) {
       const fields = new Map(block.split('\n').map((line) => line.split(/: (.*)/s) as [string, string]));
       yield { event: fields.get('event')!, id: fields.get('id'), data: JSON.parse(fields.get('data')!) };
     }

@@ -18,6 +18,8 @@ export const limits = {
   buildSilenceMs: 30_000,
   /** How soon who follows a build's log sees a new line, whichever server builds. */
   buildPollMs: 200,
+  /** How often something passes on a stream of events, so that no proxy takes it for dead. */
+  eventStreamKeepAliveMs: 15_000,
 
   memoryMb: { min: 32, max: 8192 },
   timeoutMs: { min: 100, max: 900_000 },

@@ -1,4 +1,5 @@
 import type { FastifyReply } from 'fastify';
+import { limits } from '../limits.js';
 
 /** An answer of server-sent events (HTML standard §9.2): the client sees each as soon as it is sent. */
 export class EventStream {
@@ -7,6 +8,9 @@ export class EventStream {
     reply.hijack();
     reply.raw.writeHead(200, { ...own, 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
     reply.raw.flushHeaders();
+    // Proxies cut connections on which nothing passes; a line that begins with a colon is a comment.
+    const timer = setInterval(() => reply.raw.write(':\n\n'), limits.eventStreamKeepAliveMs).unref();
+    reply.raw.once('close', () => clearInterval(timer));
   }
 
   /** The client went away. */
