@@ -52,6 +52,15 @@ describe('the management API of functions', () => {
       expect([await answerOf('left'), await answerOf('right')]).toEqual(['left', 'right']);
     });
 
+    it('also those that are active already', async () => {
+      const left = await upload('left', answering('left'), '&bundleOnly=true');
+      const right = await upload('right', answering('right again'), '&bundleOnly=true');
+      expect(left.body).toMatchObject({ version: 1, active: true, created: false });
+      const updated = await server.manage('PUT', '/functions', [entryOf(left), entryOf(right)]);
+      expect(updated).toMatchObject({ status: 200, body: { functions: [{ version: 1 }, { version: 2 }] } });
+      expect([await answerOf('left'), await answerOf('right')]).toEqual(['left', 'right again']);
+    });
+
     it('or activates none of them', async () => {
       const next = await upload('left', answering('next'), '&bundleOnly=true');
       const wrong = { ...entryOf(next), slug: 'right', version: 7 };

@@ -16,6 +16,7 @@ const entry = z.strictObject({
     error: 'expected ACTIVE; a function is ended by DELETE, or by POST …/deactivate',
   }),
   version: z.int().min(1),
+  /** Of the function or of its deployment, whichever the client was last told; nothing is made of it. */
   created_at: z.int().optional(),
   verify_jwt: z.boolean().optional(),
   import_map: z.boolean().optional(),
@@ -36,7 +37,7 @@ export async function checkBulkUpdate(
   body: unknown,
 ): Promise<DeploymentName[]> {
   const given = parseInput(z.object({ functions: entries }), { functions: body }).functions;
-  for (const [index, { slug, version, status: _, ...rest }] of given.entries()) {
+  for (const [index, { slug, version, status: _, created_at: __, ...rest }] of given.entries()) {
     const where = `functions.${index}`;
     const found = await findDeployment(sql, projectRef, checkSlug(slug), version);
     if (!found) throw invalidRequest(`${where}: function ${slug} has no deployment ${version}`);
