@@ -99,7 +99,7 @@ export class DenoRuntime implements FunctionRuntime {
   async #start(spec: InstanceSpec): Promise<FunctionInstance> {
     const began = performance.now();
     const uid = this.sandbox.jailer ? null : this.sandbox.uidOf(spec.deploymentId);
-    const deployment = await this.deployments.of(spec.deploymentId, uid, () => spec.code());
+    const deployment = await this.deployments.of(spec.deploymentId, uid, () => spec.files());
     const warm = this.#takeWarm(spec, deployment);
     const started = warm ?? (await this.#startFor(spec, deployment));
     const instance = this.#instance(started, spec, began);
