@@ -2,7 +2,7 @@ import { consoleSource } from './loader/console.js';
 import { lambdaSource } from './loader/lambda.js';
 import { legacyServeSource } from './loader/legacy-serve.js';
 import { lifecycleSource } from './loader/lifecycle.js';
-import { nodeHttpSource } from './loader/node-http.js';
+import { nodeModulesSource } from './loader/node-modules.js';
 import { unloadMark } from './loader/protocol.js';
 import { serveSource } from './loader/serve.js';
 
@@ -37,7 +37,7 @@ async function tellEnd(id) {
 
 /** Imports the function and serves what it exports, unless it serves by itself. */
 const entrySource = String.raw`
-await prepareNodeHttp();
+await prepareNodeModules();
 const exported = await import(codeUrl);
 if (!serving) {
   const { default: main, handler } = exported;
@@ -84,7 +84,7 @@ globalThis.Worker = class Worker {
   serveSource,
   legacyServeSource,
   lambdaSource,
-  nodeHttpSource,
+  nodeModulesSource,
   inputSource,
   entrySource,
 ].join('');
