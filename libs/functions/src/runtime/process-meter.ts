@@ -1,5 +1,6 @@
 import { closeSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import type { InstanceUsage } from './function-runtime.js';
+import { runtimeLimits as limits } from './runtime-limits.js';
 
 /** AT_PAGESZ of this process's auxiliary vector (getauxval(3)): `statm` counts in pages, which differ between machines. */
 const pageBytes = process.platform === 'linux' ? readPageBytes() : 4096;
@@ -34,6 +35,8 @@ export class ProcessMeter {
   readonly #threads = new Map<string, { fd: number; nanoseconds: number }>();
   readonly #measurements = new Set<Measurement>();
   #endedThreadsNanoseconds = 0;
+  #threadsListedAt = -Infinity;
+  #peakBytes: number | null = null;
   #open: boolean;
 
   constructor(private readonly pid: number) {
@@ -44,7 +47,7 @@ export class ProcessMeter {
   /** Begins to measure an invocation; the returned function ends that and tells what was used since. */
   begin(): () => InstanceUsage {
     const residentBytes = this.#lookAtMemory();
-    this.#resetPeak();
+    if (residentBytes !== this.#peakBytes) this.#resetPeak();
     const measurement: Measurement = { beganCpuMs: this.#cpuMs(), peakMemoryBytes: residentBytes };
     this.#measurements.add(measurement);
     return () => {
@@ -97,6 +100,7 @@ export class ProcessMeter {
   #lookAtMemory(): number | null {
     const status = this.#read('status') ?? '';
     const peakBytes = bytesOf(peakPattern.exec(status));
+    this.#peakBytes = peakBytes;
     for (const measurement of this.#measurements) {
       if (peakBytes === null) break;
       measurement.peakMemoryBytes = Math.max(measurement.peakMemoryBytes ?? 0, peakBytes);
@@ -114,6 +118,16 @@ export class ProcessMeter {
   }
 
   #readThreads(): void {
+    // Listing costs more than reading; a new thread is counted from its beginning when it is seen.
+    const now = performance.now();
+    if (now - this.#threadsListedAt >= limits.lookMs / 2) {
+      this.#threadsListedAt = now;
+      this.#listThreads();
+    }
+    for (const [id, thread] of this.#threads) this.#readThread(id, thread);
+  }
+
+  #listThreads(): void {
     let ids: string[];
     try {
       ids = readdirSync(`${this.#root}/task`);
@@ -128,7 +142,6 @@ export class ProcessMeter {
         // It ended between the listing and now.
       }
     }
-    for (const [id, thread] of this.#threads) this.#readThread(id, thread);
   }
 
   #readThread(id: string, thread: { fd: number; nanoseconds: number }): void {
