@@ -65,6 +65,7 @@ export class ProvisionedInstances {
     for (const [key, letGo] of this.#kept) if (!kept.has(key)) letGo();
     this.#kept = kept;
   }
+
   #tellFailure(slug: string, error: unknown): void {
     const { message, details, cause } = error as AppError;
     this.logger.warn(
