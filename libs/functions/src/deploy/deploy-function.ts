@@ -65,6 +65,8 @@ export interface Deployed {
  */
 @Injectable()
 export class DeployFunction {
+  readonly #listeners: (() => void)[] = [];
+
   constructor(
     private readonly database: PlatformDatabase,
     @Inject(CONFIG) private readonly config: Config,
@@ -209,7 +211,7 @@ export class DeployFunction {
    * @throws AppError `not_found` (404)
    */
   async settle(project: Project, slug: string): Promise<FunctionSummary> {
-    return this.database.transaction(async (tx) => {
+    const settled = await this.database.transaction(async (tx) => {
       await lockActivations(tx, project.ref);
       const [found] = await listFunctions(tx, project.ref, slug);
       if (!found) throw notFound(`There is no function ${slug}`);
@@ -218,9 +220,20 @@ export class DeployFunction {
         manifest: parseManifest(slug, manifest),
       }));
       await settlePermissions(project, slug, answering, await watchedTables(tx, project.ref));
-      forgetDeployment(project, slug);
       return found;
     });
+    this.#tellChange(project, slug);
+    return settled;
+  }
+
+  /** Calls `listener` each time that this process changed what answers. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  #tellChange(project: Project, slug: string): void {
+    forgetDeployment(project, slug);
+    for (const listener of this.#listeners) listener();
   }
 
   /** A recorded deployment whose secrets are there. */
@@ -247,7 +260,7 @@ export class DeployFunction {
       return work(tx);
     });
     if (!done) return false;
-    forgetDeployment(project, slug);
+    this.#tellChange(project, slug);
     await this.database.transaction(async (tx) => {
       await lockActivations(tx, project.ref);
       const [again] = await listFunctions(tx, project.ref, slug);
