@@ -115,8 +115,10 @@ describe('the auth protocol', () => {
     });
   });
 
-  it('publishes no keys, its secret having no public half', async () => {
-    expect((await call(server, 'GET', '.well-known/jwks.json')).body).toEqual({ keys: [] });
+  it('publishes what sessions are verified with, and nothing more', async () => {
+    const { keys } = (await call(server, 'GET', '.well-known/jwks.json')).body as { keys: object[] };
+    expect(keys).toEqual([expect.objectContaining({ kty: 'EC', alg: 'ES256', kid: expect.any(String) })]);
+    expect(keys[0]).not.toHaveProperty('d');
     expect((await call(server, 'GET', 'health')).body).toMatchObject({ name: 'Galley' });
   });
 

@@ -90,7 +90,7 @@ describe('a build', () => {
 
   it('tells its log while it runs, and then the function', async () => {
     const response = await stream('live', answering('live'));
-    expect(response.headers.get('content-type')).toBe('text/event-stream');
+    expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     const events = await all(eventsOf(response));
     expect(events[0]).toMatchObject({ event: 'build', data: { id: expect.any(String) } });
     expect(events.slice(1, -1).map(({ event }) => event)).toEqual(

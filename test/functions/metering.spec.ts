@@ -107,6 +107,28 @@ describe('what an invocation is charged with', () => {
     expect(second!.wall_ms).toBeGreaterThanOrEqual(1000);
   });
 
+  it('is an equal part for each of those that run at once', async () => {
+    await server.deploy(
+      'shared',
+      `${burn}
+      let calls = 0, go; const both = new Promise((resolve) => (go = resolve));
+      Deno.serve(async () => {
+        if (++calls === 2) { burn(400); go(); }
+        await both;
+        return new Response();
+      });`,
+      { concurrency: 2, max_instances: 1, check: false },
+    );
+    const began = performance.now();
+    await Promise.all([server.call('shared'), server.call('shared')]);
+    const elapsedMs = performance.now() - began;
+    const [one, other] = await invocationsOf('shared', 2);
+    expect(one!.cpu_ms + other!.cpu_ms).toBeGreaterThan(100);
+    // Charged to both in full, it would be twice what one thread can have used.
+    expect(one!.cpu_ms + other!.cpu_ms).toBeLessThan(elapsedMs);
+    expect(Math.abs(one!.cpu_ms - other!.cpu_ms)).toBeLessThan(100);
+  });
+
   it('of an event is known when its background work has ended, or its worker stops', async () => {
     await server.deploy(
       'patient',

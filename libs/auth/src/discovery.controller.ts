@@ -1,5 +1,5 @@
 import { Controller, Get, Header, Inject, UseFilters, UseGuards } from '@nestjs/common';
-import { CONFIG, KeyRequiredGuard, type Config } from '#libs/platform';
+import { CONFIG, CurrentProject, KeyRequiredGuard, type Config, type Project } from '#libs/platform';
 import { AuthErrorFilter } from './auth-error.filter.js';
 
 /** The social providers that clients look for in the settings. */
@@ -60,10 +60,10 @@ export class DiscoveryController {
     };
   }
 
-  /** Empty: an HS256 secret has no public half, so clients verify such tokens by asking `GET /user`. */
+  /** What people's tokens are verified with. Keys are of the project's secret, which has no public half. */
   @Get('.well-known/jwks.json')
   @Header('Cache-Control', 'public, max-age=600')
-  jwks(): object {
-    return { keys: [] };
+  jwks(@CurrentProject() project: Project): object {
+    return project.tokens.jwks;
   }
 }

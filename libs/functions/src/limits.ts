@@ -59,8 +59,8 @@ export const limits = {
   trafficParts: 10,
   /** The part of this host's instances that `min_instances` may take, of all functions together: others need room. */
   provisionedShare: 0.5,
-  /** How often a process asks which functions want instances to be kept ready. */
-  provisionedLookMs: 1_000,
+  /** How often a process asks which functions want instances to be kept ready, beside when it changed that itself. */
+  provisionedLookMs: 5_000,
 
   secretsPerProject: 100,
   /** A secret's value: Supabase's bound. */

@@ -33,7 +33,7 @@ export class SessionResponses {
   async of(project: Project, open: OpenSession): Promise<SessionResponse> {
     const lifetimeSeconds = this.config.auth.jwtExpirySeconds;
     const claims = accessTokenClaims(open.user, open.session, `${project.apiUrl}/auth/v1`);
-    const accessToken = project.tokens.sign(claims, lifetimeSeconds);
+    const accessToken = project.tokens.signForPerson(claims, lifetimeSeconds);
     return {
       access_token: accessToken,
       token_type: 'bearer',

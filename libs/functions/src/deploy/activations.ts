@@ -37,6 +37,8 @@ interface Usable {
 /** Decides which deployments answer for a function: one, several, or none. */
 @Injectable()
 export class Activations {
+  readonly #listeners: (() => void)[] = [];
+
   constructor(
     private readonly database: PlatformDatabase,
     private readonly host: HostSupport,
@@ -123,7 +125,7 @@ export class Activations {
    * @throws AppError `not_found` (404)
    */
   async settle(project: Project, slug: string): Promise<FunctionSummary> {
-    return this.database.transaction(async (tx) => {
+    const settled = await this.database.transaction(async (tx) => {
       await lockActivations(tx, project.ref);
       const [found] = await listFunctions(tx, project.ref, slug);
       if (!found) throw notFound(`There is no function ${slug}`);
@@ -132,9 +134,15 @@ export class Activations {
         manifest: parseManifest(slug, manifest),
       }));
       await settlePermissions(project, slug, answering, await watchedTables(tx, project.ref));
-      forgetDeployment(project, slug);
       return found;
     });
+    this.#tellChange(project, slug);
+    return settled;
+  }
+
+  /** Calls `listener` each time that this process changed what answers. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   /**
@@ -171,6 +179,11 @@ export class Activations {
     }
   }
 
+  #tellChange(project: Project, slug: string): void {
+    forgetDeployment(project, slug);
+    for (const listener of this.#listeners) listener();
+  }
+
   /** A recorded deployment whose secrets are there. */
   async #usable(tx: Sql, project: Project, { slug, number }: DeploymentName): Promise<Usable> {
     const deployment = await findDeployment(tx, project.ref, slug, number);
@@ -187,7 +200,7 @@ export class Activations {
       return work(tx);
     });
     if (!done) return false;
-    forgetDeployment(project, slug);
+    this.#tellChange(project, slug);
     await this.database.transaction(async (tx) => {
       await lockActivations(tx, project.ref);
       const [again] = await listFunctions(tx, project.ref, slug);

@@ -21,10 +21,12 @@ export function unauthorizedFrom(error: AppError, authorization: string | undefi
       return unauthorized('UNAUTHORIZED_INVALID_JWT_FORMAT', error.message, error);
     case 'token_algorithm_unsupported':
       return isAsymmetric(authorization)
-        ? unauthorized('UNAUTHORIZED_ASYMMETRIC_JWT', 'Invalid JWT: only HS256 tokens are accepted', error)
+        ? unauthorized('UNAUTHORIZED_ASYMMETRIC_JWT', `Invalid JWT: ${error.message}`, error)
         : unauthorized('UNAUTHORIZED_UNSUPPORTED_TOKEN_ALGORITHM', error.message, error);
-    default:
-      return unauthorized('UNAUTHORIZED_LEGACY_JWT', `Invalid JWT: ${error.message}`, error);
+    default: {
+      const code = isAsymmetric(authorization) ? 'UNAUTHORIZED_ASYMMETRIC_JWT' : 'UNAUTHORIZED_LEGACY_JWT';
+      return unauthorized(code, `Invalid JWT: ${error.message}`, error);
+    }
   }
 }
 

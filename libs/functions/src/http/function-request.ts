@@ -31,19 +31,16 @@ export function forwardedHeaders(request: FastifyRequest): Record<string, string
   const { project, requestId } = request.galley;
   const { host } = request.headers;
   if (host !== undefined && !hostPattern.test(host)) throw invalidRequest('The Host header is not valid');
-  const headers = Object.fromEntries(
-    Object.entries(request.headers).filter(
-      ([name]) => !name.startsWith('x-galley-') && name !== 'sb-api-key',
-    ),
-  );
+  const headers: Record<string, string | string[] | undefined> = {};
+  for (const name in request.headers) {
+    if (!name.startsWith('x-galley-') && name !== 'sb-api-key') headers[name] = request.headers[name];
+  }
   const authorization = translatedKey(request, project);
-  return {
-    ...headers,
-    ...(authorization && { authorization }),
-    'x-forwarded-for': (request.ips ?? [request.ip]).toReversed().join(', '),
-    'x-forwarded-proto': headers['x-forwarded-proto'] ?? 'http',
-    'x-request-id': requestId,
-  };
+  if (authorization) headers['authorization'] = authorization;
+  headers['x-forwarded-for'] = (request.ips ?? [request.ip]).toReversed().join(', ');
+  headers['x-forwarded-proto'] ??= 'http';
+  headers['x-request-id'] = requestId;
+  return headers;
 }
 
 function translatedKey(request: FastifyRequest, project: Project): string | undefined {

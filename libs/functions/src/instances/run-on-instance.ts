@@ -19,7 +19,6 @@ export async function runOnInstance<T>(
   const { slot, wallTimeMs, signal, stop } = run;
   const { instance } = slot;
   const ended = new AbortController();
-  const done = new AbortController();
   const end = (reason: KillReason, error: unknown) => {
     stop(reason);
     ended.abort(error);
@@ -30,10 +29,11 @@ export async function runOnInstance<T>(
     ended.abort(invocationError(instance.exit, undefined));
   };
   const timer = setTimeout(() => end('wall-time', timeIsUp()), wallTimeMs);
-  // Removed when done: an instance outlives very many invocations.
-  signal.addEventListener('abort', () => end('cancelled', signal.reason), { signal: done.signal });
-  slot.gone.signal.addEventListener('abort', () => void onGone(), { signal: done.signal });
-  if (slot.gone.signal.aborted) void onGone();
+  const onCancel = () => end('cancelled', signal.reason);
+  const { signal: gone } = slot.gone;
+  signal.addEventListener('abort', onCancel);
+  gone.addEventListener('abort', onGone);
+  if (gone.aborted) void onGone();
   const interrupted = new Promise<never>((_, reject) => {
     ended.signal.addEventListener('abort', () => reject(ended.signal.reason as Error));
   });
@@ -45,7 +45,9 @@ export async function runOnInstance<T>(
     throw instance.stopping ? invocationError(await instance.exited, error) : error;
   } finally {
     clearTimeout(timer);
-    done.abort();
+    signal.removeEventListener('abort', onCancel);
+    // An instance outlives very many invocations.
+    gone.removeEventListener('abort', onGone);
   }
 }
 

@@ -55,6 +55,11 @@ export class ActiveDeployments {
     return this.#known(project, slug, undefined);
   }
 
+  /** Calls `listener` each time that this process changed what answers. */
+  onChange(listener: () => void): void {
+    this.activations.onChange(listener);
+  }
+
   /** The functions of all projects that want instances to be kept ready. */
   provisioned(): Promise<{ projectRef: string; slug: string }[]> {
     return provisionedFunctions(this.database);

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { AppError, CONFIG, newId, type Config, type Project } from '#libs/platform';
+import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Server } from 'node:net';
 import { Secrets } from '../secrets/secrets.js';
 import { region } from '../region.js';
@@ -37,10 +38,9 @@ export class FunctionEnvironment {
       SUPABASE_PUBLIC_URL: project.apiUrl,
       SUPABASE_ANON_KEY: keys.anonKey,
       SUPABASE_PUBLISHABLE_KEYS: JSON.stringify({ default: keys.publishableKey }),
-      ...(permissions.service_role && {
-        SUPABASE_SERVICE_ROLE_KEY: keys.serviceRoleKey,
-        SUPABASE_SECRET_KEYS: JSON.stringify({ default: keys.secretKey }),
-      }),
+      SUPABASE_JWKS: JSON.stringify(project.tokens.jwks),
+      ...(permissions.service_role && { SUPABASE_SERVICE_ROLE_KEY: keys.serviceRoleKey }),
+      SUPABASE_SECRET_KEYS: JSON.stringify({ default: permissions.service_role ? keys.secretKey : noKey() }),
       SB_REGION: region,
       SB_EXECUTION_ID: newId(),
       DENO_DEPLOYMENT_ID: `${project.ref}_${deployment.slug}_${deployment.number}`,
@@ -91,4 +91,12 @@ export class FunctionEnvironment {
       message: `The function declares secrets that are not set: ${missing.join(', ')}`,
     });
   }
+}
+
+/**
+ * `withSupabase` of npm:@supabase/server makes an admin client before it calls any handler and fails without a key. This
+ * one opens nothing, and nobody else knows it, so that nobody can pass for its holder either.
+ */
+function noKey(): string {
+  return `sb_secret_not_granted_${randomBytes(16).toString('hex')}`;
 }

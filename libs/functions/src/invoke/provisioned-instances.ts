@@ -5,14 +5,18 @@ import { limits } from '../limits.js';
 import { ActiveDeployments } from './active-deployments.js';
 import { InstanceSpecs } from './instance-specs.js';
 
+/** Between looks while it is not known yet where functions reach the API: until the server listens. */
+const notReadyMs = 50;
+
 /**
- * Keeps `min_instances` of the deployments that answer ready in this process. It looks every now and then which those
- * are, so that a deployment's instances come and go with its activation, whichever process did that.
+ * Keeps `min_instances` of the deployments that answer ready in this process. It looks which those are when this
+ * process changed that, and every now and then, since others do so too.
  */
 @Injectable()
 export class ProvisionedInstances {
   #timer: NodeJS.Timeout | undefined;
-  #running = false;
+  #isRunning = false;
+  #looking: Promise<void> = Promise.resolve();
   /** Keys of the pool → what lets their instances go. */
   #kept = new Map<string, () => void>();
 
@@ -25,22 +29,28 @@ export class ProvisionedInstances {
   ) {}
 
   start(): void {
-    this.#running = true;
-    void this.#lookAgain();
+    this.#isRunning = true;
+    this.deployments.onChange(() => void this.#lookNow());
+    void this.#lookNow();
   }
 
   stop(): void {
-    this.#running = false;
+    this.#isRunning = false;
     clearTimeout(this.#timer);
   }
 
-  async #lookAgain(): Promise<void> {
-    await this.#look().catch((error: unknown) => {
-      this.logger.warn({ err: error }, 'The instances to be kept ready could not be looked up');
-    });
-    if (this.#running) {
-      this.#timer = setTimeout(() => void this.#lookAgain(), limits.provisionedLookMs).unref();
-    }
+  async #lookNow(): Promise<void> {
+    if (!this.#isRunning) return;
+    this.#looking = this.#looking
+      .then(() => this.#look())
+      .catch((error: unknown) => {
+        this.logger.warn({ err: error }, 'The instances to be kept ready could not be looked up');
+      });
+    await this.#looking;
+    if (!this.#isRunning) return;
+    clearTimeout(this.#timer);
+    const waitMs = this.specs.areReady ? limits.provisionedLookMs : notReadyMs;
+    this.#timer = setTimeout(() => void this.#lookNow(), waitMs).unref();
   }
 
   /** Brings the pool in line with what answers now. */
@@ -66,6 +76,7 @@ export class ProvisionedInstances {
     for (const [key, letGo] of this.#kept) if (!kept.has(key)) letGo();
     this.#kept = kept;
   }
+
   #tellFailure(slug: string, error: unknown): void {
     const { message, details, cause } = error as AppError;
     this.logger.warn(

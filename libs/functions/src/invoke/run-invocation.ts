@@ -92,8 +92,10 @@ export class RunInvocation {
     let observed: Observed | undefined;
     const { signal } = call.request;
     const cancel = new AbortController();
+    const asked = new AbortController();
     const onGone = () => {
       if (!observed || call.trigger.kind === 'event') cancel.abort(gone());
+      asked.abort(gone());
     };
     if (signal.aborted) onGone();
     signal.addEventListener('abort', onGone);
@@ -102,8 +104,8 @@ export class RunInvocation {
       const timed = { ...options, wallTimeMs: wallTimeMs(deployment.manifest, call) };
       await this.pool.withInstance(key, makeSpec, timed, cancel.signal, async (instance, start, ended) => {
         observed = observe(instance, start);
-        const request = requestOf(project, deployment, call);
-        await converse(observed, { ...request, signal: AbortSignal.any([signal, ended]) }, waiting);
+        ended.addEventListener('abort', () => asked.abort(ended.reason));
+        await converse(observed, requestOf(project, deployment, call, asked.signal), waiting);
         if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
       });
       return { observed, error: undefined };
@@ -171,7 +173,12 @@ async function backgroundEnded(instance: FunctionInstance, call: InvocationCall)
 }
 
 /** The request as the function gets it, with the invocation's token. */
-function requestOf(project: Project, deployment: ActiveDeployment, call: InvocationCall) {
+function requestOf(
+  project: Project,
+  deployment: ActiveDeployment,
+  call: InvocationCall,
+  signal: AbortSignal,
+): InvocationRequest {
   const { manifest, role, slug } = deployment;
   const claims = {
     invocation_id: call.invocationId,
@@ -194,6 +201,7 @@ function requestOf(project: Project, deployment: ActiveDeployment, call: Invocat
     headers: { ...headers, 'x-request-id': call.requestId, ...ownHeaders },
     body,
     isUpgrade,
+    signal,
   };
 }
 

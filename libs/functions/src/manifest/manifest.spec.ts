@@ -32,6 +32,7 @@ describe('a manifest', () => {
       verify_jwt: true,
       memory_mb: 256,
       timeout_ms: 30_000,
+      websocket_timeout_ms: 400_000,
       max_instances: 4,
       min_instances: 0,
       concurrency: 1,

@@ -93,6 +93,8 @@ export class DenoRuntime implements FunctionRuntime {
       return await this.#start(spec);
     } catch (error) {
       throw hostError(error);
+    } finally {
+      if (this.sandbox.jailer) setImmediate(() => void this.#warm.fill());
     }
   }
 

@@ -117,7 +117,7 @@ export interface InvocationRequest {
   readonly method: string;
   /** Path and query as the function should see them. */
   readonly path: string;
-  /** `host` and `x-forwarded-proto` make up the URL that the function sees. Hop-by-hop headers are dropped. */
+  /** `host` and `x-forwarded-proto` make up the URL that the function sees. Names are in lower case; hop-by-hop headers are dropped. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Readable | Buffer | string | null;
   /** Aborting closes the connection, which aborts `request.signal` inside the function. */

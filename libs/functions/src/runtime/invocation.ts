@@ -20,10 +20,10 @@ const hopByHop = new Set([
 export function requestHeaders(request: InvocationRequest): Record<string, string | string[]> {
   const streams = request.body !== null && typeof request.body === 'object' && !Buffer.isBuffer(request.body);
   const headers: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(request.headers)) {
-    const lower = name.toLowerCase();
-    if (value === undefined || hopByHop.has(lower) || (lower === 'content-length' && !streams)) continue;
-    headers[lower] = value;
+  for (const name in request.headers) {
+    const value = request.headers[name];
+    if (value === undefined || hopByHop.has(name) || (name === 'content-length' && !streams)) continue;
+    headers[name] = value;
   }
   headers[invocationHeader] = request.invocationId;
   return headers;
@@ -33,7 +33,8 @@ export function responseHeaders(
   received: Record<string, string | string[] | undefined>,
 ): Record<string, string | string[]> {
   const headers: Record<string, string | string[]> = {};
-  for (const [name, value] of Object.entries(received)) {
+  for (const name in received) {
+    const value = received[name];
     if (value !== undefined && !hopByHop.has(name)) headers[name] = value;
   }
   return headers;

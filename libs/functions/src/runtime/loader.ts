@@ -4,7 +4,7 @@ import { consoleSource } from './loader/console.js';
 import { lambdaSource } from './loader/lambda.js';
 import { legacyServeSource } from './loader/legacy-serve.js';
 import { lifecycleSource } from './loader/lifecycle.js';
-import { nodeHttpSource } from './loader/node-http.js';
+import { nodeModulesSource } from './loader/node-modules.js';
 import { unloadMark } from './loader/protocol.js';
 import { serveSource } from './loader/serve.js';
 
@@ -40,7 +40,7 @@ async function tellEnd(id) {
 /** Imports the function and serves what it exports, unless it serves by itself. */
 const beginSource = String.raw`
 async function begin(codeUrl) {
-  await prepareNodeHttp(codeUrl);
+  await prepareNodeModules(codeUrl);
   const exported = await import(codeUrl);
   if (serving) return;
   const { default: main, handler } = exported;
@@ -85,7 +85,7 @@ globalThis.Worker = class Worker {
   serveSource,
   legacyServeSource,
   lambdaSource,
-  nodeHttpSource,
+  nodeModulesSource,
   beginSource,
   bootSource,
   inputSource,

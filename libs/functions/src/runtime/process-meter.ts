@@ -1,6 +1,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { InstanceUsage } from './function-runtime.js';
+import { runtimeLimits as limits } from './runtime-limits.js';
 
 /** Whether what a process uses can be read from outside: without it there is neither a meter nor a limit on processor time. */
 export const canMeter = process.platform === 'linux' && existsSync('/proc/self/schedstat');
@@ -52,6 +53,8 @@ export class ProcessMeter {
   #unclaimedMs = 0;
   /** Of the monotonic clock. */
   #lookedAtMs = performance.now();
+  #threadsListedAtMs = -Infinity;
+  #peakBytes: number | null = null;
   #open: boolean;
 
   constructor(private readonly pid: number) {
@@ -64,7 +67,7 @@ export class ProcessMeter {
   begin(): () => InstanceUsage {
     this.#charge();
     const residentBytes = this.#lookAtMemory();
-    this.#resetPeak();
+    if (residentBytes !== this.#peakBytes) this.#resetPeak();
     const measurement: Measurement = { cpuMs: 0, peakMemoryBytes: residentBytes };
     this.#measurements.add(measurement);
     return () => {
@@ -172,6 +175,7 @@ export class ProcessMeter {
   #lookAtMemory(): number | null {
     const status = this.#read('status') ?? '';
     const peakBytes = bytesOf(peakPattern.exec(status));
+    this.#peakBytes = peakBytes;
     for (const measurement of this.#measurements) {
       if (peakBytes === null) break;
       measurement.peakMemoryBytes = Math.max(measurement.peakMemoryBytes ?? 0, peakBytes);
@@ -189,6 +193,16 @@ export class ProcessMeter {
   }
 
   #readThreads(): void {
+    // Listing costs more than reading; a new thread is counted from its beginning when it is seen.
+    const now = performance.now();
+    if (now - this.#threadsListedAtMs >= limits.lookMs / 2) {
+      this.#threadsListedAtMs = now;
+      this.#listThreads();
+    }
+    for (const [id, thread] of this.#threads) this.#readThread(id, thread);
+  }
+
+  #listThreads(): void {
     let ids: string[];
     try {
       ids = readdirSync(`${this.#root}/task`);
@@ -203,7 +217,6 @@ export class ProcessMeter {
         // It ended between the listing and now.
       }
     }
-    for (const [id, thread] of this.#threads) this.#readThread(id, thread);
   }
 
   #readThread(id: string, thread: { fd: number; nanoseconds: number }): void {

@@ -34,15 +34,13 @@ export class WarmProcesses {
     return this.#ready.length;
   }
 
-  /** One that is ready, or null. */
+  /** One that is ready, or null. {@link fill} when the function that it is for runs: that comes first. */
   take(): WarmProcess | null {
     this.#starts.push(Date.now());
-    const process = this.#ready.shift() ?? null;
-    setImmediate(() => void this.fill());
-    return process;
+    return this.#ready.shift() ?? null;
   }
 
-  /** Starts as many as are missing, one after the other: they shall not take the time of those that are needed now. */
+  /** Starts as many as are missing, one after the other. */
   async fill(): Promise<void> {
     if (this.#starting) return;
     this.#starting = true;

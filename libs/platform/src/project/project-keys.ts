@@ -3,7 +3,7 @@ import { SignJWT } from 'jose';
 
 /** Everything secret that a project's clients are checked against. Sealed at rest. */
 export interface ProjectKeys {
-  /** HS256 secret of all tokens: legacy keys, sessions, signed URLs, function tokens. */
+  /** HS256 secret of legacy keys, signed URLs and function tokens; the key pair of people's tokens is derived from it. */
   readonly jwtSecret: string;
   /** Legacy keys: JWTs with role `anon` and `service_role`. */
   readonly anonKey: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { SignJWT } from 'jose';
+import { createLocalJWKSet, jwtVerify, SignJWT, type JSONWebKeySet } from 'jose';
 import { limits } from '../limits.js';
 import { ProjectTokens } from './project-tokens.js';
 
@@ -17,6 +17,22 @@ describe("a project's token", () => {
   it('is good when the project signed it', async () => {
     const claims = await tokens.verify(tokens.sign({ role: 'authenticated', sub: 'ann' }, 60));
     expect(claims).toMatchObject({ role: 'authenticated', sub: 'ann' });
+  });
+
+  it('of a person is good, and can be verified by anybody with the public keys alone', async () => {
+    const token = tokens.signForPerson({ role: 'authenticated', sub: 'ann' }, 60);
+    expect(await tokens.verify(token)).toMatchObject({ sub: 'ann' });
+    const keys = createLocalJWKSet(JSON.parse(JSON.stringify(tokens.jwks)) as JSONWebKeySet);
+    const { payload, protectedHeader } = await jwtVerify(token, keys);
+    expect([payload.sub, protectedHeader.alg]).toEqual(['ann', 'ES256']);
+    expect(JSON.stringify(tokens.jwks)).not.toContain('"d"');
+  });
+
+  it('of a person of another project is refused, and so is the public key used as a secret', async () => {
+    const other = new ProjectTokens('another secret that is long enough to be one');
+    expect(await codeOf(other.signForPerson({ role: 'authenticated' }, 60))).toBe('token_bad_signature');
+    expect(new ProjectTokens(secret).jwks).toEqual(tokens.jwks);
+    expect(await codeOf(await signWith(JSON.stringify(tokens.jwks.keys[0])))).toBe('token_bad_signature');
   });
 
   it('is refused after its time, also when it was seen before', async () => {

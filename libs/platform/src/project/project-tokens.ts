@@ -1,20 +1,34 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, sign, type KeyObject } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import { AppError } from '../errors/app-error.js';
 import { limits } from '../limits.js';
+import { deriveSigningKey, type SigningKey } from './signing-key.js';
 
-const hs256Header = Buffer.from(JSON.stringify({ alg: 'HS256', typ: 'JWT' })).toString('base64url');
+const hs256Header = encoded({ alg: 'HS256', typ: 'JWT' });
 
-/** Signs and verifies a project's tokens. HS256 today; the algorithm is looked up per token so that ES256 can join. */
+/**
+ * Signs and verifies a project's tokens. Those that only we need to verify are signed with the project's secret
+ * (HS256); those of people with a key pair (ES256), since the functions that they call verify them too and must not
+ * hold the secret, by which they could sign anything.
+ */
 export class ProjectTokens {
   /** A key object: its import into WebCrypto is remembered, and not done again for each token. */
   readonly #secret: KeyObject;
+  readonly #key: SigningKey;
+  readonly #es256Header: string;
   /** token → claims of tokens whose signature was good; the oldest goes first. */
   readonly #verified = new Map<string, Record<string, unknown>>();
   #verifiedBytes = 0;
 
   constructor(jwtSecret: string) {
     this.#secret = createSecretKey(jwtSecret, 'utf8');
+    this.#key = deriveSigningKey(jwtSecret);
+    this.#es256Header = encoded({ alg: 'ES256', typ: 'JWT', kid: this.#key.publicJwk.kid });
+  }
+
+  /** The JSON Web Key Set (RFC 7517 §5) that people's tokens are verified with. */
+  get jwks(): { keys: readonly object[] } {
+    return { keys: [this.#key.publicJwk] };
   }
 
   /**
@@ -23,10 +37,16 @@ export class ProjectTokens {
    * than the hash.
    */
   sign(claims: Record<string, unknown>, lifetimeSeconds: number): string {
-    const issuedAt = Math.floor(Date.now() / 1000);
-    const payload = JSON.stringify({ ...claims, iat: issuedAt, exp: issuedAt + lifetimeSeconds });
-    const signed = `${hs256Header}.${Buffer.from(payload).toString('base64url')}`;
+    const signed = `${hs256Header}.${payloadOf(claims, lifetimeSeconds)}`;
     return `${signed}.${createHmac('sha256', this.#secret).update(signed).digest('base64url')}`;
+  }
+
+  /** The same with the key pair (RFC 7518 §3.4), for a person's session. */
+  signForPerson(claims: Record<string, unknown>, lifetimeSeconds: number): string {
+    const signed = `${this.#es256Header}.${payloadOf(claims, lifetimeSeconds)}`;
+    const { privateKey } = this.#key;
+    const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });
+    return `${signed}.${signature.toString('base64url')}`;
   }
 
   /**
@@ -61,7 +81,8 @@ export class ProjectTokens {
 
   async #check(token: string): Promise<Record<string, unknown>> {
     try {
-      const { payload } = await jwtVerify(token, this.#secret, { algorithms: ['HS256'] });
+      const keyFor = ({ alg }: { alg?: string }) => (alg === 'ES256' ? this.#key.publicKey : this.#secret);
+      const { payload } = await jwtVerify(token, keyFor, { algorithms: ['HS256', 'ES256'] });
       return payload;
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw tokenError('token_expired', 'JWT expired', error);
@@ -72,11 +93,24 @@ export class ProjectTokens {
         throw tokenError('token_bad_signature', 'JWT signature verification failed', error);
       }
       if (error instanceof errors.JOSEAlgNotAllowed || error instanceof errors.JOSENotSupported) {
-        throw tokenError('token_algorithm_unsupported', 'JWT algorithm not supported; expected HS256', error);
+        throw tokenError(
+          'token_algorithm_unsupported',
+          'JWT algorithm not supported; expected HS256 or ES256',
+          error,
+        );
       }
       throw tokenError('token_malformed', 'JWT malformed', error);
     }
   }
+}
+
+function encoded(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url');
+}
+
+function payloadOf(claims: Record<string, unknown>, lifetimeSeconds: number): string {
+  const issuedAt = Math.floor(Date.now() / 1000);
+  return encoded({ ...claims, iat: issuedAt, exp: issuedAt + lifetimeSeconds });
 }
 
 function tokenError(code: string, message: string, cause?: unknown): AppError {
