@@ -26,11 +26,18 @@ export class Project {
     { value: unknown; close: (() => Promise<void> | void) | undefined }
   >();
 
-  constructor(options: { ref: string; keys: ProjectKeys; database: ProjectDatabase; apiUrl: string }) {
+  constructor(options: {
+    ref: string;
+    keys: ProjectKeys;
+    /** Others know the JWT secret, too: the operator gave it. */
+    sharesJwtSecret: boolean;
+    database: ProjectDatabase;
+    apiUrl: string;
+  }) {
     this.ref = options.ref;
     this.longRef = this.ref.padEnd(refChars, this.ref);
     this.keys = options.keys;
-    this.tokens = new ProjectTokens(options.keys.jwtSecret);
+    this.tokens = new ProjectTokens(options.keys.jwtSecret, options.sharesJwtSecret);
     this.database = options.database;
     this.apiUrl = options.apiUrl;
   }
