@@ -109,7 +109,7 @@ export class DeployFunction {
   async #deploy(project: Project, request: DeployRequest, build: Build): Promise<Deployed> {
     const { slug, manifest, name = null, activate = true } = request;
     const source = sourceOf(request);
-    if (!manifest.check) build.log('Types are not checked; `galley functions deploy` checks them');
+    if (!manifest.check) build.log('Types are not checked');
     const { code, sourceMap, durationMs } = await bundleFunction({
       ...request,
       check: manifest.check,
