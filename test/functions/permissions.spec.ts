@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { StorageModule } from '#libs/storage';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { StorageModule } from '#libs/storage';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
 /** Does to the API what it is told, with its own token, and answers what came back. */
@@ -16,13 +16,6 @@ const proxy = `Deno.serve(async (request) => {
   return Response.json({ status: answer.status, body: await answer.text(), token });
 });`;
 
-/** Another server on this host. */
-async function listener() {
-  const http = createServer((_, response) => response.end('reached'));
-  await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
-  return { host: `127.0.0.1:${(http.address() as AddressInfo).port}`, close: () => http.close() };
-}
-
 interface Done {
   status: number;
   body: string;
@@ -31,10 +24,8 @@ interface Done {
 
 describe("a function's permissions", () => {
   let server: FunctionsServer;
-  let neighbour: { host: string; close(): void };
   beforeAll(async () => {
-    neighbour = await listener();
-    server = await startFunctionsServer([StorageModule], { GALLEY_PRIVATE_HOSTS: neighbour.host });
+    server = await startFunctionsServer([StorageModule]);
     await server.project.database.query(`
       create table public.posts (id serial primary key, title text);
       alter table public.posts enable row level security;
@@ -45,10 +36,7 @@ describe("a function's permissions", () => {
       notify galley_schema;
     `);
   });
-  afterAll(async () => {
-    await server.close();
-    neighbour.close();
-  });
+  afterAll(() => server.close());
 
   async function through(slug: string, call: Record<string, unknown>): Promise<Done> {
     const response = await server.call(slug, { method: 'POST', body: JSON.stringify(call) });
@@ -154,11 +142,18 @@ describe("a function's permissions", () => {
   });
 
   it("let it connect to no host but the declared ones and the project's own API", async () => {
-    const outward = `Deno.serve(() => fetch('http://${neighbour.host}/').catch(() => new Response('refused')));`;
+    let heard = 0;
+    const peer = createServer((_, response) => response.end(`heard ${++heard}`));
+    await new Promise<void>((resolve) => peer.listen(0, '127.0.0.1', resolve));
+    const host = `127.0.0.1:${(peer.address() as AddressInfo).port}`;
+    const outward = `Deno.serve(() => fetch('http://${host}/').then((r) => r.text(), () => 'refused').then((t) => new Response(t)));`;
     await server.deploy('outward', outward);
     expect(await (await server.call('outward')).text()).toBe('refused');
-    await server.deploy('outward', outward, { permissions: { hosts: [neighbour.host] } });
-    expect(await (await server.call('outward')).text()).toBe('reached');
+    expect(heard).toBe(0);
+    await server.deploy('outward', outward, { permissions: { hosts: [host] } });
+    expect(await (await server.call('outward')).text()).toBe('heard 1');
+    peer.closeAllConnections();
+    peer.close();
   });
 });
 

@@ -65,7 +65,7 @@ export class DenoRuntime implements FunctionRuntime {
     const deployments = new DeploymentDirectories(deno, sandbox.base, sandbox.runDirectory.path);
     const runtime = new DenoRuntime(sandbox, deployments, privateHosts, warmProcesses);
     if (namespaces) await runtime.#tryJail();
-    else sandbox.giveUpJails();
+    else await sandbox.giveUpJails();
     return runtime;
   }
 
@@ -235,7 +235,7 @@ export class DenoRuntime implements FunctionRuntime {
     try {
       this.#end(await this.#startWarm());
     } catch {
-      this.sandbox.giveUpJails();
+      await this.sandbox.giveUpJails();
     }
   }
 

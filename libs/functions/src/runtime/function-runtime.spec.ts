@@ -17,9 +17,9 @@ it.each([
   [{}, 'strong'],
   [{ network: 'permissions' }, 'user'],
   [{ files: 'permissions' }, 'user'],
-  [{ systemCalls: 'all' }, 'user'],
   [{ separateUser: false }, 'strong'],
-  [{ separateUser: false, files: 'permissions' }, 'process'],
+  [{ systemCalls: 'all' }, 'user'],
+  [{ network: 'permissions', separateUser: false }, 'process'],
   [{ noNewPrivileges: false }, 'process'],
   [{ memory: 'watched' }, 'process'],
 ] as const)('isolation with %j is of the level %s', (change, level) => {

@@ -75,7 +75,7 @@ const environmentSchema = z.object({
   GALLEY_MAX_INSTANCES: count.default(16),
   /** Processes that are held ready for functions that have none, where the host allows namespaces; more after many starts. */
   GALLEY_WARM_PROCESSES: z.coerce.number().int().min(0).max(8).default(1),
-  /** Hosts that functions may declare although their addresses are not public: `db.internal:5432,10.0.0.7:6379`. */
+  /** Hosts that functions may declare although their addresses are not public: `db.internal:5432,10.0.0.7`. */
   GALLEY_PRIVATE_HOSTS: z
     .string()
     .regex(/^[^\s,]+(\s*,\s*[^\s,]+)*$/)

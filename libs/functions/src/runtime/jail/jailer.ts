@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -93,8 +94,12 @@ export class Jailer {
     }
   }
 
-  close(): void {
-    this.#process?.kill('SIGKILL');
+  async close(): Promise<void> {
+    const ending = this.#process;
+    if (!ending || ending.exitCode !== null || ending.signalCode !== null) return;
+    ending.ref();
+    ending.kill('SIGKILL');
+    await once(ending, 'exit');
   }
 
   #jail(made: {
