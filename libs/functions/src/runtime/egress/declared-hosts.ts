@@ -3,11 +3,18 @@ import { isIP } from 'node:net';
 /** Ports of a host that is declared without one. */
 export const defaultPorts = [443, 80] as const;
 
+/** Of a host, as it may be asked for: a resolver would make something else of any other character. */
+const namePattern = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
+
 interface DeclaredHost {
   /** Lower case, without a final dot; of `*.host` the part after the star. */
   readonly name: string;
   readonly isWildcard: boolean;
   readonly ports: readonly number[];
+}
+
+export function isHostName(text: string): boolean {
+  return namePattern.test(text);
 }
 
 /** The hosts that a function declared: `host`, `host:port`, `*.host` or `[v6]:port`. */
@@ -38,7 +45,7 @@ export class DeclaredHosts {
 }
 
 function matches({ name, isWildcard }: DeclaredHost, asked: string): boolean {
-  return isWildcard ? asked.endsWith(`.${name}`) : asked === name;
+  return isWildcard ? isHostName(asked) && asked.endsWith(`.${name}`) : asked === name;
 }
 
 function parseHost(text: string): DeclaredHost {
