@@ -1,7 +1,10 @@
 // A process that owns two instances, the second in an endless loop, prints their pids and waits to be killed.
 import { DenoRuntime } from '../../dist/libs/functions/src/runtime/deno-runtime.js';
 
-const runtime = await DenoRuntime.open({ dataDir: process.argv[2] });
+const runtime = await DenoRuntime.open({
+  dataDir: process.argv[2],
+  namespaces: process.argv[3] !== 'false',
+});
 const start = (deploymentId, code) =>
   runtime.start({
     deploymentId,

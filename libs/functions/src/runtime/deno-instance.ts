@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Readable } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
-import { AppError, newId } from '#libs/platform';
+import { AppError, newId, readBody } from '#libs/platform';
 import { bootError } from './boot-error.js';
 import type { DenoProcess } from './deno-process.js';
 import type {
@@ -134,9 +134,10 @@ export class DenoInstance implements FunctionInstance {
         body: JSON.stringify({ codeUrl, env: cell.enter ? this.spec.env : null }),
         signal,
       })
-      .then(({ body }) => body.json() as Promise<{ socket: string }>)
+      .then(({ body }) => readBody(body, limits.bootAnswerBytes))
       .catch((error: unknown) => this.#explained(error, signal));
-    if (answer.socket !== 'node') return;
+    // The function's own claim: it may have replaced what writes it.
+    if (answer.toString() !== 'node') return;
     void this.#connections.destroy();
     this.#socketPath = cell.outside(nodeSocket);
     this.#connections = this.#newConnections();

@@ -107,7 +107,8 @@ export class DenoRuntime implements FunctionRuntime {
     const instance = this.#instance(started, spec, began);
     try {
       await started.cell.bringIn(deployment);
-      this.#openDoors(started.cell, spec);
+      const egress = this.#openDoors(started.cell, spec);
+      void instance.exited.then(() => egress?.close());
       await instance.boot(warm?.socket ?? null);
       return instance;
     } catch (error) {
@@ -192,8 +193,8 @@ export class DenoRuntime implements FunctionRuntime {
     return { ports: [...new Set([nameServerPort, ...declared.ports])], addresses };
   }
 
-  #openDoors(cell: Cell, spec: InstanceSpec): void {
-    if (!cell.enter) return;
+  #openDoors(cell: Cell, spec: InstanceSpec): Egress | null {
+    if (!cell.enter) return null;
     const rules = {
       allowedHosts: spec.allowedHosts,
       api: spec.api,
@@ -210,7 +211,9 @@ export class DenoRuntime implements FunctionRuntime {
           invocationId: null,
         }),
     };
-    new Egress(rules, cell.doors).listen();
+    const egress = new Egress(rules, cell.doors);
+    egress.listen();
+    return egress;
   }
 
   #instance(started: DenoProcess, spec: InstanceSpec, began: number): DenoInstance {

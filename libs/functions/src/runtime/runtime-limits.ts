@@ -34,6 +34,10 @@ export const runtimeLimits = {
   egressRefusalsTold: 20,
   /** How long a declared host is dialled. */
   egressConnectMs: 10_000,
+  /** How long a name server is waited for, at each of two tries. */
+  egressResolveMs: 2_500,
+  /** What the loader answers to being told which function it is for. */
+  bootAnswerBytes: 1024,
   /** Files of a jail: the code, Deno's own and what the function writes to /tmp. They are in memory. */
   jailDiskBytes: 96 * 1024 * 1024,
   jailFiles: 4096,

@@ -47,6 +47,14 @@ const refused: Readonly<Record<string, readonly [number | null, number | null]>>
   fanotify_init: [300, 262],
   mknod: [133, null],
   mknodat: [259, 33],
+  // The server goes by paths that the function may write to.
+  symlink: [88, null],
+  symlinkat: [266, 36],
+  // What these make outlives the process, and is bounded by nothing.
+  shmget: [29, 194],
+  semget: [64, 190],
+  msgget: [68, 186],
+  mq_open: [240, 180],
   personality: [135, 92],
   kexec_load: [246, 104],
   kexec_file_load: [320, 294],
@@ -88,6 +96,8 @@ const clone3 = 435;
 const x32Bit = 0x4000_0000;
 /** CLONE_NEWNS | NEWCGROUP | NEWUTS | NEWIPC | NEWUSER | NEWPID | NEWNET */
 const newNamespaces = 0x7e02_0000;
+/** CLONE_THREAD. Another process would outlive the one that is killed. */
+const newThread = 0x1_0000;
 
 /** Instructions of the classic BPF (linux/bpf_common.h) and what a filter returns (seccomp(2)). */
 const load = 0x20;
@@ -125,9 +135,10 @@ export function seccompFilter(architecture: string = process.arch): Buffer | nul
       [jumpIfEqual, 0, 1, number],
       [ret, 0, 0, fail(errno.notPermitted)],
     ]),
-    [jumpIfEqual, 0, 4, known.clone],
+    [jumpIfEqual, 0, 5, known.clone],
     [load, 0, 0, data.firstArgument],
-    [jumpIfAnyBit, 0, 1, newNamespaces],
+    [jumpIfAnyBit, 1, 0, newNamespaces],
+    [jumpIfAnyBit, 1, 0, newThread],
     [ret, 0, 0, fail(errno.notPermitted)],
     [ret, 0, 0, allow],
     [jumpIfEqual, 0, 5, known.socket],

@@ -3,12 +3,19 @@ import { isIP } from 'node:net';
 /** Ports of a host that is declared without one. */
 export const defaultPorts = [443, 80] as const;
 
+/** Of a host, as it may be asked for: a resolver would make something else of any other character. */
+const namePattern = /^(?=.{1,253}$)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*$/;
+
 interface DeclaredHost {
   /** Lower case, without a final dot; of `*.host` the part after the star. */
   readonly name: string;
   readonly isWildcard: boolean;
   /** Null: any. */
   readonly ports: readonly number[] | null;
+}
+
+export function isHostName(text: string): boolean {
+  return namePattern.test(text);
 }
 
 /** Hosts as a function declares them: `host`, `host:port`, `*.host` or `[v6]:port`. */
@@ -40,7 +47,7 @@ export class DeclaredHosts {
 }
 
 function matches({ name, isWildcard }: DeclaredHost, asked: string): boolean {
-  return isWildcard ? asked.endsWith(`.${name}`) : asked === name;
+  return isWildcard ? isHostName(asked) && asked.endsWith(`.${name}`) : asked === name;
 }
 
 function parseHost(text: string, portsOtherwise: readonly number[] | null): DeclaredHost {

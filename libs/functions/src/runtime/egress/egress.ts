@@ -1,8 +1,8 @@
-import { lookup } from 'node:dns/promises';
 import { connect, isIP, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { runtimeLimits as limits } from '../runtime-limits.js';
-import { DeclaredHosts } from './declared-hosts.js';
+import { addressesInHosts, addressesOfName } from './addresses-of-name.js';
+import { DeclaredHosts, isHostName } from './declared-hosts.js';
 import { answerNames } from './name-server.js';
 import { isPublicAddress } from './public-address.js';
 
@@ -36,11 +36,16 @@ export class Egress {
   readonly #standIns = new Map<string, string>();
   readonly #names = new Map<string, string>();
   readonly #refused = new Set<string>();
+  /** Connections, from the jail and on to the world. */
+  readonly #open = new Set<Socket>();
+  /** Those that are led further, until the other end is gone as well. */
   #connections = 0;
 
+  /** @param addressesOf asks for the addresses of a name that may be anybody's; none when there are none */
   constructor(
     private readonly rules: EgressRules,
     private readonly doors: readonly Server[],
+    private readonly addressesOf: (name: string) => Promise<string[]> = addressesOfName,
   ) {
     this.#declared = new DeclaredHosts(rules.allowedHosts);
     this.#private = new DeclaredHosts(rules.privateHosts, null);
@@ -50,67 +55,80 @@ export class Egress {
     for (const door of this.doors) door.on('connection', (socket) => this.#onConnection(socket));
   }
 
+  /** To be called when the process has ended: its peers may hold their ends of connections for as long as they like. */
+  close(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+
   #onConnection(socket: Socket): void {
     socket.on('error', () => {});
+    this.#keep(socket);
     const port = socket.localPort;
     const address = socket.localAddress?.replace(/^::ffff:/, '');
     if (address === undefined || port === undefined) return void socket.destroy();
     if (port === nameServerPort) return answerNames(socket, (name) => this.#standInFor(name));
-    const host = this.#names.get(address) ?? address;
-    const { api } = this.rules;
-    if (host === api.host && port === api.port) {
-      if (!api.accept?.(socket)) void this.#carry(socket, [api.host], port, false);
-      return;
-    }
-    void this.#connect(socket, host, port);
+    const known = this.#names.get(address) ?? address;
+    // As a jail's hosts file says; the name server is not asked for it.
+    const isLocalhost =
+      known === '127.0.0.1' && !this.#permits(known, port) && this.#permits('localhost', port);
+    const host = isLocalhost ? 'localhost' : known;
+    const isApi = this.#isApi(host, port);
+    if (isApi && this.rules.api.accept?.(socket)) return;
+    void this.#lead(socket, host, port, isApi);
   }
 
-  async #connect(socket: Socket, host: string, port: number): Promise<void> {
-    if (!this.#declared.permits(host, port)) {
-      return this.#refuse(socket, `${host}:${port}`, 'it is not among permissions.hosts');
+  #keep(socket: Socket): void {
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
+  }
+
+  #isApi(host: string, port: number): boolean {
+    const { api } = this.rules;
+    return host === api.host && port === api.port;
+  }
+
+  #permits(host: string, port: number): boolean {
+    return this.#isApi(host, port) || this.#declared.permits(host, port);
+  }
+
+  /** @param isApi it may have any address */
+  async #lead(socket: Socket, host: string, port: number, isApi: boolean): Promise<void> {
+    const destination = `${host}:${port}`;
+    if (!this.#permits(host, port)) {
+      return this.#refuse(socket, destination, 'it is not among permissions.hosts');
     }
     if (this.#connections >= limits.egressConnections) {
-      return this.#refuse(
-        socket,
-        `${host}:${port}`,
-        `more than ${limits.egressConnections} connections are open`,
-      );
+      return this.#refuse(socket, destination, `more than ${limits.egressConnections} connections are open`);
     }
-    const addresses = await addressesOf(host);
-    if (!this.#private.permits(host, port) && !addresses.every(isPublicAddress)) {
-      return this.#refuse(socket, `${host}:${port}`, 'it has an address that is not public');
-    }
-    await this.#carry(socket, addresses, port, true);
+    this.#connections += 1;
+    const isPrivate = isApi || this.#private.permits(host, port);
+    const addresses = isIP(host) > 0 ? [host] : await (isPrivate ? addressesInHosts : this.addressesOf)(host);
+    if (isPrivate || addresses.every(isPublicAddress)) await this.#carry(socket, addresses, port, !isApi);
+    else this.#refuse(socket, destination, 'it has an address that is not public');
+    this.#connections -= 1;
   }
 
-  /** Carries bytes both ways until both ends are done. */
+  /** Carries bytes both ways. Resolves when neither end is there any more. */
   async #carry(
     socket: Socket,
     addresses: readonly string[],
     port: number,
     isCounted: boolean,
   ): Promise<void> {
-    this.#connections += 1;
-    const peer = await firstToAnswer(addresses, port);
-    if (!peer || socket.destroyed) {
-      this.#connections -= 1;
-      peer?.destroy();
-      return void socket.resetAndDestroy();
-    }
-    const done = () => {
-      if (socket.destroyed && peer.destroyed) return;
-      socket.destroy();
-      peer.destroy();
-    };
-    peer.once('close', () => {
-      this.#connections -= 1;
-      if (isCounted) this.rules.onCarried(peer.bytesWritten, peer.bytesRead);
-    });
-    pipeline(socket, peer, (error) => error && done());
-    pipeline(peer, socket, (error) => error && done());
+    const peer = await firstToAnswer(addresses, port, socket);
+    if (!peer) return void socket.resetAndDestroy();
+    this.#keep(peer);
+    // What was sent before still arrives.
+    if (socket.destroyed) peer.destroy();
+    else socket.once('close', () => peer.destroySoon());
+    pipeline(socket, peer, (error) => error && peer.destroy());
+    pipeline(peer, socket, (error) => error && socket.destroy());
+    await new Promise((resolve) => peer.once('close', resolve));
+    if (isCounted) this.rules.onCarried(peer.bytesWritten, peer.bytesRead);
   }
 
   #standInFor(name: string): string | null {
+    if (!isHostName(name)) return null;
     const isApi = name === this.rules.api.host;
     if (!isApi && !this.#declared.permitsName(name)) {
       this.#tellRefused(name, 'it is not among permissions.hosts');
@@ -138,32 +156,34 @@ export class Egress {
   }
 }
 
-async function addressesOf(host: string): Promise<string[]> {
-  if (isIP(host) > 0) return [host];
-  try {
-    return (await lookup(host, { all: true })).map(({ address }) => address);
-  } catch {
-    return [];
-  }
-}
-
-async function firstToAnswer(addresses: readonly string[], port: number): Promise<Socket | null> {
+/** @param asker gives up when it is closed */
+async function firstToAnswer(
+  addresses: readonly string[],
+  port: number,
+  asker: Socket,
+): Promise<Socket | null> {
   for (const host of addresses) {
-    const socket = await dial(host, port);
+    const socket = asker.destroyed ? null : await dial(host, port, asker);
     if (socket) return socket;
   }
   return null;
 }
 
-function dial(host: string, port: number): Promise<Socket | null> {
+function dial(host: string, port: number, asker: Socket): Promise<Socket | null> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
-    socket.setTimeout(limits.egressConnectMs, () => socket.destroy());
+    const giveUp = () => socket.destroy();
+    asker.once('close', giveUp);
+    socket.setTimeout(limits.egressConnectMs, giveUp);
     socket.once('connect', () => {
       socket.setTimeout(0);
+      asker.off('close', giveUp);
       resolve(socket);
     });
     socket.on('error', () => {});
-    socket.once('close', () => resolve(null));
+    socket.once('close', () => {
+      asker.off('close', giveUp);
+      resolve(null);
+    });
   });
 }

@@ -3,6 +3,8 @@ import type { Socket } from 'node:net';
 
 /** DNS over TCP (RFC 7766): a query and its length take at most this. */
 const queryBytes = 1024;
+/** Of one connection. A resolver asks for both families of one name; answering costs us more than asking costs it. */
+const queriesPerConnection = 8;
 const timeToLiveSeconds = 60;
 /** Response codes (RFC 1035 §4.1.1) in the low bits of the flags. */
 const noSuchName = 3;
@@ -14,6 +16,7 @@ const authoritative = 1 << 10;
  */
 export function answerNames(socket: Socket, addressOf: (name: string) => string | null): void {
   let received = Buffer.alloc(0);
+  let answered = 0;
   socket.on('error', () => {});
   socket.on('data', (chunk) => {
     received = Buffer.concat([received, chunk]);
@@ -21,7 +24,8 @@ export function answerNames(socket: Socket, addressOf: (name: string) => string 
       const length = received.readUInt16BE(0) + 2;
       const answer = answerTo(received.subarray(0, length), addressOf);
       received = received.subarray(length);
-      if (!answer) return socket.destroy();
+      answered += 1;
+      if (!answer || answered > queriesPerConnection) return socket.destroy();
       socket.write(answer);
     }
     if (received.length > queryBytes) socket.destroy();

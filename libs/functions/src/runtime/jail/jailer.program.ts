@@ -136,13 +136,8 @@ function makeFiles({ jail, uid, diskBytes, fileCount }: JailOrder): void {
 function furnish({ jail, ports, addresses }: JailOrder): void {
   kernel.mount({ from: `/jails/${jail}`, to: '/i', flags: mountFlags.bind });
   kernel.mount({ from: '/i/tmp', to: '/tmp', flags: mountFlags.bind });
-  kernel.mount({
-    from: 'tmpfs',
-    to: '/jails',
-    type: 'tmpfs',
-    flags: mountFlags.readOnly,
-    data: 'size=4k,mode=0',
-  });
+  // Of the others' as well: they would stay in memory for as long as this jail is there.
+  kernel.unmount('/jails');
   kernel.raiseLoopback();
   addresses.forEach((address, index) => kernel.addLoopbackAddress(address, index));
   for (const port of ports) {

@@ -113,6 +113,11 @@ export class Jailer {
     const { name, uid, pid, mountFd, networkFd, doors } = made;
     const user = this.options.unshare ? [`--user=/proc/${pid}/ns/user`, '--preserve-credentials'] : [];
     const stillThere = () => this.#process?.pid === pid;
+    let isHeld = true;
+    const letGo = () => {
+      if (isHeld && stillThere()) this.#tell({ letGo: [mountFd, networkFd] });
+      isHeld = false;
+    };
     return {
       name,
       uid,
@@ -120,10 +125,9 @@ export class Jailer {
       enter: [...user, `--mount=/proc/${pid}/fd/${mountFd}`, `--net=/proc/${pid}/fd/${networkFd}`],
       doors,
       isKept: stillThere,
-      letGo: () => {
-        if (stillThere()) this.#tell({ letGo: [mountFd, networkFd] });
-      },
+      letGo,
       remove: () => {
+        letGo();
         doors.forEach((door) => door.close());
         if (stillThere()) this.#tell({ remove: name });
       },

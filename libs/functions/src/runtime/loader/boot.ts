@@ -8,7 +8,7 @@
 export const bootSource = String.raw`
 let attached = null;
 let onServing;
-/** Resolves with the socket that the function serves on. */
+/** Resolves with which socket the function serves on. */
 const serves = new Promise((resolve) => (onServing = resolve));
 
 function attach({ handler, onListen, signal, hostname = '0.0.0.0', port = 8000 }) {
@@ -29,12 +29,14 @@ async function boot(request) {
   Deno.env.delete('DENO_SERVE_ADDRESS');
   // Of a process that was started for any function, the environment is Deno's alone until now.
   if (env) {
-    for (const name of ['DENO_DIR', 'DENO_NO_UPDATE_CHECK', 'NO_COLOR']) Deno.env.delete(name);
+    // It looks at where certificates are when they are first wanted.
+    const needed = ['DENO_TLS_CA_STORE'];
+    for (const name of Object.keys(Deno.env.toObject())) if (!needed.includes(name)) Deno.env.delete(name);
     for (const name of Object.keys(env)) Deno.env.set(name, env[name]);
   }
   // A function that throws ends the process, as it would if Deno had loaded it.
   begin(codeUrl).catch((reason) => queueMicrotask(() => { throw reason; }));
-  return Response.json({ socket: await serves });
+  return new Response(await serves);
 }
 
 const ownServer = Deno.serve(
