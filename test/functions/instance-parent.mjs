@@ -9,7 +9,7 @@ const start = (deploymentId, code) =>
   runtime.start({
     deploymentId,
     functionSlug: deploymentId,
-    code: async () => Buffer.from(code),
+    files: async () => new Map([['main.js', Buffer.from(code)]]),
     env: {},
     allowedHosts: [],
     api: { host: '127.0.0.1', port: 9 },
