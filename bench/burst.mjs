@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import sharp from 'sharp';
-import { functionProcesses, newDataDir, root, startGalley } from './galley-process.mjs';
+import { functionInstances, newDataDir, root, startGalley } from './galley-process.mjs';
 import { jwtSecret, makePeople } from './people.mjs';
 import { startPostgres } from './postgres.mjs';
 
@@ -31,9 +31,8 @@ export async function benchBurst() {
   const uploadedSeconds = (performance.now() - startedAt) / 1000;
   const { complete, seconds } = await waitForProfiles(postgres.connection, startedAt);
   const invocations = await succeededInvocations(galley);
-  while (functionProcesses(galley.pid).length > 0 && performance.now() - startedAt < longestMs)
-    await delay(200);
-  const left = functionProcesses(galley.pid).length;
+  while ((await functionInstances(galley)) > 0 && performance.now() - startedAt < longestMs) await delay(200);
+  const left = await functionInstances(galley);
   await galley.stop();
   galley.remove();
   await postgres.stop();
@@ -58,7 +57,7 @@ export async function benchBurst() {
       reach: String(people),
       met: invocations === people,
     },
-    { what: 'function processes left afterwards', value: String(left), reach: '0', met: left === 0 },
+    { what: 'function instances left afterwards', value: String(left), reach: '0', met: left === 0 },
   ];
 }
 

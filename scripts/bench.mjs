@@ -1,4 +1,4 @@
-// `npm run bench [start|rest|functions|burst …]`: measures, prints, and writes bench/RESULTS.md.
+// `npm run bench [start|rest|functions|density|burst …]`: measures, prints, and writes bench/RESULTS.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,10 @@ const all = {
   functions: [
     'Functions: a small handler',
     async () => (await import('../bench/functions.mjs')).benchFunctions(),
+  ],
+  density: [
+    'Functions: many, idle, and beside a loop',
+    async () => (await import('../bench/density.mjs')).benchDensity(),
   ],
   burst: [
     'The story, a thousand times at once',

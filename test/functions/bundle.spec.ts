@@ -1,7 +1,17 @@
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { bundleLimits } from '../../libs/functions/src/bundle/bundle-limits.js';
 import { sweepSourceTrees } from '../../libs/functions/src/bundle/source-tree.js';
 import { answerOfBundle, bundleSources, type BundleOptions } from './bundle-support.js';
 import { useRuntime } from './runtime-support.js';
@@ -73,6 +83,25 @@ describe('a bundle', () => {
     expect(second.sha256).toBe(first.sha256);
     expect(second.durationMs).toBeLessThan(50);
   });
+});
+
+it('is made again when the kept one was damaged on disk', async () => {
+  const files = { 'hello/index.ts': `export default () => new Response('undamaged' as string);` };
+  const first = await bundle(files);
+  const directory = join(used.dataDir, 'cache', 'bundles');
+  for (const name of readdirSync(directory)) truncateSync(join(directory, name), 40);
+  expect((await bundle(files)).sha256).toBe(first.sha256);
+});
+
+it('is refused when many are being made already, and the others are made', async () => {
+  const { concurrentBundles, waitingBundles } = bundleLimits;
+  const count = concurrentBundles + waitingBundles + 2;
+  const results = await Promise.allSettled(
+    Array.from({ length: count }, (_, n) => bundle({ 'hello/index.ts': `export default (( // ${n}` })),
+  );
+  const codes = results.map((result) => (result as PromiseRejectedResult).reason.code as string);
+  expect(codes.filter((code) => code === 'too_many_builds')).toHaveLength(2);
+  expect(codes.filter((code) => code === 'BUNDLE_ERROR')).toHaveLength(count - 2);
 });
 
 describe('a mistake is told with its place:', () => {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DeployFunction } from '#libs/functions';
+import { Activations } from '#libs/functions';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
 const answering = (text: string) => `Deno.serve(() => new Response(${JSON.stringify(text)}));`;
@@ -162,7 +162,7 @@ describe('deploying a function', () => {
   });
 
   describe('that is taken out of service', () => {
-    const deploy = () => server.get(DeployFunction);
+    const activations = () => server.get(Activations);
     const rowsOf = async (table: string) =>
       (await server.platform.database.query(`select from ${table} where function_slug = 'resting'`)).rowCount;
 
@@ -170,7 +170,7 @@ describe('deploying a function', () => {
       await server.deploy('resting', answering('one'), { on: [{ event: 'user.created' }] });
       await server.deploy('resting', answering('two'), { on: [{ event: 'user.created' }] });
       expect(await answerOf('resting')).toBe('two');
-      expect(await deploy().deactivate(server.project, 'resting')).toBe(true);
+      expect(await activations().deactivate(server.project, 'resting')).toBe(true);
       const answer = await server.call('resting');
       expect(answer.status).toBe(404);
       expect(await answer.json()).toMatchObject({ code: 'NOT_FOUND' });
@@ -179,7 +179,7 @@ describe('deploying a function', () => {
         `select from pg_roles where rolname like 'galley_fn_resting_%' and pg_has_role('authenticator', oid, 'member')`,
       );
       expect(rows).toEqual([]);
-      expect(await deploy().deactivate(server.project, 'resting')).toBe(false);
+      expect(await activations().deactivate(server.project, 'resting')).toBe(false);
     });
 
     it('comes back when one of them is activated', async () => {
@@ -191,13 +191,13 @@ describe('deploying a function', () => {
     });
 
     it('comes back when it is deployed again, under the next number', async () => {
-      await deploy().deactivate(server.project, 'resting');
+      await activations().deactivate(server.project, 'resting');
       expect(await server.deploy('resting', answering('three'))).toMatchObject({ version: 3 });
       expect(await answerOf('resting')).toBe('three');
     });
 
     it('can be deleted with its deployments', async () => {
-      await deploy().deactivate(server.project, 'resting');
+      await activations().deactivate(server.project, 'resting');
       expect(await server.manage('DELETE', '/functions/resting')).toMatchObject({ status: 200 });
       expect(await rowsOf('deployments')).toBe(0);
     });

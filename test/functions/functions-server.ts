@@ -28,7 +28,8 @@ export async function startFunctionsServer(
 ): Promise<FunctionsServer> {
   const server = await startTestServer({
     modules: [FunctionsHttpModule, UsageHttpModule, DataModule, ...features],
-    environment,
+    // What functions are to reach in these tests is on this machine.
+    environment: { GALLEY_PRIVATE_HOSTS: '127.0.0.1', ...environment },
   });
   const manage = async (method: string, path: string, body?: unknown): Promise<ManagementAnswer> => {
     const isForm = body instanceof FormData;

@@ -55,7 +55,7 @@ export function specFor(
   return {
     deploymentId: newId(),
     functionSlug: 'under-test',
-    code: async () => Buffer.from(code),
+    files: async () => new Map([['main.js', Buffer.from(code)]]),
     env: {},
     allowedHosts: [],
     api: { host: '127.0.0.1', port: 9 },

@@ -9,6 +9,9 @@ import { spawnProgram, startProcess, type GalleyProcess } from '../support/galle
 const handler = (text: string) => `import { excited } from '../_shared/excited.ts';
 Deno.serve(() => new Response(excited('${text}')));\n`;
 
+const pageReader = `Deno.serve(async () =>
+  new Response(await Deno.readTextFile(new URL('./html/hello.html', import.meta.url))));\n`;
+
 describe('a project folder', () => {
   let root: string;
   let dataDir: string;
@@ -184,6 +187,27 @@ describe('a project folder', () => {
     await answersWith(200);
   });
 
+  it('has the static files that config.toml names read by its functions, and says when there are none', async () => {
+    const configToml = await readFile(join(root, 'supabase/config.toml'), 'utf8');
+    const pages = (pattern: string) =>
+      write('supabase/config.toml', `${configToml}\n[functions.pages]\nstatic_files = ["${pattern}"]\n`);
+    await write('supabase/functions/pages/html/hello.html', '<h1>Hello</h1>');
+    await write('supabase/functions/pages/index.ts', pageReader);
+    await pages('./functions/pages/html/*.html');
+    const answers = (text: string) =>
+      eventually(async () => (await call('/functions/v1/pages')).text === text, { what: text });
+    await answers('<h1>Hello</h1>');
+    await write('supabase/functions/pages/html/hello.html', '<h1>Hello again</h1>');
+    await answers('<h1>Hello again</h1>');
+    await pages('./functions/pages/htm/*.html');
+    await eventually(() => galley.output().includes('The static files \\"./functions/pages/htm/*.html\\"'), {
+      what: 'the complaint',
+    });
+    await answers('<h1>Hello again</h1>');
+    await rm(join(root, 'supabase/functions/pages'), { recursive: true });
+    await write('supabase/config.toml', configToml);
+  });
+
   it('keeps limits and permissions when galley.toml goes away while the server runs', async () => {
     const memoryMb = async () => {
       const response = await fetch(`${galley.url}/v1/projects/local/functions/hello`, {
@@ -212,9 +236,14 @@ describe('a project folder', () => {
         source('first/index.ts'),
         `const n: number = 'first'; Deno.serve(() => new Response(n));`,
       );
-      await writeFile(source('second/index.ts'), `Deno.serve(() => new Response('second'));`);
+      await mkdir(source('second/html'));
+      await writeFile(source('second/html/hello.html'), 'second');
+      await writeFile(source('second/index.ts'), pageReader);
       await writeFile(source('off/index.ts'), `Deno.serve(() => new Response('off'));`);
-      await writeFile(join(other, 'supabase/config.toml'), '[functions.off]\nenabled = false\n');
+      await writeFile(
+        join(other, 'supabase/config.toml'),
+        '[functions.off]\nenabled = false\n[functions.second]\nstatic_files = ["functions/second/**/*.html"]\n',
+      );
       const environment = { GALLEY_DATA_DIR: dataDir };
       const command = spawnProgram({
         program: 'cli',
@@ -233,6 +262,7 @@ describe('a project folder', () => {
     );
     expect(refused.output).toContain('galley deploy --no-check');
     expect(refused.output).toContain('function second: deployment 1');
+    expect(await call('/functions/v1/second')).toEqual({ status: 200, text: 'second' });
     expect(refused.output).toContain('function off: passed over, config.toml disables it');
     expect((await call('/functions/v1/off')).status).toBe(404);
     const unchecked = await deploy('--no-check');

@@ -70,6 +70,9 @@ describe('migrations', () => {
       prisma.invocation.findMany(),
       prisma.requestCount.findMany(),
       prisma.backgroundUsage.findMany(),
+      prisma.accessToken.findMany(),
+      prisma.build.findMany(),
+      prisma.buildLogLine.findMany(),
     ]);
   });
 });

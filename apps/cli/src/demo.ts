@@ -9,10 +9,9 @@ import { costUsd, lambdaPrices } from '#libs/usage';
 import { serverFeatures } from '../../server/src/features.js';
 import { startGalley } from '../../server/src/galley.js';
 import { WorkerModule } from '../../worker/src/worker.module.js';
+import type { Say } from './command.js';
 import { findServer, manage, type Connection } from './connection.js';
 import { deploy } from './deploy.js';
-
-type Say = (line: string) => void;
 
 const example = join(repositoryRoot, 'examples', 'avatars');
 const pictures = ['dandelion.jpg', 'fig.png', 'dogs.webp'];
@@ -50,7 +49,7 @@ export async function demo(say: Say): Promise<void> {
     });
     const { keys, apiUrl } = galley.platform.projects.first;
     // Ctrl-C stops the server as it stops any other; the story ends with it.
-    void play({ url: apiUrl, ...keys }, dataDir, say).then(
+    void play({ url: apiUrl, publishableKey: keys.publishableKey, token: keys.secretKey }, dataDir, say).then(
       () => process.kill(process.pid, 'SIGINT'),
       (error: Error) => {
         say(error.message);

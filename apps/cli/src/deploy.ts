@@ -5,62 +5,107 @@ import {
   readProjectFolder,
   type ProjectFolder,
 } from '../../server/src/project-folder/read-project-folder.js';
-import { manage, type Connection } from './connection.js';
+import type { Say } from './command.js';
+import { jsonBody, manage, request, type Management } from './connection.js';
+import { readEvents } from './read-events.js';
 
-type Say = (line: string) => void;
+/** How functions are deployed. */
+export interface DeployOptions {
+  /** False: without looking for type errors, whatever galley.toml says. */
+  readonly check: boolean;
+  /** Told of builds while they run. */
+  readonly note: Say;
+}
 
 /**
  * `galley deploy`: brings a project folder's migrations and functions to a running server.
- * @param options.check false: without looking for type errors, whatever galley.toml says
  * @throws OperatorError naming each function that was refused, after the others were deployed.
  */
 export async function deploy(
-  connection: Connection,
+  management: Management,
   path: string,
   say: Say,
-  options: { check: boolean } = { check: true },
+  options: DeployOptions = { check: true, note: () => {} },
 ): Promise<void> {
   const folder = await readProjectFolder(path);
   if (folder.migrations.length + folder.functions.length === 0) {
     throw new OperatorError(`${folder.root} has neither migrations nor functions.`);
   }
-  await applyMigrations(connection, folder, say);
+  await applyMigrations(management, folder, say);
   for (const { name } of folder.seeds)
     say(`seed ${name}: not applied; only a server that serves the folder does`);
+  const refused = await deployEach(management, folder.root, folder.functions, say, options);
+  await passOver(management, folder.disabled, say);
+  if (refused.length > 0) throw new OperatorError(refused.join('\n'));
+}
+
+/**
+ * `galley functions deploy`: brings the named functions of a project folder to a running server, or all.
+ * @throws OperatorError as {@link deploy}
+ */
+export async function deployNamed(
+  management: Management,
+  path: string,
+  names: readonly string[],
+  say: Say,
+  options: DeployOptions,
+): Promise<void> {
+  const folder = await readProjectFolder(path);
+  const missing = names.find((name) => !folder.functions.some(({ slug }) => slug === name));
+  if (missing !== undefined) {
+    const why = folder.disabled.includes(missing)
+      ? 'config.toml disables it'
+      : `${folder.root} has none of that name`;
+    throw new OperatorError(`The function ${missing} cannot be deployed: ${why}.`);
+  }
+  const wanted = folder.functions.filter(({ slug }) => names.length === 0 || names.includes(slug));
+  if (wanted.length === 0) throw new OperatorError(`${folder.root} has no functions.`);
+  const refused = await deployEach(management, folder.root, wanted, say, options);
+  if (names.length === 0) await passOver(management, folder.disabled, say);
+  if (refused.length > 0) throw new OperatorError(refused.join('\n'));
+}
+
+/** @returns which were refused, and why */
+async function deployEach(
+  management: Management,
+  root: string,
+  functions: readonly FolderFunction[],
+  say: Say,
+  { check, note }: DeployOptions,
+): Promise<string[]> {
   const refused: string[] = [];
-  for (const fn of folder.functions) {
+  for (const fn of functions) {
+    const manifest = check ? fn.manifest : { ...fn.manifest, check: false };
     try {
-      const manifest = options.check ? fn.manifest : { ...fn.manifest, check: false };
-      await deployFunction(connection, folder.root, { ...fn, manifest }, say);
+      await deployFunction(management, root, { ...fn, manifest }, { say, note });
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       refused.push(`function ${fn.slug} was not deployed: ${error.message}`);
     }
   }
-  await passOver(connection, folder.disabled, say);
-  if (refused.length > 0) throw new OperatorError(refused.join('\n'));
+  return refused;
 }
 
 async function applyMigrations(
-  connection: Connection,
+  management: Management,
   { migrations }: Pick<ProjectFolder, 'migrations'>,
   say: Say,
 ): Promise<void> {
   for (const migration of migrations) {
     const name = migration.name.replace(/\.sql$/, '');
-    const { applied } = await manage<{ applied: boolean }>(connection, '/database/migrations', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({ name, query: migration.sql }),
-    });
+    const { applied } = await manage<{ applied: boolean }>(
+      management,
+      '/database/migrations',
+      jsonBody('POST', { name, query: migration.sql }),
+    );
     say(`migration ${name}: ${applied ? 'applied' : 'was applied before'}`);
   }
 }
 
 /** As the Supabase CLI does; a server that serves the folder itself switches them off. */
-async function passOver(connection: Connection, disabled: readonly string[], say: Say): Promise<void> {
+async function passOver(management: Management, disabled: readonly string[], say: Say): Promise<void> {
   if (disabled.length === 0) return;
-  const deployed = (await manage<{ slug: string }[]>(connection, '/functions')).map(({ slug }) => slug);
+  const deployed = (await manage<{ slug: string }[]>(management, '/functions')).map(({ slug }) => slug);
   for (const slug of disabled) {
     const still = deployed.includes(slug) ? '; what was deployed before still answers' : '';
     say(`function ${slug}: passed over, config.toml disables it${still}`);
@@ -68,26 +113,44 @@ async function passOver(connection: Connection, disabled: readonly string[], say
 }
 
 async function deployFunction(
-  connection: Connection,
+  management: Management,
   root: string,
   fn: FolderFunction,
-  say: Say,
+  { say, note }: { say: Say; note: Say },
 ): Promise<void> {
   const form = new FormData();
   const metadata = {
     name: fn.slug,
     entrypoint_path: fn.entrypoint,
     import_map_path: fn.importMap,
+    static_patterns: fn.staticPatterns,
     galley: fn.manifest,
   };
   form.append('metadata', JSON.stringify(metadata));
   const { files, leftOut } = await functionSources(root, fn.slug);
   for (const link of leftOut) say(`function ${fn.slug}: ${link} leads out of the project folder; left out`);
   for (const [name, bytes] of files) form.append('file', new Blob([new Uint8Array(bytes)]), name);
-  const { version } = await manage<{ version: number }>(
-    connection,
-    `/functions/deploy?slug=${encodeURIComponent(fn.slug)}`,
-    { method: 'POST', body: form },
-  );
+  const version = await build(management, fn.slug, form, (line) => note(`  ${fn.slug}: ${line}`));
   say(`function ${fn.slug}: deployment ${version}`);
+}
+
+/** Deploys while the server tells how it goes. @returns the deployment's number */
+async function build(management: Management, slug: string, form: FormData, onLine: Say): Promise<number> {
+  const path = `/v1/projects/local/functions/deploy?slug=${encodeURIComponent(slug)}`;
+  const response = await request(management, path, {
+    method: 'POST',
+    headers: { accept: 'text/event-stream' },
+    body: form,
+  });
+  try {
+    for await (const { event, data } of readEvents(response)) {
+      const told = data as { message: string; version: number };
+      if (event === 'log') onLine(told.message);
+      if (event === 'deployed') return told.version;
+      if (event === 'error') throw new OperatorError(told.message);
+    }
+  } catch (error) {
+    if (error instanceof OperatorError) throw error;
+  }
+  throw new OperatorError('The server went away while it built the function.');
 }

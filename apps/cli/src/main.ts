@@ -2,51 +2,90 @@
 // The `galley` command.
 import { parseArgs } from 'node:util';
 import { configFromEnvironment, OperatorError } from '#libs/platform';
-import { findServer } from './connection.js';
-import { demo } from './demo.js';
+import { checkArguments, type Call, type Command } from './command.js';
+import { findManagement } from './connection.js';
 import { deploy } from './deploy.js';
-import { functionLogs } from './function-logs.js';
-import { start } from './start.js';
+import { functionCommands } from './functions.js';
+import { secretCommands } from './secrets.js';
+import { tokenCommands } from './tokens.js';
 
+const commands: readonly Command[] = [
+  {
+    name: 'start',
+    parameters: '[project folder]',
+    summary: 'start everything in this process',
+    talksToServer: false,
+    // A server's modules take a second to load, which the other commands do not wait for.
+    run: async ({ args }) => (await import('./start.js')).start(args[0]),
+  },
+  {
+    name: 'deploy',
+    parameters: '[project folder]',
+    summary:
+      "bring a project folder's migrations and functions to the server; --no-check skips the check of types",
+    options: { 'no-check': { type: 'boolean' } },
+    talksToServer: true,
+    run: async ({ args, options, say, note, connect }) =>
+      deploy(await connect(), args[0] ?? '.', say, { check: !options['no-check'], note }),
+  },
+  {
+    name: 'demo',
+    parameters: '',
+    summary: 'play the story of an uploaded picture; starts a server if none runs',
+    talksToServer: false,
+    run: async (call) => (await import('./demo.js')).demo(call.say),
+  },
+  ...functionCommands,
+  ...secretCommands,
+  ...tokenCommands,
+];
+
+const widest = Math.max(...commands.map(({ name, parameters }) => `${name} ${parameters}`.length));
 const usage = `Usage:
-  galley start [project folder]    start everything in this process
-  galley deploy [project folder]   bring a project folder's migrations and functions to the running server;
-                                   with --no-check, functions are not checked for type errors
-  galley functions logs [name]     what functions wrote; --help tells how to filter and follow it
-  galley demo                      play the story of an uploaded picture; starts a server if none runs
+${commands.map((command) => `  galley ${titleOf(command).padEnd(widest)}  ${command.summary}`).join('\n')}
+
+The server is the one that runs on this data directory, or --url and --token (GALLEY_URL, GALLEY_ACCESS_TOKEN). Others
+can see what stands on a command line: the environment is the better place for a token.
 `;
 
-async function main(
-  command: string | undefined,
-  args: readonly string[],
-  { check }: { check: boolean },
-): Promise<void> {
-  if (command === 'start' && args.length <= 1) return start(args[0]);
-  if (command === 'demo' && args.length === 0) return demo(say);
-  if (command === 'deploy' && args.length <= 1) {
-    const connection = await findServer(configFromEnvironment().dataDir);
-    if (!connection) throw new OperatorError('No server is running. Start one first: npm start');
-    return deploy(connection, args[0] ?? '.', say, { check });
-  }
-  throw new OperatorError(`galley: there is no \`${[command, ...args].join(' ')}\`.\n\n${usage}`);
-}
-
 const say = (line: string) => void process.stdout.write(`${line}\n`);
-const [first, second, ...rest] = process.argv.slice(2);
+const note = (line: string) => void process.stderr.write(`${line}\n`);
 
-try {
-  if (first === 'functions' && second === 'logs') {
-    await functionLogs(rest, say);
-    process.exit();
+async function main(argv: readonly string[]): Promise<void> {
+  const command = commandOf(argv);
+  if (!command) {
+    if (argv.length === 0 || argv.some((word) => word === '--help' || word === '-h'))
+      return say(usage.trimEnd());
+    throw new OperatorError(`galley: there is no \`${argv.join(' ')}\`.\n\n${usage}`);
   }
   const { positionals, values } = parseArgs({
+    args: argv.slice(command.name.split(' ').length),
     allowPositionals: true,
-    options: { help: { type: 'boolean', short: 'h' }, 'no-check': { type: 'boolean' } },
+    options: {
+      help: { type: 'boolean', short: 'h' },
+      ...(command.talksToServer && { url: { type: 'string' }, token: { type: 'string' } }),
+      ...command.options,
+    },
   });
-  const { 'no-check': unchecked = false } = values;
-  if (unchecked && positionals[0] !== 'deploy') throw new OperatorError('--no-check is for `galley deploy`.');
-  if (values.help || positionals.length === 0) process.stdout.write(usage);
-  else await main(positionals[0], positionals.slice(1), { check: !unchecked });
+  const options = values as Call['options'];
+  if (options['help']) return say(`galley ${titleOf(command)}\n${command.summary}`);
+  checkArguments(command, positionals);
+  const given = { url: options['url'] as string | undefined, token: options['token'] as string | undefined };
+  const connect = () => findManagement(configFromEnvironment().dataDir, given);
+  await command.run({ args: positionals, options, say, note, connect });
+}
+
+/** The command whose words stand first. */
+function commandOf(argv: readonly string[]): Command | undefined {
+  return commands.find(({ name }) => name.split(' ').every((word, index) => argv[index] === word));
+}
+
+function titleOf({ name, parameters }: Command): string {
+  return `${name} ${parameters}`.trimEnd();
+}
+
+try {
+  await main(process.argv.slice(2));
 } catch (error) {
   const known =
     error instanceof OperatorError || (error as { code?: string }).code?.startsWith('ERR_PARSE_ARGS');

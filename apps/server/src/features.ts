@@ -6,6 +6,8 @@ import { FunctionsHttpModule, FunctionsModule } from '#libs/functions';
 import { StorageModule } from '#libs/storage';
 import { UsageHttpModule } from '#libs/usage';
 import { HealthController } from './health.controller.js';
+import { AccessTokensController } from './management/access-tokens.controller.js';
+import { ProjectsController } from './management/projects.controller.js';
 import { MigrationsController } from './project-folder/migrations.controller.js';
 import type { Feature } from './server.js';
 import { UnsupportedController } from './unsupported.controller.js';
@@ -14,8 +16,9 @@ import { UnsupportedController } from './unsupported.controller.js';
 @Module({ imports: [FunctionsModule], controllers: [HealthController] })
 export class HealthModule {}
 
-@Module({ controllers: [MigrationsController] })
-class MigrationsModule {}
+/** The part of the management API that belongs to no feature. */
+@Module({ controllers: [AccessTokensController, ProjectsController, MigrationsController] })
+export class ManagementModule {}
 
 @Module({ controllers: [UnsupportedController] })
 export class UnsupportedModule {}
@@ -28,7 +31,7 @@ export const serverFeatures: readonly Feature[] = [
   FunctionsHttpModule,
   EventsHttpModule,
   UsageHttpModule,
-  MigrationsModule,
+  ManagementModule,
   UnsupportedModule,
   HealthModule,
 ];

@@ -1,13 +1,15 @@
-import { DeployFunction } from '#libs/functions';
+import type { INestApplication } from '@nestjs/common';
+import { Activations, DeployFunction } from '#libs/functions';
 import {
   configFromEnvironment,
   createLogger,
   Platform,
   type Logger,
+  type Project,
   type RunningProgram,
 } from '#libs/platform';
 import { applyMigrations } from './project-folder/apply-migrations.js';
-import { deployFunctions } from './project-folder/deploy-functions.js';
+import { deployFunctions, type DeployContext } from './project-folder/deploy-functions.js';
 import { readProjectFolder, type ProjectFolder } from './project-folder/read-project-folder.js';
 import { watchFunctions } from './project-folder/watch-functions.js';
 import { startServer, type Feature, type Server } from './server.js';
@@ -43,19 +45,26 @@ export async function startGalley(options: {
     if (folder) await applyMigrations(project, folder, logger);
     // Functions stand before the first request comes: an event without a subscriber would wake nobody.
     const server = await startServer(platform, options.features, async (app) => {
-      const deploy = app.get(DeployFunction, { strict: false });
-      if (folder) await deployFunctions({ project, deploy, logger }, folder);
+      if (folder) await deployFunctions(deployContext(app, project, logger), folder);
     });
     closers.push(() => server.close());
     if (folder && options.watch) {
-      const deploy = server.app.get(DeployFunction, { strict: false });
-      closers.push(watchFunctions({ project, deploy, logger }, folder));
+      closers.push(watchFunctions(deployContext(server.app, project, logger), folder));
     }
     return { platform, server, stop, graceMs: config.shutdownGraceMs };
   } catch (error) {
     await stop();
     throw error;
   }
+}
+
+function deployContext(app: INestApplication, project: Project, logger: Logger): DeployContext {
+  return {
+    project,
+    deploy: app.get(DeployFunction, { strict: false }),
+    activations: app.get(Activations, { strict: false }),
+    logger,
+  };
 }
 
 function warnOfUnused(logger: Logger, variables: readonly string[], folder: ProjectFolder | undefined): void {

@@ -1,5 +1,8 @@
 import { Module } from '@nestjs/common';
 import { FunctionsModule } from './functions.module.js';
+import { BuildsController } from './http/builds.controller.js';
+import { DeployController } from './http/deploy.controller.js';
+import { FunctionBodyController } from './http/function-body.controller.js';
 import { FunctionsController } from './http/functions.controller.js';
 import { LogsController } from './http/logs.controller.js';
 import { ManagementController } from './http/management.controller.js';
@@ -9,13 +12,16 @@ import { WebSockets } from './http/web-sockets.js';
 import { FunctionEnvironment } from './invoke/function-environment.js';
 import { LogTails } from './logs/log-tails.js';
 
-/** What a server answers about functions: calls, deployments, traffic, secrets, logs. */
+/** What a server answers about functions: calls, deployments and their builds, traffic, secrets, logs. */
 @Module({
   imports: [FunctionsModule],
   controllers: [
     FunctionsController,
     LogsController,
     ManagementController,
+    DeployController,
+    BuildsController,
+    FunctionBodyController,
     SecretsController,
     TrafficController,
   ],

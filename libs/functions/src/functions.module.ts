@@ -10,6 +10,8 @@ import {
 import { CONFIG, InvocationLiveness, Metrics, ShutdownGrace, type Config } from '#libs/platform';
 import { UsageModule } from '#libs/usage';
 import { sweepSourceTrees } from './bundle/source-tree.js';
+import { Activations } from './deploy/activations.js';
+import { Builds } from './deploy/builds.js';
 import { DeployFunction } from './deploy/deploy-function.js';
 import { FunctionRuntime, functionRuntimeProvider } from './function-runtime.provider.js';
 import { InstancePool } from './instances/instance-pool.js';
@@ -41,7 +43,9 @@ const pool = {
   providers: [
     functionRuntimeProvider,
     pool,
+    Activations,
     ActiveDeployments,
+    Builds,
     DeployFunction,
     FunctionEnvironment,
     FunctionLogs,
@@ -57,7 +61,9 @@ const pool = {
   ],
   exports: [
     FunctionRuntime,
+    Activations,
     ActiveDeployments,
+    Builds,
     DeployFunction,
     FunctionEnvironment,
     FunctionLogs,

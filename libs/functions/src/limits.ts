@@ -4,6 +4,22 @@ export const limits = {
   slugChars: 40,
   /** All parts of a deploy request together. Supabase bounds a bundle to 20 MB. */
   deployBodyBytes: 24 * 1024 * 1024,
+  /** The name that people see, where it is not the slug. */
+  nameChars: 100,
+  /** Functions of one bulk update. */
+  bulkFunctions: 100,
+
+  /** Builds that are kept of each function. */
+  keptBuilds: 20,
+  buildLogLines: 1000,
+  buildLogLineChars: 2000,
+  /** How often a process says that a build goes on, and after which silence others take the process for dead. */
+  buildAliveEveryMs: 5_000,
+  buildSilenceMs: 30_000,
+  /** How soon who follows a build's log sees a new line, whichever server builds. */
+  buildPollMs: 200,
+  /** How often something passes on a stream of events, so that no proxy takes it for dead. */
+  eventStreamKeepAliveMs: 15_000,
 
   memoryMb: { min: 32, max: 8192 },
   timeoutMs: { min: 100, max: 900_000 },
@@ -69,8 +85,6 @@ export const limits = {
   tailPageLines: 100,
   /** A reader that is further behind than this loses what lies between, and is told how much. */
   tailLagLines: 10_000,
-  /** What a silent tail is given, so that it is not taken for dead. */
-  tailHeartbeatMs: 15_000,
   /** Log lines removed with one statement. */
   sweptLogLines: 5_000,
   /** Places of the bundle that are led back to the sources in one log line. */

@@ -7,8 +7,9 @@ export interface Caller {
    * `keyless`: neither key nor token was sent; may use only what is public.
    * `anon`: a publishable key. `user`: a signed-in person. `service`: a secret key.
    * `function`: one invocation of one function, with that function's declared permissions.
+   * `manager`: a personal access token, which manages all projects and reads the data of none.
    */
-  readonly kind: 'keyless' | 'anon' | 'user' | 'service' | 'function';
+  readonly kind: 'keyless' | 'anon' | 'user' | 'service' | 'function' | 'manager';
   /** PostgreSQL role the caller's statements run as. */
   readonly role: string;
   /** `auth.users.id` of a signed-in person (the token's `sub`), else null. */
@@ -26,6 +27,9 @@ export const keylessCaller: Caller = {
   claims: { role: 'anon' },
   depth: 0,
 };
+
+/** Whoever holds a personal access token. */
+export const managerCaller: Caller = { ...keylessCaller, kind: 'manager' };
 
 /** The claims that a function's invocation token carries beside `role` and `exp`. */
 export interface FunctionClaims {

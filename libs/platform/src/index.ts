@@ -1,4 +1,5 @@
 export { AppError, OperatorError } from './errors/app-error.js';
+export { matchesGlob } from './matches-glob.js';
 export { parseInput, problemsInOneLine } from './errors/parse-input.js';
 export { type Clock, systemClock } from './clock.js';
 export { newId, derivedId } from './ids.js';
@@ -10,6 +11,7 @@ export {
   functionClaims,
   keylessCaller,
 } from './caller.js';
+export { AccessTokens, type AccessToken } from './access-tokens/access-tokens.js';
 export { type Config, parseConfig } from './config/config.js';
 export { clientFromEnvironment, configFromEnvironment, inheritedEnvironment } from './config/env.js';
 export { isConnectionError, sqlStateOf } from './database/database-error.js';
@@ -31,6 +33,7 @@ export {
   InvocationLiveness,
   KeyRequiredGuard,
   LeavesBadCredentials,
+  OperatorGuard,
   ServiceOnlyGuard,
   sameSecret,
 } from './http/caller.guard.js';

@@ -24,6 +24,9 @@ export const limits = {
   verifiedTokenBytes: 16 * 1024 * 1024,
   /** A longer token is verified each time. */
   rememberedTokenBytes: 8 * 1024,
+  /** Personal access tokens of an installation, and the name of one. */
+  accessTokens: 1000,
+  accessTokenNameChars: 100,
   /** An event's payload. */
   eventPayloadBytes: 512 * 1024,
   /** Lists and objects in each other in an event's payload: far from where a JSON parser runs out of stack. */

@@ -1,4 +1,5 @@
 import { Global, Module, type DynamicModule } from '@nestjs/common';
+import { AccessTokens } from './access-tokens/access-tokens.js';
 import { PlatformDatabase } from './platform-database/platform-database.js';
 import { Platform } from './platform.js';
 import { ShutdownGrace } from './process/shutdown-grace.js';
@@ -17,6 +18,7 @@ export class PlatformModule {
       { provide: LOGGER, useValue: platform.logger },
       { provide: CONFIG, useValue: platform.config },
       { provide: PlatformDatabase, useValue: platform.database },
+      { provide: AccessTokens, useValue: new AccessTokens(platform.database) },
       { provide: ProjectRegistry, useValue: platform.projects },
       { provide: Sealer, useValue: platform.sealer },
       { provide: Metrics, useValue: new Metrics() },

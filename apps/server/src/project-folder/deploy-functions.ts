@@ -1,4 +1,4 @@
-import { DeployFunction, parseManifest } from '#libs/functions';
+import { Activations, DeployFunction, parseManifest } from '#libs/functions';
 import { AppError, OperatorError, type Logger, type Project } from '#libs/platform';
 import type { FolderFunction } from './find-functions.js';
 import { functionSources } from './function-sources.js';
@@ -8,6 +8,7 @@ import type { ProjectFolder } from './read-project-folder.js';
 export interface DeployContext {
   readonly project: Project;
   readonly deploy: DeployFunction;
+  readonly activations: Activations;
   readonly logger: Logger;
 }
 
@@ -16,14 +17,16 @@ export interface DeployContext {
  * deployed is told of, and neither the others nor what it answered before are touched by that.
  */
 export async function deployFunctions(context: DeployContext, folder: ProjectFolder): Promise<void> {
-  const { project, deploy, logger } = context;
+  const { project, activations, logger } = context;
   const failures = new Map<string, unknown>();
   const attempt = async (slug: string, work: Promise<void>) => {
     await work.catch((error: unknown) => failures.set(slug, error));
   };
   for (const fn of folder.functions) await attempt(fn.slug, deployOne(context, folder.root, fn));
   for (const slug of folder.disabled) await attempt(slug, switchOff(context, slug));
-  const deployed = new Map((await deploy.list(project)).map(({ slug, active }) => [slug, active.number]));
+  const deployed = new Map(
+    (await activations.list(project)).map(({ slug, active }) => [slug, active.number]),
+  );
   for (const [slug, error] of failures) tellFailure(logger, slug, error, deployed.get(slug));
   warnOfOthers(context, folder, [...deployed.keys()]);
 }
@@ -40,6 +43,7 @@ async function deployOne(context: DeployContext, root: string, fn: FolderFunctio
     slug: fn.slug,
     entrypoint: fn.entrypoint,
     importMap: fn.importMap,
+    staticPatterns: fn.staticPatterns,
     files,
     manifest,
   });
@@ -47,8 +51,8 @@ async function deployOne(context: DeployContext, root: string, fn: FolderFunctio
   if (created) logger.info({ function: fn.slug, deployment: deployment.number, ms }, 'Function deployed');
 }
 
-async function switchOff({ project, deploy, logger }: DeployContext, slug: string): Promise<void> {
-  if (!(await deploy.deactivate(project, slug))) return;
+async function switchOff({ project, activations, logger }: DeployContext, slug: string): Promise<void> {
+  if (!(await activations.deactivate(project, slug))) return;
   logger.info({ function: slug }, 'Function switched off by config.toml; its deployments are kept');
 }
 

@@ -12,6 +12,8 @@ export interface FolderFunction {
   /** Relative to `supabase/`. */
   readonly entrypoint: string;
   readonly importMap: string | undefined;
+  /** `static_files` of config.toml: relative to `supabase/`, as the sources' paths are. */
+  readonly staticPatterns: readonly string[];
   /** Its table in galley.toml, with `verify_jwt` of config.toml; still to be validated. */
   readonly manifest: Record<string, unknown>;
 }
@@ -36,11 +38,12 @@ export async function findFunctions(root: string, settings: Settings): Promise<F
     );
   }
   const all = folders.map((slug): FolderFunction => {
-    const { verify_jwt: verifyJwt, entrypoint, import_map: importMap } = configured[slug] ?? {};
+    const { verify_jwt: verifyJwt, entrypoint, import_map: importMap, ...rest } = configured[slug] ?? {};
     return {
       slug,
       entrypoint: entrypoint?.replace(/^\.\//, '') ?? `functions/${slug}/index.ts`,
       importMap: importMap?.replace(/^\.\//, ''),
+      staticPatterns: rest.static_files ?? [],
       manifest: { ...(verifyJwt !== undefined && { verify_jwt: verifyJwt }), ...galley[slug] },
     };
   });

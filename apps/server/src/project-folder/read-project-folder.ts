@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
-import { OperatorError, type Migration } from '#libs/platform';
+import { matchesGlob, OperatorError, type Migration } from '#libs/platform';
 import { findFunctions, type FoundFunctions } from './find-functions.js';
 import { readSettings, type Settings } from './read-settings.js';
 import { unlessMissing } from './unless-missing.js';
@@ -86,7 +86,7 @@ async function readSeeds(supabase: string, patterns: readonly string[] | undefin
   return seeds;
 }
 
-/** Files below `directory` that a pattern with `*` and `**` names. */
+/** Files below `directory` that a pattern with `*` names. */
 async function matchingPaths(directory: string, pattern: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
   return entries
@@ -94,17 +94,6 @@ async function matchingPaths(directory: string, pattern: string): Promise<string
     .map((entry) => relative(directory, join(entry.parentPath, entry.name)))
     .filter((path) => matchesGlob(path, pattern))
     .toSorted();
-}
-
-/** `*` stands for anything within one folder's or file's name, `**` for any folders. */
-function matchesGlob(path: string, pattern: string): boolean {
-  const expression = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(
-      /\*\*\/|\*\*|\*|\?/g,
-      (sign) => ({ '**/': '(?:.*/)?', '**': '.*', '*': '[^/]*', '?': '[^/]' })[sign]!,
-    );
-  return new RegExp(`^${expression}$`).test(path);
 }
 
 /** The Supabase CLI's place for local secrets: here a function gets those that it declares, and from the vault. */

@@ -29,6 +29,7 @@ const configToml = z.object({
         verify_jwt: z.boolean().optional(),
         entrypoint: z.string().optional(),
         import_map: z.string().optional(),
+        static_files: z.array(z.string()).optional(),
       }),
     )
     .optional(),

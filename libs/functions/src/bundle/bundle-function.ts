@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { bundleLimits as limits } from './bundle-limits.js';
+import { AppError } from '#libs/platform';
 import { bundleModules, type BundledModules } from './bundle-modules.js';
 import { checkTypes } from './check-types.js';
-import { denoCacheDirectory } from './deno-tool.js';
+import { denoCacheDirectory, storageFull } from './deno-tool.js';
 import { KeptBundles } from './kept-bundles.js';
 import { checkModuleGraph } from './module-graph.js';
 import { writeSourceTree } from './source-tree.js';
@@ -19,7 +20,7 @@ export interface BundleRequest {
   readonly check: boolean;
   /** Holds the caches of packages and bundles. */
   readonly dataDir: string;
-  /** Told of downloads, one line each. */
+  /** Told of the steps and of downloads, one line each. */
   readonly log?: (line: string) => void;
 }
 
@@ -40,16 +41,23 @@ const waiting: (() => void)[] = [];
 /**
  * Makes one module of a function's sources: graph → types → bundle. Nothing of the function or of its packages is
  * executed, and no file outside of its sources gets in.
- * @throws AppError `BUNDLE_ERROR` (400): the message holds the first mistake as `file:line:column: text`, `details` all
+ * @throws AppError `BUNDLE_ERROR` (400): mistakes as `file:line:column: text`; `too_many_builds` (503);
+ *   `BUILD_KILLED` (503); `insufficient_storage` (507)
  */
 export async function bundleFunction(request: BundleRequest): Promise<Bundle> {
   const began = performance.now();
   const kept = new KeptBundles(request.dataDir);
   const key = kept.key(request);
   let bundled = await kept.find(key);
-  if (!bundled) {
-    bundled = await inTurn(() => bundle(request));
-    await kept.keep(key, bundled);
+  if (bundled) {
+    request.log?.('The same sources were bundled before');
+  } else {
+    try {
+      bundled = await inTurn(request.log, () => bundle(request));
+      await kept.keep(key, bundled);
+    } catch (error) {
+      throw isStorageFull(error) ? storageFull(error) : error;
+    }
   }
   const { code, sourceMap } = bundled;
   return {
@@ -66,8 +74,13 @@ async function bundle(request: BundleRequest): Promise<BundledModules> {
   await mkdir(denoCacheDirectory(dataDir), { recursive: true });
   const tree = await writeSourceTree(request);
   try {
+    log('Reading what it imports');
     await checkModuleGraph(tree, dataDir, log);
-    if (request.check) await checkTypes(tree, dataDir, log);
+    if (request.check) {
+      log('Checking types');
+      await checkTypes(tree, dataDir, log);
+    }
+    log('Bundling');
     return await bundleModules(tree, dataDir, log);
   } finally {
     await tree.remove();
@@ -75,9 +88,12 @@ async function bundle(request: BundleRequest): Promise<BundledModules> {
 }
 
 /** At most `limits.concurrentBundles` at once: each takes a core and some hundred megabytes. */
-async function inTurn<T>(work: () => Promise<T>): Promise<T> {
-  if (running >= limits.concurrentBundles) await new Promise<void>((resolve) => waiting.push(resolve));
-  else running += 1;
+async function inTurn<T>(log: BundleRequest['log'], work: () => Promise<T>): Promise<T> {
+  if (running < limits.concurrentBundles) running += 1;
+  else if (waiting.length < limits.waitingBundles) {
+    log?.(`Waiting for other builds: this server does ${limits.concurrentBundles} at once`);
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  } else throw tooManyBuilds();
   try {
     return await work();
   } finally {
@@ -85,4 +101,17 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     if (next) next();
     else running -= 1;
   }
+}
+
+function tooManyBuilds(): AppError {
+  return new AppError({
+    code: 'too_many_builds',
+    status: 503,
+    message: `${limits.waitingBundles} builds are waiting already; deploy again in a while`,
+    headers: { 'Retry-After': '10' },
+  });
+}
+
+function isStorageFull(error: unknown): boolean {
+  return ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '');
 }

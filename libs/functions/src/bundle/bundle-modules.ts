@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { bundleError, cleanOutput } from './bundle-error.js';
 import { bundleLimits as limits } from './bundle-limits.js';
-import { denoCacheDirectory, runDenoTool } from './deno-tool.js';
+import { denoCacheDirectory, importArgument, runDenoTool } from './deno-tool.js';
 import { withSourceNames } from './source-names.js';
 import type { SourceTree } from './source-tree.js';
 
@@ -66,6 +66,7 @@ export async function bundleModules(
     '--node-modules-dir=none',
     `--v8-flags=--max-old-space-size=${limits.heapMegabytes}`,
     `--allow-read=${readable.join(',')}`,
+    importArgument,
     ...tree.configArguments,
     script,
     join(tree.directory, tree.entrypoint),

@@ -1,5 +1,5 @@
 import { bundleError, cleanOutput } from './bundle-error.js';
-import { runDenoTool } from './deno-tool.js';
+import { importArgument, runDenoTool } from './deno-tool.js';
 import { declaresRuntime, runtimeTypesFile } from './runtime-types.js';
 import type { SourceTree } from './source-tree.js';
 import { writeDenoConfig } from './write-deno-config.js';
@@ -18,7 +18,7 @@ const possiblySharedBytes =
   /<ArrayBufferLike>' is not assignable to (?:parameter of )?type '[^']*(?:BodyInit|BufferSource|BlobPart|ArrayBuffer)/;
 
 const howToSkip =
-  'To deploy without this check: `check = false` in galley.toml, or `galley deploy --no-check`.';
+  'To deploy without this check: `check = false` in galley.toml, or `galley deploy --no-check`, or `// @ts-nocheck` above a file.';
 
 /**
  * Type-checks the sources; packages and remote modules are taken at their word.
@@ -59,6 +59,7 @@ async function typeErrors(
     '--quiet',
     '--no-lock',
     '--node-modules-dir=none',
+    importArgument,
     ...configArguments,
     tree.entrypoint,
   ];

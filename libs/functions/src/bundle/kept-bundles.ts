@@ -5,9 +5,11 @@ import { newId } from '#libs/platform';
 import { bundleLimits as limits } from './bundle-limits.js';
 import type { BundledModules } from './bundle-modules.js';
 
+const hashBytes = 32;
+
 /**
  * Bundles of the last day by a hash of their sources, `<dataDir>/cache/bundles/`, so that deploying the same again is
- * quick. Each is one file: the length of the code in four bytes, the code, the source map.
+ * quick. Each is one file: the SHA-256 of what follows, the length of the code in four bytes, the code, the source map.
  */
 export class KeptBundles {
   readonly #directory: string;
@@ -24,7 +26,7 @@ export class KeptBundles {
     check: boolean;
   }): string {
     const hash = createHash('sha256').update(
-      JSON.stringify([2, sources.entrypoint, sources.importMap ?? null, sources.check]),
+      JSON.stringify([3, sources.entrypoint, sources.importMap ?? null, sources.check]),
     );
     for (const [path, bytes] of [...sources.files].toSorted(([a], [b]) => (a < b ? -1 : 1))) {
       hash.update(JSON.stringify([path, bytes.byteLength])).update(bytes);
@@ -36,7 +38,8 @@ export class KeptBundles {
     const path = join(this.#directory, key);
     try {
       const { mtimeMs } = await stat(path);
-      return Date.now() - mtimeMs < limits.keptBundleAgeMs ? unpack(await readFile(path)) : null;
+      if (Date.now() - mtimeMs >= limits.keptBundleAgeMs) return null;
+      return unpack(await readFile(path));
     } catch {
       return null;
     }
@@ -67,10 +70,18 @@ export class KeptBundles {
 function pack({ code, sourceMap }: BundledModules): Buffer {
   const length = Buffer.alloc(4);
   length.writeUInt32BE(code.byteLength);
-  return Buffer.concat([length, code, sourceMap ?? new Uint8Array()]);
+  const content = Buffer.concat([length, code, sourceMap ?? new Uint8Array()]);
+  return Buffer.concat([hashOf(content), content]);
 }
 
-function unpack(file: Buffer): BundledModules {
-  const end = 4 + file.readUInt32BE(0);
-  return { code: file.subarray(4, end), sourceMap: file.length > end ? file.subarray(end) : null };
+/** Null when a disk that failed or a power cut has left something else than what was written. */
+function unpack(file: Buffer): BundledModules | null {
+  const content = file.subarray(hashBytes);
+  if (!hashOf(content).equals(file.subarray(0, hashBytes))) return null;
+  const end = 4 + content.readUInt32BE(0);
+  return { code: content.subarray(4, end), sourceMap: content.length > end ? content.subarray(end) : null };
+}
+
+function hashOf(bytes: Uint8Array): Buffer {
+  return createHash('sha256').update(bytes).digest();
 }

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { bundleError, cleanOutput } from './bundle-error.js';
-import { runDenoTool } from './deno-tool.js';
+import { importArgument, runDenoTool } from './deno-tool.js';
 import type { SourceTree } from './source-tree.js';
 
 const position = z.object({ line: z.number(), character: z.number() });
@@ -39,6 +39,7 @@ export async function checkModuleGraph(
     '--json',
     '--no-lock',
     '--node-modules-dir=none',
+    importArgument,
     ...tree.configArguments,
     tree.entrypoint,
   ];

@@ -1,6 +1,7 @@
 import { chmod, lstat, mkdir, mkdtemp, readdir, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, posix } from 'node:path';
+import { buildUid } from './build-sandbox.js';
 import { bundleError } from './bundle-error.js';
 import { bundleLimits as limits } from './bundle-limits.js';
 import { isDenoConfig, readDenoConfig, safeDenoConfig, type DenoConfig } from './deno-config.js';
@@ -59,7 +60,7 @@ export async function sweepSourceTrees(): Promise<void> {
     if (!name.startsWith(directoryPrefix)) continue;
     const path = join(tmpdir(), name);
     const found = await lstat(path).catch(() => undefined);
-    if (!found?.isDirectory() || found.uid !== process.getuid?.()) continue;
+    if (!found?.isDirectory() || ![process.getuid?.(), buildUid].includes(found.uid)) continue;
     if (Date.now() - found.mtimeMs > limits.abandonedAgeMs) await rm(path, { recursive: true, force: true });
   }
 }

@@ -11,6 +11,8 @@ export interface DeploymentSummary {
   readonly entrypoint: string;
   readonly importMap: string | null;
   readonly sha256: string;
+  /** The name that people see; null: the slug. */
+  readonly name: string | null;
   readonly createdAt: Date;
 }
 
@@ -39,10 +41,37 @@ export interface Source {
   readonly importMap: string | null;
   /** By path, base64. */
   readonly files: Readonly<Record<string, string>>;
+  /** Of `files`, those that the function reads when it runs; absent: none. */
+  readonly staticFiles?: readonly string[];
+}
+
+/** What an instance is given. */
+export interface DeploymentFiles {
+  readonly entrypoint: string;
+  readonly code: Uint8Array;
+  /** By path among the sources, base64. */
+  readonly staticFiles: Readonly<Record<string, string>>;
+}
+
+/** What a deployment was made from, and what runs. */
+export interface DeploymentContent {
+  readonly source: Source;
+  readonly code: Uint8Array;
+  /** Null: there is none, and stacks name the bundle. */
+  readonly sourceMap: Uint8Array | null;
+}
+
+export interface NewDeployment extends DeploymentContent {
+  readonly id: string;
+  readonly slug: string;
+  /** As `parseManifest` gives it. */
+  readonly manifest: unknown;
+  readonly name: string | null;
+  readonly sha256: string;
 }
 
 const summaryColumns = `d.id, d.function_slug as slug, d.number, d.manifest, d.source ->> 'entrypoint' as entrypoint,
-  d.source ->> 'importMap' as "importMap", d.sha256, d.created_at as "createdAt"`;
+  d.source ->> 'importMap' as "importMap", d.sha256, d.name, d.created_at as "createdAt"`;
 
 /** Until the transaction ends, no other server changes which deployments of the project are active. */
 export async function lockActivations(tx: Sql, projectRef: string): Promise<void> {
@@ -136,23 +165,38 @@ export async function provisionedFunctions(sql: Sql): Promise<{ projectRef: stri
   return rows;
 }
 
+/** What a deployment was made from, and what runs; undefined when it was deleted. */
+export async function readDeployment(sql: Sql, id: string): Promise<DeploymentContent | undefined> {
+  const { rows } = await sql.query<DeploymentContent>(
+    'select source, code, source_map as "sourceMap" from deployments where id = $1',
+    [id],
+  );
+  return rows[0];
+}
+
+/** What an instance of a deployment is given; undefined when it was deleted. */
+export async function readDeploymentFiles(sql: Sql, id: string): Promise<DeploymentFiles | undefined> {
+  const { rows } = await sql.query<DeploymentFiles>(
+    `select d.source ->> 'entrypoint' as entrypoint, d.code, coalesce((
+       select jsonb_object_agg(path, d.source -> 'files' -> path)
+       from jsonb_array_elements_text(d.source -> 'staticFiles') path), '{}') as "staticFiles"
+     from deployments d where d.id = $1`,
+    [id],
+  );
+  return rows[0];
+}
+
 /** Records a deployment under the next number. Only under {@link lockActivations}. */
 export async function insertDeployment(
   tx: Sql,
   projectRef: string,
-  deployment: {
-    id: string;
-    slug: string;
-    manifest: unknown;
-    source: Source;
-    code: Uint8Array;
-    sourceMap: Uint8Array | null;
-    sha256: string;
-  },
+  deployment: NewDeployment,
 ): Promise<number> {
   const { rows } = await tx.query<{ number: number }>(
-    `insert into deployments (id, project_ref, function_slug, number, manifest, source, code, source_map, sha256)
-     select $1::uuid, $2::text, $3::text, coalesce(max(number), 0) + 1, $4::jsonb, $5::jsonb, $6::bytea, $7::bytea, $8::text
+    `insert into deployments
+       (id, project_ref, function_slug, number, manifest, source, code, source_map, sha256, name)
+     select $1::uuid, $2::text, $3::text, coalesce(max(number), 0) + 1, $4::jsonb, $5::jsonb, $6::bytea, $7::bytea,
+       $8::text, $9::text
      from deployments where project_ref = $2 and function_slug = $3
      returning number`,
     [
@@ -164,6 +208,7 @@ export async function insertDeployment(
       Buffer.from(deployment.code),
       deployment.sourceMap && Buffer.from(deployment.sourceMap),
       deployment.sha256,
+      deployment.name,
     ],
   );
   return rows[0]!.number;

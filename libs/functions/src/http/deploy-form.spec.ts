@@ -4,7 +4,10 @@ import { readDeployForm } from './deploy-form.js';
 
 const metadata = { entrypoint_path: 'functions/hello/index.ts' };
 
-async function read(parts: { metadata?: unknown; files?: [path: string, text: string][]; slug?: string }) {
+async function read(
+  parts: { metadata?: unknown; files?: [path: string, text: string][]; slug?: string },
+  manifestInService?: () => Promise<unknown>,
+) {
   const form = new FormData();
   if (parts.metadata !== undefined) form.append('metadata', JSON.stringify(parts.metadata));
   for (const [path, text] of parts.files ?? [['functions/hello/index.ts', '1']]) {
@@ -15,6 +18,7 @@ async function read(parts: { metadata?: unknown; files?: [path: string, text: st
     Readable.from([Buffer.from(await response.arrayBuffer())]),
     response.headers.get('content-type')!,
     parts.slug ?? 'hello',
+    manifestInService,
   );
 }
 
@@ -33,9 +37,28 @@ describe('a deployment form', () => {
     expect(request.manifest).toMatchObject({ verify_jwt: false, memory_mb: 64 });
   });
 
+  it('keeps the limits and permissions of the function where it says nothing of them', async () => {
+    const inService = async () => ({ memory_mb: 64, verify_jwt: true });
+    const kept = await read({ metadata: { ...metadata, verify_jwt: false } }, inService);
+    expect(kept.manifest).toMatchObject({ memory_mb: 64, verify_jwt: false, check: false });
+    const replaced = await read({ metadata: { ...metadata, galley: {} } }, inService);
+    expect(replaced.manifest).toMatchObject({ memory_mb: 256, verify_jwt: true, check: true });
+  });
+
+  it('has its types checked only where it comes with settings of Galley', async () => {
+    expect((await read({ metadata })).manifest.check).toBe(false);
+    expect((await read({ metadata: { ...metadata, galley: {} } })).manifest.check).toBe(true);
+    expect((await read({ metadata: { ...metadata, galley: { check: false } } })).manifest.check).toBe(false);
+  });
+
+  it('may give the function a name beside its slug', async () => {
+    expect(await read({ metadata: { ...metadata, name: 'Hello!' } })).toMatchObject({ name: 'Hello!' });
+    expect(await read({ metadata: { ...metadata, name: 'hello' } })).not.toHaveProperty('name');
+  });
+
   it.each([
-    [{ metadata: { ...metadata, static_patterns: ['*.html'] } }, /Unrecognized key: "static_patterns"/],
-    [{ metadata: { ...metadata, name: 'other' } }, /metadata\.name: expected hello/],
+    [{ metadata: { ...metadata, name: 'a\u0000b' } }, /metadata\.name/],
+    [{ metadata: { ...metadata, decorators: 'tc39' } }, /Unrecognized key: "decorators"/],
     [{ metadata, slug: 'a/b' }, /A function's name is a letter/],
     [{}, /Expected a part `metadata` that is JSON/],
     [

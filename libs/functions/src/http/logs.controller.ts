@@ -13,6 +13,7 @@ import { isDeployed, type WrittenLogLine } from '../logs/log-lines.sql.js';
 import { LogTails } from '../logs/log-tails.js';
 import { searchLogs } from '../logs/search-logs.js';
 import { checkSlug } from '../manifest/slug.js';
+import { eventStreamHeaders } from './event-stream.js';
 import { cursorAfter, parseListQuery, parseTailQuery } from './log-query.js';
 
 /** What functions wrote, and what the platform says of them, for holders of the project's secret key. */
@@ -81,14 +82,7 @@ export class LogsController {
     // Fastify answers HEAD by the same route, and would read the tail without end.
     const events =
       request.method === 'HEAD' ? '' : await this.tails.open({ ...of, ...filter }, start, lineJson);
-    await reply
-      .headers({
-        'content-type': 'text/event-stream; charset=utf-8',
-        'cache-control': 'no-cache, no-transform',
-        // Proxies that collect answers would hold the lines back.
-        'x-accel-buffering': 'no',
-      })
-      .send(events);
+    await reply.headers(eventStreamHeaders).send(events);
   }
 
   async #existing(projectRef: string, slug: string) {

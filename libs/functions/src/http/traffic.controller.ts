@@ -10,7 +10,7 @@ import {
   type Project,
 } from '#libs/platform';
 import { z } from 'zod';
-import { DeployFunction } from '../deploy/deploy-function.js';
+import { Activations } from '../deploy/activations.js';
 import { answeringDeployments, listFunctions } from '../deploy/deployments.sql.js';
 import { limits } from '../limits.js';
 import { checkSlug } from '../manifest/slug.js';
@@ -33,7 +33,7 @@ const traffic = z
 export class TrafficController {
   constructor(
     private readonly database: PlatformDatabase,
-    private readonly deployFunction: DeployFunction,
+    private readonly activations: Activations,
   ) {}
 
   @Get()
@@ -56,7 +56,7 @@ export class TrafficController {
   async split(@CurrentProject() project: Project, @Param('slug') slug: string, @Body() body: unknown) {
     const parts = parseInput(z.object({ traffic }), { traffic: body }).traffic;
     const shares = parts.map(({ version, percent }) => ({ number: version, percent }));
-    await this.deployFunction.split(project, checkSlug(slug), shares);
+    await this.activations.split(project, checkSlug(slug), shares);
     return this.read(project, slug);
   }
 }

@@ -72,7 +72,7 @@ export class FunctionInstances {
   get wantsInstance(): boolean {
     if (this.size >= this.options.maxInstances) return false;
     if (this.line.length > this.starting * this.options.concurrencyPerInstance) return true;
-    return this.#ready + this.starting < this.minInstances && performance.now() >= this.#retryAtMs;
+    return this.#ready + this.starting < this.minInstances && this.restartInMs <= 0;
   }
 
   /** Whether there are no more than are to be kept ready. */
@@ -87,15 +87,19 @@ export class FunctionInstances {
     return ready;
   }
 
-  /** Notes that a start failed or an instance ended by itself. @returns how long to wait before the next start, in milliseconds */
-  noteFailure(livedMs: number): number {
+  /** How long to wait before an instance is started that nobody waits for; at most 0: no longer. */
+  get restartInMs(): number {
+    return this.#retryAtMs - performance.now();
+  }
+
+  /** Notes that a start failed or an instance ended by itself. */
+  noteFailure(livedMs: number): void {
     this.#failures = livedMs < poolLimits.stableMs ? this.#failures + 1 : 0;
     const waitMs =
       this.#failures === 0
         ? 0
         : Math.min(poolLimits.restartMs * 2 ** (this.#failures - 1), poolLimits.longestRestartMs);
     this.#retryAtMs = performance.now() + waitMs;
-    return waitMs;
   }
 
   /** The most recently used slot with room, so that the others become idle and go away; none that spins. */

@@ -264,9 +264,15 @@ export class InstancePool {
   }
 
   #noteFailure(group: FunctionInstances, livedMs: number): void {
-    const waitMs = group.noteFailure(livedMs);
-    if (group.minInstances === 0 || waitMs === 0) return;
-    setTimeout(() => this.#places.update(group), waitMs).unref();
+    group.noteFailure(livedMs);
+    if (group.minInstances > 0 && group.restartInMs > 0) this.#updateInTime(group);
+  }
+
+  /** Timers may be early: they count from when the work began that set them. */
+  #updateInTime(group: FunctionInstances): void {
+    const waitMs = group.restartInMs;
+    if (waitMs <= 0) this.#places.update(group);
+    else setTimeout(() => this.#updateInTime(group), Math.ceil(waitMs)).unref();
   }
 
   async #startInstance(group: FunctionInstances): Promise<FunctionInstance> {

@@ -1,10 +1,12 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError, LOGGER, PlatformDatabase, type Logger, type Project } from '#libs/platform';
-import { DeployFunction } from '../deploy/deploy-function.js';
-import { provisionedFunctions, trafficParts } from '../deploy/deployments.sql.js';
+import { staticFileName } from '../bundle/static-files.js';
+import { Activations } from '../deploy/activations.js';
+import { provisionedFunctions, readDeploymentFiles, trafficParts } from '../deploy/deployments.sql.js';
 import { limits } from '../limits.js';
 import { parseManifest } from '../manifest/manifest.js';
 import { isSlug } from '../manifest/slug.js';
+import { mainFile } from '../runtime/function-runtime.js';
 import { isSettled, permitPreview } from '../permissions/apply-manifest.js';
 import { functionRole } from '../permissions/function-role.js';
 import {
@@ -36,7 +38,7 @@ interface Version {
 export class ActiveDeployments {
   constructor(
     private readonly database: PlatformDatabase,
-    private readonly deployFunction: DeployFunction,
+    private readonly activations: Activations,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -55,7 +57,7 @@ export class ActiveDeployments {
 
   /** Calls `listener` each time that this process changed what answers. */
   onChange(listener: () => void): void {
-    this.deployFunction.onChange(listener);
+    this.activations.onChange(listener);
   }
 
   /** The functions of all projects that want instances to be kept ready. */
@@ -63,14 +65,15 @@ export class ActiveDeployments {
     return provisionedFunctions(this.database);
   }
 
-  /** The bundled module. */
-  async code(deploymentId: string): Promise<Uint8Array> {
-    const {
-      rows: [row],
-    } = await this.database.query<{ code: Buffer }>('select code from deployments where id = $1', [
-      deploymentId,
-    ]);
-    return row?.code ?? notFound();
+  /** What lies in the folder of its instances, by path: the bundled module as `main.js`, and its static files. */
+  async files(deploymentId: string): Promise<ReadonlyMap<string, Uint8Array>> {
+    const { entrypoint, code, staticFiles } =
+      (await readDeploymentFiles(this.database, deploymentId)) ?? notFound();
+    const files = new Map<string, Uint8Array>([[mainFile, code]]);
+    for (const [path, base64] of Object.entries(staticFiles)) {
+      files.set(staticFileName(path, entrypoint), Buffer.from(base64, 'base64'));
+    }
+    return files;
   }
 
   async #known(
@@ -166,7 +169,7 @@ export class ActiveDeployments {
     )
       return;
     try {
-      await this.deployFunction.settle(project, slug);
+      await this.activations.settle(project, slug);
     } catch (error) {
       this.logger.warn(
         { err: error, function: slug },

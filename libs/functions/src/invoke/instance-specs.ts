@@ -68,7 +68,7 @@ export class InstanceSpecs {
     return {
       deploymentId: id,
       functionSlug: slug,
-      code: () => this.deployments.code(id),
+      files: () => this.deployments.files(id),
       env: await this.environment.variables(project, deployment),
       allowedHosts: manifest.permissions.hosts,
       api: this.environment.api(),

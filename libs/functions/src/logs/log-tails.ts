@@ -103,7 +103,8 @@ export class LogTails implements BeforeApplicationShutdown {
         const isNews = page.lines.length > 0 || page.skipped > 0;
         position = page.upTo;
         if (isNews) yield this.#render(page, render);
-        else if (!(await tail.wake.next(limits.tailHeartbeatMs))) yield `: still here\nid: ${position}\n\n`;
+        else if (!(await tail.wake.next(limits.eventStreamKeepAliveMs)))
+          yield `: still here\nid: ${position}\n\n`;
       }
     } catch (error) {
       // Its reader comes back and goes on from the last line that it had.

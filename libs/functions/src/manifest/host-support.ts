@@ -4,6 +4,8 @@ import { constrainedMemory } from 'node:process';
 import { totalmem } from 'node:os';
 import { FunctionRuntime } from '../function-runtime.provider.js';
 import { limits } from '../limits.js';
+import { DeclaredHosts } from '../runtime/egress/declared-hosts.js';
+import { isPublicAddress } from '../runtime/egress/public-address.js';
 import { isolationLevel } from '../runtime/function-runtime.js';
 import { canMeter } from '../runtime/process-meter.js';
 import type { Manifest } from './manifest.js';
@@ -40,7 +42,22 @@ export class HostSupport {
         !canMeter &&
         'cpu_ms: this host does not tell how much processor time a process uses (Linux does, in /proc)',
       manifest.memory_mb > hostMb && `memory_mb: this host has ${hostMb} MB`,
+      ...this.#privateHosts(manifest),
     ].filter((problem) => problem !== false);
+  }
+
+  /** Names are looked up, and vetted, when a function connects. */
+  #privateHosts({ permissions }: Manifest): string[] {
+    const allowed = new DeclaredHosts(this.config.functions.privateHosts, null);
+    return permissions.hosts.flatMap((host) => {
+      const declared = new DeclaredHosts([host]);
+      const [address] = declared.addresses;
+      if (address === undefined || isPublicAddress(address)) return [];
+      if (declared.ports.every((port) => allowed.permits(address, port))) return [];
+      return [
+        `permissions.hosts: ${host} is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS`,
+      ];
+    });
   }
 
   #places(manifest: Manifest, elsewhere: number): string[] {

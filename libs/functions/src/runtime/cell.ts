@@ -2,7 +2,7 @@ import type { Server } from 'node:net';
 import type { DeploymentDirectory } from './deployment-directory.js';
 
 /** Where a process finds its files. */
-export interface CellPaths {
+interface CellPaths {
   readonly loader: string;
   /** The function's code: nothing else of the host can be read. */
   readonly codeDirectory: string;

@@ -22,7 +22,6 @@ interface Version {
   readonly memoryLimit: string;
   readonly swapLimit: string;
   readonly events: string;
-  readonly shares: readonly [file: string, share: string];
 }
 
 const versions: Record<'v1' | 'v2', Version> = {
@@ -31,26 +30,25 @@ const versions: Record<'v1' | 'v2', Version> = {
     memoryLimit: 'memory.limit_in_bytes',
     swapLimit: 'memory.memsw.limit_in_bytes',
     events: 'memory.oom_control',
-    shares: ['cpu.shares', '512'],
   },
   v2: {
     name: 'v2',
     memoryLimit: 'memory.max',
     swapLimit: 'memory.swap.max',
     events: 'memory.events',
-    shares: ['cpu.weight', '50'],
   },
 };
 
 /**
  * Control groups for functions' processes, below the group that this process is in, where the host lets us make any.
- * All functions together get half the share of processor time that the server gets, when both want it.
+ * They bound memory and threads. Processor time is left to the scheduler, which is fair to each process: a group would
+ * weigh as much as one task of the rest of the host, however many functions are in it.
  */
 export class Cgroups {
   private constructor(
     readonly version: Version,
     /** Where groups are made, by controller; of version 2 there is one place for all. */
-    private readonly roots: { readonly memory: string; readonly pids: string; readonly cpu: string },
+    private readonly roots: { readonly memory: string; readonly pids: string },
     private readonly threads: number,
   ) {}
 
@@ -134,10 +132,7 @@ function versionOne(mounted: string, own: string, name: string, threads: number)
     mkdirSync(root, { recursive: true });
     return root;
   };
-  const roots = { memory: rootOf('memory'), pids: rootOf('pids'), cpu: rootOf('cpu') };
-  const [file, share] = versions.v1.shares;
-  writeFileSync(join(roots.cpu, file), share);
-  return Cgroups.of('v1', roots, threads);
+  return Cgroups.of('v1', { memory: rootOf('memory'), pids: rootOf('pids') }, threads);
 }
 
 /** A group with processes in it can have no groups with limits below it, so we make room by moving down ourselves. */
@@ -145,7 +140,7 @@ function versionTwo(mounted: string, own: string, name: string, threads: number)
   const [, path = '/'] = /^0::(.*)$/m.exec(own) ?? [];
   const inside = join(mounted, path);
   const base = existsSync(inside) ? inside : mounted;
-  const controllers = '+memory +pids +cpu';
+  const controllers = '+memory +pids';
   const server = join(base, serverGroup);
   if (!readFileSync(join(base, 'cgroup.subtree_control'), 'utf8').includes('memory')) {
     mkdirSync(server, { recursive: true });
@@ -161,9 +156,7 @@ function versionTwo(mounted: string, own: string, name: string, threads: number)
   const root = join(base, name);
   mkdirSync(root, { recursive: true });
   writeFileSync(join(root, 'cgroup.subtree_control'), controllers);
-  const [file, share] = versions.v2.shares;
-  writeFileSync(join(root, file), share);
-  return Cgroups.of('v2', { memory: root, pids: root, cpu: root }, threads);
+  return Cgroups.of('v2', { memory: root, pids: root }, threads);
 }
 
 function removeDirectory(path: string): void {

@@ -45,11 +45,21 @@ export function startProcess(
   const { pid } = child;
   if (pid === undefined) throw bootError('The host cannot start another process.');
   cell.onStarted(pid);
-  const cgroup = sandbox.cgroups?.hold(cell.name, pid, memoryBytes) ?? null;
+  const cgroup = hold(sandbox, cell, child, memoryBytes);
   const listening = async (signal: AbortSignal) => {
     const first = await firstConnection(cell.outside(socket), signal);
     cell.onReady();
     return first;
   };
   return { child, pid, cell, cgroup, memoryBytes, listening };
+}
+
+/** A process that cannot be bounded does not go on. */
+function hold(sandbox: Sandbox, cell: Cell, child: ChildProcess, memoryBytes: number): Cgroup | null {
+  try {
+    return sandbox.cgroups?.hold(cell.name, child.pid!, memoryBytes) ?? null;
+  } catch (cause) {
+    child.kill('SIGKILL');
+    throw bootError('The host cannot bound another process.', { cause });
+  }
 }

@@ -65,7 +65,7 @@ export class DenoRuntime implements FunctionRuntime {
     const deployments = new DeploymentDirectories(deno, sandbox.base, sandbox.runDirectory.path);
     const runtime = new DenoRuntime(sandbox, deployments, privateHosts, warmProcesses);
     if (namespaces) await runtime.#tryJail();
-    else sandbox.giveUpJails();
+    else await sandbox.giveUpJails();
     return runtime;
   }
 
@@ -101,7 +101,7 @@ export class DenoRuntime implements FunctionRuntime {
   async #start(spec: InstanceSpec): Promise<FunctionInstance> {
     const began = performance.now();
     const uid = this.sandbox.jailer ? null : this.sandbox.uidOf(spec.deploymentId);
-    const deployment = await this.deployments.of(spec.deploymentId, uid, () => spec.code());
+    const deployment = await this.deployments.of(spec.deploymentId, uid, () => spec.files());
     const warm = this.#takeWarm(spec, deployment);
     const started = warm ?? (await this.#startFor(spec, deployment));
     const instance = this.#instance(started, spec, began);
@@ -238,7 +238,7 @@ export class DenoRuntime implements FunctionRuntime {
     try {
       this.#end(await this.#startWarm());
     } catch {
-      this.sandbox.giveUpJails();
+      await this.sandbox.giveUpJails();
     }
   }
 

@@ -2,8 +2,11 @@ import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, lstatSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { isPlainPath } from '../bundle/plain-path.js';
+import { bootError } from './boot-error.js';
+import { mainFile } from './function-runtime.js';
 import { runtimeBases } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
@@ -11,6 +14,8 @@ const execute = promisify(execFile);
 
 /** A file that says that compiled code has been kept. */
 export const compiledMark = 'compiled';
+
+type Files = () => Promise<ReadonlyMap<string, Uint8Array>>;
 
 export interface DeploymentDirectory {
   readonly codeDirectory: string;
@@ -22,7 +27,7 @@ export interface DeploymentDirectory {
 
 /**
  * The unpacked deployments of this host, `<base>/deployments/<hash of the id>/`, each with
- * - `code/main.js`, the only file that the function may read, and
+ * - `code/`, all that the function may read: `main.js` and its static files; and
  * - `deno/`, the Deno directory that the deployment's instances share, so that V8's compiled code is kept: the second
  *   start of a function that bundles supabase-js takes half as long. Its files are made beforehand and nothing can be
  *   added to it, because Deno lets a function write there through `caches` and `localStorage` without any permission.
@@ -43,24 +48,16 @@ export class DeploymentDirectories {
   }
 
   /** The directory of a deployment, written on first use. */
-  async of(
-    deploymentId: string,
-    uid: number | null,
-    code: () => Promise<Uint8Array>,
-  ): Promise<DeploymentDirectory> {
+  async of(deploymentId: string, uid: number | null, files: Files): Promise<DeploymentDirectory> {
     const known = this.#ready.get(deploymentId);
     if (known && existsSync((await known).codeFile)) return known;
-    const made = this.#make(deploymentId, uid, code);
+    const made = this.#make(deploymentId, uid, files);
     this.#ready.set(deploymentId, made);
     made.catch(() => this.#ready.delete(deploymentId));
     return made;
   }
 
-  async #make(
-    deploymentId: string,
-    uid: number | null,
-    code: () => Promise<Uint8Array>,
-  ): Promise<DeploymentDirectory> {
+  async #make(deploymentId: string, uid: number | null, files: Files): Promise<DeploymentDirectory> {
     const path = join(this.#root, directoryName(deploymentId));
     if (existsSync(path)) {
       const now = new Date();
@@ -72,7 +69,7 @@ export class DeploymentDirectories {
     await chmod(this.#root, 0o711);
     const draft = await mkdtemp(join(this.#root, '.draft-'));
     try {
-      await this.#fill(draft, template, uid, code);
+      await this.#fill(draft, template, uid, files);
       await rename(draft, path);
     } catch (error) {
       await removeTree(draft);
@@ -82,15 +79,13 @@ export class DeploymentDirectories {
     return parts(path);
   }
 
-  async #fill(
-    draft: string,
-    template: string,
-    uid: number | null,
-    code: () => Promise<Uint8Array>,
-  ): Promise<void> {
-    const { codeDirectory, codeFile, denoDirectory } = parts(draft);
-    await mkdir(codeDirectory);
-    await writeFile(codeFile, await code());
+  async #fill(draft: string, template: string, uid: number | null, files: Files): Promise<void> {
+    const { codeDirectory, denoDirectory } = parts(draft);
+    for (const [path, bytes] of await files()) {
+      if (!isPlainPath(path)) throw bootError(`${JSON.stringify(path)} is no plain path.`);
+      await mkdir(join(codeDirectory, dirname(path)), { recursive: true });
+      await writeFile(join(codeDirectory, path), bytes);
+    }
     await cp(template, denoDirectory, { recursive: true, verbatimSymlinks: true });
     giveTo(uid, draft);
   }
@@ -161,7 +156,7 @@ function directoryName(deploymentId: string): string {
 
 function parts(path: string): DeploymentDirectory {
   const codeDirectory = join(path, 'code');
-  const codeFile = join(codeDirectory, 'main.js');
+  const codeFile = join(codeDirectory, mainFile);
   const denoDirectory = join(path, 'deno');
   return {
     codeDirectory,
@@ -172,9 +167,9 @@ function parts(path: string): DeploymentDirectory {
   };
 }
 
-/** Lets `uid` read the code and write the database files, and add nothing. */
+/** Lets `uid` read the code with its static files, write the database files, and add nothing. */
 function giveTo(uid: number | null, path: string): void {
-  const { codeDirectory, codeFile, denoDirectory } = parts(path);
+  const { codeDirectory, denoDirectory } = parts(path);
   const group = (target: string) => uid !== null && chownSync(target, process.getuid!(), uid);
   for (const name of readdirSync(denoDirectory)) {
     const file = join(denoDirectory, name);
@@ -185,20 +180,26 @@ function giveTo(uid: number | null, path: string): void {
       chmodSync(file, 0o555);
     }
   }
+  for (const entry of readdirSync(codeDirectory, { recursive: true, withFileTypes: true })) {
+    const target = join(entry.parentPath, entry.name);
+    group(target);
+    chmodSync(target, entry.isDirectory() ? 0o550 : 0o440);
+  }
   for (const directory of [codeDirectory, denoDirectory, path]) {
     group(directory);
     chmodSync(directory, directory === path ? 0o750 : 0o550);
   }
-  group(codeFile);
-  chmodSync(codeFile, 0o440);
 }
 
 /** `rm -r` that also gets into directories without write permission. */
 async function removeTree(path: string): Promise<void> {
-  for (const directory of [path, join(path, 'code'), join(path, 'deno')])
-    await chmod(directory, 0o700).catch(() => {});
-  for (const name of await readdir(join(path, 'deno')).catch(() => [])) {
-    await chmod(join(path, 'deno', name), 0o700).catch(() => {});
-  }
+  await openTree(path);
   await rm(path, { recursive: true, force: true });
+}
+
+async function openTree(directory: string): Promise<void> {
+  await chmod(directory, 0o700).catch(() => {});
+  for (const entry of await readdir(directory, { withFileTypes: true }).catch(() => [])) {
+    if (entry.isDirectory()) await openTree(join(directory, entry.name));
+  }
 }

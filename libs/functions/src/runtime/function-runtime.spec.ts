@@ -17,7 +17,9 @@ it.each([
   [{}, 'strong'],
   [{ network: 'permissions' }, 'user'],
   [{ files: 'permissions' }, 'user'],
-  [{ separateUser: false }, 'process'],
+  [{ separateUser: false }, 'strong'],
+  [{ systemCalls: 'all' }, 'user'],
+  [{ network: 'permissions', separateUser: false }, 'process'],
   [{ noNewPrivileges: false }, 'process'],
   [{ memory: 'watched' }, 'process'],
 ] as const)('isolation with %j is of the level %s', (change, level) => {

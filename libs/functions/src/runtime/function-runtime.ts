@@ -19,12 +19,18 @@ export interface FunctionRuntime {
   close(): Promise<void>;
 }
 
+/** The module that is run: it stands for all modules of the sources, where the entry point was. */
+export const mainFile = 'main.js';
+
 export interface InstanceSpec {
-  /** Identifies the immutable code: the same id always means the same bytes. */
+  /** Identifies the immutable code: the same id always means the same files. */
   readonly deploymentId: string;
   readonly functionSlug: string;
-  /** The bundled module. Asked for only when this host does not yet have the deployment on disk. */
-  code(): Promise<Uint8Array>;
+  /**
+   * What the function may read, by plain path: the bundled module as `main.js`, and what lies beside it. Asked for only
+   * when this host does not yet have the deployment on disk.
+   */
+  files(): Promise<ReadonlyMap<string, Uint8Array>>;
   /** All that the function sees of an environment. Names in `reservedEnvironmentName` are refused. */
   readonly env: Readonly<Record<string, string>>;
   /** `host`, `host:port` or `*.host` that may be connected to; without a port 443 and 80 are meant. */

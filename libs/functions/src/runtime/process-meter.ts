@@ -54,7 +54,9 @@ export class ProcessMeter {
   /** Of the monotonic clock. */
   #lookedAtMs = performance.now();
   #threadsListedAtMs = -Infinity;
+  #memoryLookedAtMs = -Infinity;
   #peakBytes: number | null = null;
+  #residentBytes: number | null = null;
   #open: boolean;
 
   constructor(private readonly pid: number) {
@@ -65,17 +67,25 @@ export class ProcessMeter {
 
   /** Begins to measure an invocation; the returned function ends that and tells what it is charged with. */
   begin(): () => InstanceUsage {
-    this.#charge();
-    const residentBytes = this.#lookAtMemory();
-    if (residentBytes !== this.#peakBytes) this.#resetPeak();
-    const measurement: Measurement = { cpuMs: 0, peakMemoryBytes: residentBytes };
+    this.#lookIfDue();
+    if (this.#residentBytes !== this.#peakBytes && !this.isPaid) this.#resetPeak();
+    const measurement: Measurement = { cpuMs: 0, peakMemoryBytes: this.#residentBytes };
     this.#measurements.add(measurement);
     return () => {
-      this.look();
+      // The last to end takes all that is left: between invocations nobody pays.
+      if (this.#measurements.size === 1) this.#charge();
+      this.#lookIfDue();
       this.#measurements.delete(measurement);
       const { cpuMs, peakMemoryBytes } = measurement;
       return { cpuMs: canMeter ? cpuMs : null, peakMemoryBytes };
     };
+  }
+
+  /** Reading costs as much as a small function: of what happens within a millisecond all who pay then pay their part. */
+  #lookIfDue(): void {
+    const now = performance.now();
+    if (now - this.#lookedAtMs >= limits.meterMs) this.#charge();
+    if (now - this.#memoryLookedAtMs >= limits.memoryMeterMs) this.#lookAtMemory();
   }
 
   /** Whether an invocation pays for what the process uses now. */
@@ -171,8 +181,9 @@ export class ProcessMeter {
     return Math.max(nanoseconds / 1e6, (this.roughCpuMs() ?? 0) - 2 * tickMs);
   }
 
-  /** Brings the peaks of all measurements up to date. @returns the resident set, in bytes */
-  #lookAtMemory(): number | null {
+  /** Brings the peaks of all measurements up to date. */
+  #lookAtMemory(): void {
+    this.#memoryLookedAtMs = performance.now();
     const status = this.#read('status') ?? '';
     const peakBytes = bytesOf(peakPattern.exec(status));
     this.#peakBytes = peakBytes;
@@ -180,13 +191,14 @@ export class ProcessMeter {
       if (peakBytes === null) break;
       measurement.peakMemoryBytes = Math.max(measurement.peakMemoryBytes ?? 0, peakBytes);
     }
-    return bytesOf(residentPattern.exec(status));
+    this.#residentBytes = bytesOf(residentPattern.exec(status));
   }
 
   /** Lets the peak start from what is resident now (proc(5), clear_refs 5). Without permission the peak is that of its life. */
   #resetPeak(): void {
     try {
       if (this.#open) writeFileSync(`${this.#root}/clear_refs`, '5');
+      this.#peakBytes = this.#residentBytes;
     } catch {
       // Not permitted, or gone.
     }

@@ -17,7 +17,7 @@ export function runtimeBases(dataDir: string): [data: string, temporary: string]
 
 /** True when sockets below `base` have paths short enough, and Deno's lists can hold them (a comma separates). */
 export function fitsSockets(base: string): boolean {
-  const longest = join(base, 'run', `${pidNamespace()}-${2 ** 22}-zzzzzzzz`, 'zzzz', 's.sock');
+  const longest = join(base, 'run', `${pidNamespace()}-${2 ** 22}-zzzzzzzz-zz`, 'zzzz', 's.sock');
   return Buffer.byteLength(longest) <= limits.socketPathBytes && !base.includes(',');
 }
 
@@ -35,6 +35,8 @@ export function claimBase(base: string): boolean {
   }
 }
 
+let opened = 0;
+
 export interface InstanceDirectory {
   readonly name: string;
   readonly path: string;
@@ -43,10 +45,10 @@ export interface InstanceDirectory {
   remove(): Promise<void>;
 }
 
-/** The run directory of this process: `<base>/run/<pid namespace>-<pid>-<start>/`, with one directory per instance. */
+/** What a runtime keeps of its instances: `<base>/run/<pid namespace>-<pid>-<start>/`, with one directory for each. */
 export class RunDirectory {
   readonly path: string;
-  /** Names this process of ours for good. */
+  /** Names this process of ours, and the runtime in it, for good. */
   readonly name: string;
   #next = 0;
 
@@ -99,9 +101,11 @@ export async function sweepRunDirectory(dataDir: string): Promise<number> {
   return killed;
 }
 
+/** A process that opens several has a number in the names of the later ones. */
 function ownName(): string {
   const start = Number(processStartTime(process.pid) ?? 0).toString(36);
-  return `${pidNamespace()}-${process.pid}-${start}`;
+  const number = opened++;
+  return `${pidNamespace()}-${process.pid}-${start}${number === 0 ? '' : `-${number.toString(36)}`}`;
 }
 
 /** Whether the process of ours that is named so still runs; true when that cannot be known from here. */

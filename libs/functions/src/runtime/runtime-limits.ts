@@ -51,6 +51,9 @@ export const runtimeLimits = {
   largeCodeBytes: 256 * 1024,
   /** How often memory and processor time are looked at from outside while instances exist. */
   lookMs: 100,
+  /** Invocations that begin and end closer together than this are measured together, their memory less often still. */
+  meterMs: 1,
+  memoryMeterMs: 5,
   /**
    * An instance on which no invocation runs spins when its main thread ran for this long, and had something to do for
    * this share of the time. Tidying up after an answer takes a few milliseconds.

@@ -152,13 +152,13 @@ export class Sandbox {
   }
 
   /** Falls back to what keeps functions in without them. */
-  giveUpJails(): void {
-    this.jailer?.close();
+  async giveUpJails(): Promise<void> {
+    await this.jailer?.close();
     this.jailer = null;
   }
 
   async close(): Promise<void> {
-    this.jailer?.close();
+    await this.jailer?.close();
     this.cgroups?.close();
     await this.runDirectory.remove();
   }

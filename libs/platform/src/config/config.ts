@@ -55,7 +55,10 @@ const environmentSchema = z.object({
   S3_ACCESS_KEY_ID: z.string().min(1).optional(),
   S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
 
-  /** HS256 secret of all tokens, at least 32 characters. */
+  /**
+   * HS256 secret of tokens, at least 32 characters. Where it is given people's tokens are signed with it; else with a key
+   * pair, whose public half is at `/auth/v1/.well-known/jwks.json`.
+   */
   JWT_SECRET: z.string().min(32).optional(),
   /** Lifetime of access tokens in seconds. */
   JWT_EXPIRY: z.coerce.number().int().min(60).max(604_800).default(3600),
@@ -72,7 +75,7 @@ const environmentSchema = z.object({
   GALLEY_MAX_INSTANCES: count.default(16),
   /** Processes that are held ready for functions that have none, where the host allows namespaces; more after many starts. */
   GALLEY_WARM_PROCESSES: z.coerce.number().int().min(0).max(8).default(1),
-  /** Hosts that functions may declare although their addresses are not public: `db.internal:5432,10.0.0.7:6379`. */
+  /** Hosts that functions may declare although their addresses are not public: `db.internal:5432,10.0.0.7`. */
   GALLEY_PRIVATE_HOSTS: z
     .string()
     .regex(/^[^\s,]+(\s*,\s*[^\s,]+)*$/)

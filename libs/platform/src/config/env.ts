@@ -23,11 +23,24 @@ export function inheritedEnvironment(): Record<string, string> {
 }
 
 /** How a client program (the CLI) finds a server, where the environment says so. */
-export function clientFromEnvironment(): { url?: string; publishableKey?: string; secretKey?: string } {
+export function clientFromEnvironment(): {
+  url?: string;
+  publishableKey?: string;
+  secretKey?: string;
+  accessToken?: string;
+} {
   const {
-    SUPABASE_URL: url,
+    GALLEY_URL,
+    GALLEY_ACCESS_TOKEN: accessToken,
+    SUPABASE_URL,
     SUPABASE_PUBLISHABLE_KEY: publishableKey,
     SUPABASE_SECRET_KEY: secretKey,
   } = process.env;
-  return { ...(url && { url }), ...(publishableKey && { publishableKey }), ...(secretKey && { secretKey }) };
+  const url = GALLEY_URL || SUPABASE_URL;
+  return {
+    ...(url && { url }),
+    ...(publishableKey && { publishableKey }),
+    ...(secretKey && { secretKey }),
+    ...(accessToken && { accessToken }),
+  };
 }

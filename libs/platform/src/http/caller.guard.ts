@@ -2,9 +2,11 @@ import { Injectable, Optional, type CanActivate, type ExecutionContext } from '@
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { callerFromClaims, functionClaims, keylessCaller, type Caller } from '../caller.js';
+import { AccessTokens } from '../access-tokens/access-tokens.js';
+import { callerFromClaims, functionClaims, keylessCaller, managerCaller, type Caller } from '../caller.js';
 import { AppError } from '../errors/app-error.js';
 import type { Project } from '../project/project.js';
+import { ProjectRegistry } from '../project/project-registry.js';
 
 /** Tells whether an invocation's token may still act: it dies with its invocation. */
 export abstract class InvocationLiveness {
@@ -21,15 +23,18 @@ export const LeavesBadCredentials = Reflector.createDecorator<true>();
  * Finds out who is asking and puts it into `request.galley.caller`. Installed once for all routes.
  *
  * As Supabase's gateway does: a key comes as `apikey` header or query parameter, a person's token as
- * `Authorization: Bearer`; SDKs without a session send their key there too. The token wins over the key.
+ * `Authorization: Bearer`; SDKs without a session send their key there too. The token wins over the key. A personal
+ * access token comes there as well, and is one on the management API alone.
  *
- * @throws AppError `token_…` (401) for a bad token, `invalid_api_key` (401) for an unknown opaque key.
+ * @throws AppError `token_…` (401) for a bad token, `invalid_api_key` (401) for an unknown opaque key,
+ *   `invalid_access_token` (401)
  */
 @Injectable()
 export class CallerGuard implements CanActivate {
   /** Where no functions run, no function token is live. */
   constructor(
     private readonly reflector: Reflector,
+    private readonly accessTokens: AccessTokens,
     @Optional() private readonly liveness?: InvocationLiveness,
   ) {}
 
@@ -49,6 +54,10 @@ export class CallerGuard implements CanActivate {
   async #callerOf(request: FastifyRequest): Promise<Caller> {
     const { project } = request.galley;
     const bearer = bearerOf(request.headers.authorization);
+    if (bearer?.startsWith('sbp_') && isManagement(request)) {
+      await this.accessTokens.check(bearer);
+      return managerCaller;
+    }
     if (bearer !== undefined) return this.#callerOfCredential(project, bearer);
     const apiKey = apiKeyOf(request);
     return apiKey === undefined ? keylessCaller : this.#callerOfCredential(project, apiKey);
@@ -67,6 +76,10 @@ export class CallerGuard implements CanActivate {
     }
     return caller;
   }
+}
+
+function isManagement(request: FastifyRequest): boolean {
+  return request.url.startsWith('/v1/');
 }
 
 function bearerOf(authorization: string | undefined): string | undefined {
@@ -108,16 +121,36 @@ export class KeyRequiredGuard implements CanActivate {
   }
 }
 
-/** Admits only secret keys. */
+/** Admits secret keys and personal access tokens. */
 @Injectable()
 export class ServiceOnlyGuard implements CanActivate {
   canActivate(context: ExecutionContext): boolean {
-    if (context.switchToHttp().getRequest<FastifyRequest>().galley.caller.kind === 'service') return true;
-    throw new AppError({
-      code: 'service_role_required',
-      status: 403,
-      message: 'This needs a secret key',
-      hint: 'Send the secret key (sb_secret_…) or the service_role JWT as `Authorization: Bearer`.',
-    });
+    const { caller } = context.switchToHttp().getRequest<FastifyRequest>().galley;
+    if (caller.kind === 'service' || caller.kind === 'manager') return true;
+    throw secretKeyRequired('This needs a secret key or a personal access token');
   }
+}
+
+/**
+ * Admits only the secret key of the first project, whose holder operates the installation. Access tokens are given
+ * out by it: one that leaked must not make others that outlive it.
+ */
+@Injectable()
+export class OperatorGuard implements CanActivate {
+  constructor(private readonly projects: ProjectRegistry) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const { caller, project } = context.switchToHttp().getRequest<FastifyRequest>().galley;
+    if (caller.kind === 'service' && project === this.projects.first) return true;
+    throw secretKeyRequired('This needs the secret key');
+  }
+}
+
+function secretKeyRequired(message: string): AppError {
+  return new AppError({
+    code: 'service_role_required',
+    status: 403,
+    message,
+    hint: 'Send the secret key (sb_secret_…) or the service_role JWT as `Authorization: Bearer`.',
+  });
 }

@@ -6,7 +6,8 @@ import type { Project } from '../project/project.js';
 
 /** What every request carries from the front door on: `request.galley`. */
 export interface RequestContext {
-  readonly project: Project;
+  /** On routes that name a project, the one that {@link ProjectRefGuard} found. */
+  project: Project;
   /** Follows the request into its log lines, events, jobs and functions. Answered as `x-request-id`. */
   readonly requestId: string;
   /** Set by {@link CallerGuard}. */

@@ -38,7 +38,8 @@ export async function openProject(options: {
   });
   await migrate((work) => database.asSystem(work), await projectMigrations(), projectLedger);
   await letAuthenticatorIn(connection, database, password);
-  return new Project({ ref, keys, database, apiUrl: config.apiUrl });
+  const sharesJwtSecret = config.keys.jwtSecret !== undefined;
+  return new Project({ ref, keys, sharesJwtSecret, database, apiUrl: config.apiUrl });
 }
 
 /** What the operator gives is used; the rest is what was made at the first start. */

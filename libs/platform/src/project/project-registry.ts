@@ -10,9 +10,9 @@ export class ProjectRegistry {
     this.#byRef.set(project.ref, project);
   }
 
-  /** The project named `ref`, if it is here. */
+  /** The project named `ref`, in either length, if it is here. */
   get(ref: string): Project | undefined {
-    return this.#byRef.get(ref);
+    return this.#byRef.get(ref) ?? this.all().find((project) => project.longRef === ref);
   }
 
   /** The project that answers at the root URL. */

@@ -35,6 +35,13 @@ describe("a project's token", () => {
     expect(await codeOf(await signWith(JSON.stringify(tokens.jwks.keys[0])))).toBe('token_bad_signature');
   });
 
+  it('of a person is signed with the secret where the operator gave it, as whoever verifies with that expects', async () => {
+    const token = new ProjectTokens(secret, true).signForPerson({ sub: 'ann' }, 60);
+    const { payload, protectedHeader } = await jwtVerify(token, Buffer.from(secret));
+    expect([payload.sub, protectedHeader.alg]).toEqual(['ann', 'HS256']);
+    expect(await tokens.verify(token)).toMatchObject({ sub: 'ann' });
+  });
+
   it('is refused after its time, also when it was seen before', async () => {
     const expired = tokens.sign({ role: 'anon' }, -1);
     expect(await codeOf(expired)).toBe('token_expired');

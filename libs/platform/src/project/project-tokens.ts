@@ -20,7 +20,14 @@ export class ProjectTokens {
   readonly #verified = new Map<string, Record<string, unknown>>();
   #verifiedBytes = 0;
 
-  constructor(jwtSecret: string) {
+  /**
+   * @param isShared the operator chose the secret, so that others verify people's tokens with it: they get no key pair's,
+   *   of which those would know nothing
+   */
+  constructor(
+    jwtSecret: string,
+    private readonly isShared = false,
+  ) {
     this.#secret = createSecretKey(jwtSecret, 'utf8');
     this.#key = deriveSigningKey(jwtSecret);
     this.#es256Header = encoded({ alg: 'ES256', typ: 'JWT', kid: this.#key.publicJwk.kid });
@@ -41,8 +48,9 @@ export class ProjectTokens {
     return `${signed}.${createHmac('sha256', this.#secret).update(signed).digest('base64url')}`;
   }
 
-  /** The same with the key pair (RFC 7518 §3.4), for a person's session. */
+  /** The same for a person's session, with the key pair (RFC 7518 §3.4) unless the secret is shared. */
   signForPerson(claims: Record<string, unknown>, lifetimeSeconds: number): string {
+    if (this.isShared) return this.sign(claims, lifetimeSeconds);
     const signed = `${this.#es256Header}.${payloadOf(claims, lifetimeSeconds)}`;
     const { privateKey } = this.#key;
     const signature = sign('sha256', Buffer.from(signed), { key: privateKey, dsaEncoding: 'ieee-p1363' });

@@ -2,6 +2,8 @@ import type { ProjectDatabase } from '../database/project-database.js';
 import type { ProjectKeys } from './project-keys.js';
 import { ProjectTokens } from './project-tokens.js';
 
+const refChars = 20;
+
 /**
  * A whole isolated backend: its own database, keys, buckets and functions. Nothing that belongs to one is
  * global to the process; whatever a feature keeps per project it keeps through {@link projectResource}.
@@ -9,6 +11,11 @@ import { ProjectTokens } from './project-tokens.js';
 export class Project {
   /** Twenty lower-case letters, as in Supabase; the first project's is `local`. */
   readonly ref: string;
+  /**
+   * `ref` for programs that insist on twenty letters, as Supabase's CLI does: of the first project
+   * `locallocallocallocal`, of any other the same.
+   */
+  readonly longRef: string;
   readonly keys: ProjectKeys;
   readonly tokens: ProjectTokens;
   readonly database: ProjectDatabase;
@@ -19,10 +26,18 @@ export class Project {
     { value: unknown; close: (() => Promise<void> | void) | undefined }
   >();
 
-  constructor(options: { ref: string; keys: ProjectKeys; database: ProjectDatabase; apiUrl: string }) {
+  constructor(options: {
+    ref: string;
+    keys: ProjectKeys;
+    /** Others know the JWT secret, too: the operator gave it. */
+    sharesJwtSecret: boolean;
+    database: ProjectDatabase;
+    apiUrl: string;
+  }) {
     this.ref = options.ref;
+    this.longRef = this.ref.padEnd(refChars, this.ref);
     this.keys = options.keys;
-    this.tokens = new ProjectTokens(options.keys.jwtSecret);
+    this.tokens = new ProjectTokens(options.keys.jwtSecret, options.sharesJwtSecret);
     this.database = options.database;
     this.apiUrl = options.apiUrl;
   }

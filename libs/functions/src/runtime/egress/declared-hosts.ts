@@ -10,24 +10,26 @@ interface DeclaredHost {
   /** Lower case, without a final dot; of `*.host` the part after the star. */
   readonly name: string;
   readonly isWildcard: boolean;
-  readonly ports: readonly number[];
+  /** Null: any. */
+  readonly ports: readonly number[] | null;
 }
 
 export function isHostName(text: string): boolean {
   return namePattern.test(text);
 }
 
-/** The hosts that a function declared: `host`, `host:port`, `*.host` or `[v6]:port`. */
+/** Hosts as a function declares them: `host`, `host:port`, `*.host` or `[v6]:port`. */
 export class DeclaredHosts {
   readonly #hosts: readonly DeclaredHost[];
 
-  constructor(declared: readonly string[]) {
-    this.#hosts = declared.map(parseHost);
+  /** @param portsOtherwise what is meant where no port is named; null: any */
+  constructor(declared: readonly string[], portsOtherwise: readonly number[] | null = defaultPorts) {
+    this.#hosts = declared.map((text) => parseHost(text, portsOtherwise));
   }
 
   /** All ports that are declared for anything. */
   get ports(): number[] {
-    return [...new Set(this.#hosts.flatMap((host) => host.ports))];
+    return [...new Set(this.#hosts.flatMap((host) => host.ports ?? []))];
   }
 
   /** Hosts that are declared by number. */
@@ -40,7 +42,7 @@ export class DeclaredHosts {
   }
 
   permits(name: string, port: number): boolean {
-    return this.#hosts.some((host) => matches(host, name) && host.ports.includes(port));
+    return this.#hosts.some((host) => matches(host, name) && (host.ports?.includes(port) ?? true));
   }
 }
 
@@ -48,13 +50,13 @@ function matches({ name, isWildcard }: DeclaredHost, asked: string): boolean {
   return isWildcard ? isHostName(asked) && asked.endsWith(`.${name}`) : asked === name;
 }
 
-function parseHost(text: string): DeclaredHost {
+function parseHost(text: string, portsOtherwise: readonly number[] | null): DeclaredHost {
   const [, bracketed, plain, port] = /^(?:\[([^\]]+)\]|([^:]+))(?::(\d+))?$/.exec(text.toLowerCase())!;
   const name = (bracketed ?? plain!).replace(/\.$/, '');
   const isWildcard = name.startsWith('*.');
   return {
     name: isWildcard ? name.slice(2) : name,
     isWildcard,
-    ports: port === undefined ? defaultPorts : [Number(port)],
+    ports: port === undefined ? portsOtherwise : [Number(port)],
   };
 }

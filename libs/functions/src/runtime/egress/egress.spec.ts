@@ -217,7 +217,7 @@ describe('egress', () => {
   });
 
   it('ends its connections with the process, whatever their other ends do', async () => {
-    const ending = open({ allowedHosts: [`localhost:${port}`], privateHosts: [`localhost:${port}`] });
+    const led = open({ allowedHosts: [`localhost:${port}`], privateHosts: [`localhost:${port}`] });
     inside.close();
     const silent = createServer({ allowHalfOpen: true }, (socket) => reached.push(socket));
     await once(silent.listen(port, '127.0.0.1'), 'listening');
@@ -227,7 +227,7 @@ describe('egress', () => {
     clients.at(-1)!.destroy();
     await once(peer, 'end');
     expect(carried).toEqual([]);
-    ending.close();
+    led.close();
     while (carried.length === 0) await new Promise(setImmediate);
     silent.close();
   });

@@ -15,7 +15,7 @@ export interface EgressRules {
   readonly allowedHosts: readonly string[];
   /** This project's own API, which is let through unvetted; `accept` takes the connection if this process serves it. */
   readonly api: { readonly host: string; readonly port: number; accept?(socket: Socket): boolean };
-  /** Hosts that the operator declared although their addresses are not public. */
+  /** Hosts that the operator allows although their addresses are not public; without a port all are meant. */
   readonly privateHosts: readonly string[];
   /** Called when a connection ends, with the bytes that it carried, TLS and all; not for those to the API. */
   onCarried(sentBytes: number, receivedBytes: number): void;
@@ -48,7 +48,7 @@ export class Egress {
     private readonly addressesOf: (name: string) => Promise<string[]> = addressesOfName,
   ) {
     this.#declared = new DeclaredHosts(rules.allowedHosts);
-    this.#private = new DeclaredHosts(rules.privateHosts);
+    this.#private = new DeclaredHosts(rules.privateHosts, null);
   }
 
   listen(): void {

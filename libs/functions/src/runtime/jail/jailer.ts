@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
@@ -93,8 +94,12 @@ export class Jailer {
     }
   }
 
-  close(): void {
-    this.#process?.kill('SIGKILL');
+  async close(): Promise<void> {
+    const ending = this.#process;
+    if (!ending || ending.exitCode !== null || ending.signalCode !== null) return;
+    ending.ref();
+    ending.kill('SIGKILL');
+    await once(ending, 'exit');
   }
 
   #jail(made: {
@@ -108,6 +113,11 @@ export class Jailer {
     const { name, uid, pid, mountFd, networkFd, doors } = made;
     const user = this.options.unshare ? [`--user=/proc/${pid}/ns/user`, '--preserve-credentials'] : [];
     const stillThere = () => this.#process?.pid === pid;
+    let isHeld = true;
+    const letGo = () => {
+      if (isHeld && stillThere()) this.#tell({ letGo: [mountFd, networkFd] });
+      isHeld = false;
+    };
     return {
       name,
       uid,
@@ -115,10 +125,9 @@ export class Jailer {
       enter: [...user, `--mount=/proc/${pid}/fd/${mountFd}`, `--net=/proc/${pid}/fd/${networkFd}`],
       doors,
       isKept: stillThere,
-      letGo: () => {
-        if (stillThere()) this.#tell({ letGo: [mountFd, networkFd] });
-      },
+      letGo,
       remove: () => {
+        letGo();
         doors.forEach((door) => door.close());
         if (stillThere()) this.#tell({ remove: name });
       },

@@ -12,7 +12,8 @@ async function prepareNodeModules(codeUrl) {
   globalThis.__filename = decodeURIComponent(file.pathname);
   globalThis.__dirname = __filename.slice(0, __filename.lastIndexOf('/'));
   const code = Deno.readTextFileSync(file);
-  const names = (module) => code.includes('node:' + module) || code.includes('"' + module + '"');
+  // As a bundler writes it: the mere word stands in much code that has no use for the module.
+  const names = (module) => new RegExp('(\\bfrom|\\bimport|[Rr]equire)\\s*\\(?\\s*["\'](node:)?' + module + '["\']').test(code);
   if (names('http')) {
     Deno.env.set('DENO_SERVE_ADDRESS', 'unix:' + nodeSocket);
     prepareNodeHttp(await import('node:http'));
