@@ -67,9 +67,14 @@ export function useHostileRuntime(
 /** A function that answers every call with what `expression` comes to. */
 function answering(expression: string): string {
   return `const attempt = async () => (${expression});
+    const uncaught = new Promise((_, reject) => {
+      for (const type of ['error', 'unhandledrejection'])
+        addEventListener(type, (event) => { event.preventDefault(); reject(event.error ?? event.reason); });
+    });
+    uncaught.catch(() => {});
     Deno.serve(async () => {
       try {
-        const value = await attempt();
+        const value = await Promise.race([attempt(), uncaught]);
         return new Response(typeof value === 'string' ? value : String(JSON.stringify(value)));
       } catch (error) {
         return new Response('threw ' + error?.name + ': ' + error?.message);

@@ -49,8 +49,8 @@ export class DenoInstance implements FunctionInstance {
   readonly #idleWatch: IdleWatch;
   readonly #work: InstanceWork;
   #connections: Pool;
-  /** As the server sees it. */
-  #socketPath: string;
+  /** As the process sees it. */
+  #socket: string;
   readonly #gate = new LogGate();
   #isBooted = false;
   #firstSocket: Socket | null = null;
@@ -65,7 +65,7 @@ export class DenoInstance implements FunctionInstance {
   ) {
     const { child, pid, cell } = process;
     this.pid = pid;
-    this.#socketPath = cell.outside(cell.paths.socket);
+    this.#socket = cell.paths.socket;
     this.#meter = new ProcessMeter(this.pid);
     this.#idleWatch = new IdleWatch(this.#meter);
     this.#work = new InstanceWork(() => this.#idleWatch.restart());
@@ -76,6 +76,11 @@ export class DenoInstance implements FunctionInstance {
       this.#stderrTail = (this.#stderrTail + chunk.toString('utf8')).slice(-limits.stderrTailChars);
     });
     this.#connections = this.#newConnections();
+  }
+
+  /** As the server sees it now: it changes when the maker of the jail is gone. */
+  get #socketPath(): string {
+    return this.process.cell.outside(this.#socket);
   }
 
   #newConnections(): Pool {
@@ -139,7 +144,7 @@ export class DenoInstance implements FunctionInstance {
     // The function's own claim: it may have replaced what writes it.
     if (answer.toString() !== 'node') return;
     void this.#connections.destroy();
-    this.#socketPath = cell.outside(nodeSocket);
+    this.#socket = nodeSocket;
     this.#connections = this.#newConnections();
   }
 
