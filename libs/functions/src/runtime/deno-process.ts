@@ -6,6 +6,7 @@ import type { Cgroup } from './cgroups.js';
 import { denoArguments, denoEnvironment } from './deno-command.js';
 import type { InstanceSpec } from './function-runtime.js';
 import { firstConnection } from './readiness.js';
+import { runtimeLimits as limits } from './runtime-limits.js';
 import type { Sandbox } from './sandbox.js';
 
 /** A process with the loader in it. Until it is told what function it is for, it is for none. */
@@ -32,7 +33,9 @@ export function startProcess(
 ): DenoProcess {
   const { nodeSocket, socket } = cell.paths;
   const forLoader = [sandbox.runDirectory.path, nodeSocket, sandbox.seccomp?.toString('base64') ?? ''];
-  const args = denoArguments(cell, cell.enter ? null : spec, memoryBytes, forLoader);
+  // V8 takes no code that was compiled under other flags, so all processes in jails have the same as far as they can.
+  const heapBytes = cell.enter ? Math.max(memoryBytes, limits.warmMemoryBytes) : memoryBytes;
+  const args = denoArguments(cell, cell.enter ? null : spec, heapBytes, forLoader);
   const env = denoEnvironment(cell, cell.enter ? {} : (spec?.env ?? {}));
   const { uid, enter } = cell;
   const [program, rest] = sandbox.command(args, { uid, memoryBytes, ...(enter && { enter }) });

@@ -7,8 +7,12 @@ import { jailPaths, type Jail } from './jail/jailer.js';
 import type { RunDirectory } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
-/** The files of Deno's database of compiled code. */
-const compiledCode = ['v8_code_cache_v2', 'v8_code_cache_v2-wal', 'v8_code_cache_v2-shm'];
+/** Deno's databases of what V8 compiled and of what modules import, which takes as long to find out. */
+const compiledCode = ['v8_code_cache_v2', 'dep_analysis_cache_v2'].flatMap((name) => [
+  name,
+  `${name}-wal`,
+  `${name}-shm`,
+]);
 
 /** A jail, with a Deno directory in it that begins as a copy of `denoDirectory`. */
 export async function jailCell(options: {
