@@ -1,9 +1,8 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Readable } from 'node:stream';
-import { buildConnector, Pool } from 'undici';
 import { AppError, newId, readBody } from '#libs/platform';
 import { bootError } from './boot-error.js';
 import type { DenoProcess } from './deno-process.js';
@@ -18,6 +17,7 @@ import type {
   LogLine,
 } from './function-runtime.js';
 import { IdleWatch } from './idle-watch.js';
+import { InstanceConnections } from './instance-connections.js';
 import { InstanceWork } from './instance-work.js';
 import { checkStatus, invocationError, requestHeaders, responseHeaders } from './invocation.js';
 import { droppedMessage, LogGate } from './log-gate.js';
@@ -48,12 +48,9 @@ export class DenoInstance implements FunctionInstance {
   readonly #meter: ProcessMeter;
   readonly #idleWatch: IdleWatch;
   readonly #work: InstanceWork;
-  #connections: Pool;
-  /** As the process sees it. */
-  #socket: string;
+  readonly #connections: InstanceConnections;
   readonly #gate = new LogGate();
   #isBooted = false;
-  #firstSocket: Socket | null = null;
   #killReason: KillReason | null = null;
   #lastWordsTimer: NodeJS.Timeout | undefined;
 
@@ -65,7 +62,7 @@ export class DenoInstance implements FunctionInstance {
   ) {
     const { child, pid, cell } = process;
     this.pid = pid;
-    this.#socket = cell.paths.socket;
+    this.#connections = new InstanceConnections(cell.paths.socket, cell.outside);
     this.#meter = new ProcessMeter(this.pid);
     this.#idleWatch = new IdleWatch(this.#meter);
     this.#work = new InstanceWork(() => this.#idleWatch.restart());
@@ -74,23 +71,6 @@ export class DenoInstance implements FunctionInstance {
     this.#readLogs(child.stderr!, 'error');
     child.stderr!.on('data', (chunk: Buffer) => {
       this.#stderrTail = (this.#stderrTail + chunk.toString('utf8')).slice(-limits.stderrTailChars);
-    });
-    this.#connections = this.#newConnections();
-  }
-
-  /** As the server sees it now: it changes when the maker of the jail is gone. */
-  get #socketPath(): string {
-    return this.process.cell.outside(this.#socket);
-  }
-
-  #newConnections(): Pool {
-    return new Pool('http://function', {
-      connect: (_options, callback) => this.#connect(callback),
-      headersTimeout: 0,
-      bodyTimeout: limits.answerIdleMs,
-      keepAliveTimeout: 600_000,
-      keepAliveMaxTimeout: 600_000,
-      maxHeaderSize: limits.responseHeaderBytes,
     });
   }
 
@@ -112,7 +92,7 @@ export class DenoInstance implements FunctionInstance {
       stop.abort(notStarted(describeExit(exit), await this.spec.translateStack(lastWords)));
     });
     try {
-      this.#firstSocket = socket ?? (await this.process.listening(stop.signal));
+      this.#connections.use(socket ?? (await this.process.listening(stop.signal)));
       await this.#specialize(stop.signal);
       this.bootMs = performance.now() - this.began;
       this.#meter.look();
@@ -142,10 +122,7 @@ export class DenoInstance implements FunctionInstance {
       .then(({ body }) => readBody(body, limits.bootAnswerBytes))
       .catch((error: unknown) => this.#explained(error, signal));
     // The function's own claim: it may have replaced what writes it.
-    if (answer.toString() !== 'node') return;
-    void this.#connections.destroy();
-    this.#socket = nodeSocket;
-    this.#connections = this.#newConnections();
+    if (answer.toString() === 'node') this.#connections.moveTo(nodeSocket);
   }
 
   /** A connection breaks a little before the end of its process is known, which says why. */
@@ -189,7 +166,7 @@ export class DenoInstance implements FunctionInstance {
   }
 
   #askForWebSocket(request: InvocationRequest): Promise<InvocationResponse> {
-    return askForWebSocket(this.#socketPath, request, async () => {
+    return askForWebSocket(this.#connections.socketPath, request, async () => {
       const exit = await this.#exitSoon(socketEndMs);
       return exit && invocationError(exit, undefined);
     });
@@ -289,8 +266,7 @@ export class DenoInstance implements FunctionInstance {
           this.#idleWatch.close();
           this.#tellDropped();
           this.#tellUnclaimed(0);
-          this.#firstSocket?.destroy();
-          void this.#connections.destroy();
+          this.#connections.close();
           resolve(this.exit);
         };
         const timer = setTimeout(finish, lastOutputMs);
@@ -314,20 +290,6 @@ export class DenoInstance implements FunctionInstance {
     const exit = await Promise.race([this.exited, late]);
     clearTimeout(timer);
     return exit;
-  }
-
-  #connect(callback: buildConnector.Callback): void {
-    const first = this.#firstSocket;
-    this.#firstSocket = null;
-    // undici does not expect to be called back before its call has returned.
-    if (first && !first.destroyed) return queueMicrotask(() => callback(null, first));
-    const socket = connect(this.#socketPath);
-    const onError = (error: Error) => callback(error, null);
-    socket.once('error', onError);
-    socket.once('connect', () => {
-      socket.off('error', onError);
-      callback(null, socket);
-    });
   }
 
   #readLogs(stream: Readable, level: LogLine['level']): void {
