@@ -73,6 +73,9 @@ async function begin(codeUrl) {
 export const loaderSource = [
   confineSource,
   String.raw`
+// Drivers of the host are no place for a function.
+delete Object.getPrototypeOf(navigator).gpu;
+
 // Each would reserve 512 MiB of address space that counts against the process's limit, and end it.
 globalThis.Worker = class Worker {
   constructor() {

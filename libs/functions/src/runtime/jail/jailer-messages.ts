@@ -25,9 +25,12 @@ export interface JailOrder {
 export type JailerRequest =
   { readonly make: JailOrder } | { readonly letGo: readonly number[] } | { readonly remove: string };
 
+/** Descriptors of the jailer, by what nsenter(1) calls the namespaces. */
+export type NamespaceDescriptors = Readonly<Record<'mount' | 'net' | 'ipc' | 'uts', number>>;
+
 /** What the jailer tells over its channel; a message with a port brings the listening socket. */
 export type JailerReply =
   | { readonly ready: true; readonly rootFd: number }
   | { readonly jail: string; readonly port: number }
-  | { readonly jail: string; readonly mountFd: number; readonly networkFd: number }
+  | { readonly jail: string; readonly namespaces: NamespaceDescriptors }
   | { readonly jail: string; readonly error: string };

@@ -107,9 +107,11 @@ function makeJail(order: JailOrder): void {
     kernel.unshare(namespaces.mount | namespaces.network | namespaces.ipc | namespaces.uts);
     try {
       furnish(order);
-      const mountFd = kernel.openNamespace(threadNamespaces, 'mnt');
-      const networkFd = kernel.openNamespace(threadNamespaces, 'net');
-      tell({ jail, mountFd, networkFd });
+      const open = (name: 'mnt' | 'net' | 'ipc' | 'uts') => kernel.openNamespace(threadNamespaces, name);
+      tell({
+        jail,
+        namespaces: { mount: open('mnt'), net: open('net'), ipc: open('ipc'), uts: open('uts') },
+      });
     } finally {
       kernel.setNamespace(outside, namespaces.mount);
       kernel.setNamespace(hostNetwork, namespaces.network);

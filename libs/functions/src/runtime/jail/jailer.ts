@@ -5,7 +5,13 @@ import { createServer, type Server } from 'node:net';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runtimeLimits as limits } from '../runtime-limits.js';
-import type { JailerReply, JailerRequest, JailerSetup, JailOrder } from './jailer-messages.js';
+import type {
+  JailerReply,
+  JailerRequest,
+  JailerSetup,
+  JailOrder,
+  NamespaceDescriptors,
+} from './jailer-messages.js';
 
 /** Where things are in a jail. */
 export const jailPaths = {
@@ -34,7 +40,7 @@ export interface Jail {
 
 interface Making {
   readonly doors: Server[];
-  resolve(reply: { mountFd: number; networkFd: number }): void;
+  resolve(namespaces: NamespaceDescriptors): void;
   reject(error: Error): void;
 }
 
@@ -71,18 +77,15 @@ export class Jailer {
       limits.bootTimeoutMs,
     );
     try {
-      const { mountFd, networkFd } = await new Promise<{ mountFd: number; networkFd: number }>(
-        (resolve, reject) => {
-          this.#making.set(name, { doors, resolve, reject });
-          this.#tell({ make: { jail: name, ...order } });
-        },
-      );
+      const namespaces = await new Promise<NamespaceDescriptors>((resolve, reject) => {
+        this.#making.set(name, { doors, resolve, reject });
+        this.#tell({ make: { jail: name, ...order } });
+      });
       return this.#jail({
         name,
         uid: this.options.unshare ? null : order.uid,
         pid: pid!,
-        mountFd,
-        networkFd,
+        namespaces,
         doors,
       });
     } catch (error) {
@@ -106,23 +109,25 @@ export class Jailer {
     name: string;
     uid: number | null;
     pid: number;
-    mountFd: number;
-    networkFd: number;
+    namespaces: NamespaceDescriptors;
     doors: Server[];
   }): Jail {
-    const { name, uid, pid, mountFd, networkFd, doors } = made;
+    const { name, uid, pid, namespaces, doors } = made;
     const user = this.options.unshare ? [`--user=/proc/${pid}/ns/user`, '--preserve-credentials'] : [];
     const stillThere = () => this.#process?.pid === pid;
     let isHeld = true;
     const letGo = () => {
-      if (isHeld && stillThere()) this.#tell({ letGo: [mountFd, networkFd] });
+      if (isHeld && stillThere()) this.#tell({ letGo: Object.values(namespaces) });
       isHeld = false;
     };
     return {
       name,
       uid,
       path: `/proc/${pid}/fd/${this.#rootFd}/jails/${name}`,
-      enter: [...user, `--mount=/proc/${pid}/fd/${mountFd}`, `--net=/proc/${pid}/fd/${networkFd}`],
+      enter: [
+        ...user,
+        ...Object.entries(namespaces).map(([kind, descriptor]) => `--${kind}=/proc/${pid}/fd/${descriptor}`),
+      ],
       doors,
       isKept: stillThere,
       letGo,
@@ -209,7 +214,7 @@ export class Jailer {
     } else if ('error' in reply) {
       making?.reject(new Error(`The host cannot make a jail: ${reply.error}`));
     } else {
-      making?.resolve(reply);
+      making?.resolve(reply.namespaces);
     }
   }
 

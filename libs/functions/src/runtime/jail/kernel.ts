@@ -106,7 +106,7 @@ export function openDirectory(path: string): number {
   return checked(libc.open(cString(path), directoryOnly | closeOnExec, 0), `open of ${path}`);
 }
 
-export function openNamespace(threadNamespaces: number, name: 'mnt' | 'net'): number {
+export function openNamespace(threadNamespaces: number, name: 'mnt' | 'net' | 'ipc' | 'uts'): number {
   return checked(libc.openat(threadNamespaces, cString(name), closeOnExec, 0), `open of namespace ${name}`);
 }
 
