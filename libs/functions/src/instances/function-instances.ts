@@ -41,6 +41,8 @@ export interface Slot {
 /** The instances of one deployment and the calls that wait for one. */
 export class FunctionInstances {
   readonly slots = new Set<Slot>();
+  /** Those that take no more work, and whose processes are still there. */
+  readonly leaving = new Set<Slot>();
   readonly line = new WaitingLine<Slot>();
   starting = 0;
   /** How many are kept ready, whether there are calls or not. */
@@ -61,7 +63,7 @@ export class FunctionInstances {
 
   /** Processes held, those that are being started included. */
   get size(): number {
-    return this.slots.size + this.starting;
+    return this.slots.size + this.leaving.size + this.starting;
   }
 
   get isUnused(): boolean {
@@ -161,6 +163,8 @@ export class FunctionInstances {
   remove(slot: Slot, reason: KillReason): void {
     this.stopIdleTimer(slot);
     this.slots.delete(slot);
+    // One that makes room for another goes at once, any other when it has said its last words.
+    if (reason !== 'evicted') this.leaving.add(slot);
     slot.instance.kill(reason);
   }
 

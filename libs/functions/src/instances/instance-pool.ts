@@ -290,6 +290,8 @@ export class InstancePool {
       if (reason === 'exit' || reason === 'crash' || reason === 'spinning')
         this.#noteFailure(group, performance.now() - slot.grantedAt);
       this.#remove(group, slot, 'removed');
+      group.leaving.delete(slot);
+      this.#places.update(group);
     });
     this.#serve(group, slot);
     if (slot.running === 0) this.#becomeIdle(group, slot);

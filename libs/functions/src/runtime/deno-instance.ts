@@ -43,6 +43,8 @@ export class DenoInstance implements FunctionInstance {
   readonly exited: Promise<InstanceExit>;
   exit: InstanceExit | null = null;
   bootMs = 0;
+  /** Whether the process knows which function it is: from then on its code may have run. */
+  isTold = false;
   /** The end of standard error, for explaining a failed boot. */
   #stderrTail = '';
   readonly #meter: ProcessMeter;
@@ -112,6 +114,7 @@ export class DenoInstance implements FunctionInstance {
     const { cell } = this.process;
     const { codeDirectory, nodeSocket } = cell.paths;
     const codeUrl = pathToFileURL(join(codeDirectory, 'main.js')).href;
+    this.isTold = true;
     const answer = await this.#connections
       .request({
         method: 'POST',

@@ -16,6 +16,8 @@ export interface DenoProcess {
   readonly cell: Cell;
   readonly cgroup: Cgroup | null;
   readonly memoryBytes: number;
+  /** Resolves when it has ended. */
+  readonly exited: Promise<void>;
   /** Resolves when it listens. @throws Error that `signal` gives */
   listening(signal: AbortSignal): Promise<Socket>;
 }
@@ -45,6 +47,7 @@ export function startProcess(
   child.on('error', () => {});
   // Breaks with the process, whose end is told by its exit.
   child.stdin.on('error', () => {});
+  const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const { pid } = child;
   if (pid === undefined) throw bootError('The host cannot start another process.');
   cell.onStarted(pid);
@@ -54,7 +57,7 @@ export function startProcess(
     cell.onReady();
     return first;
   };
-  return { child, pid, cell, cgroup, memoryBytes, listening };
+  return { child, pid, cell, cgroup, memoryBytes, exited, listening };
 }
 
 /** A process that cannot be bounded does not go on. */

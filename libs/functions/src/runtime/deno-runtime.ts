@@ -98,13 +98,27 @@ export class DenoRuntime implements FunctionRuntime {
     }
   }
 
+  /** Tries again, once, when a process or the jailer was killed before any of the function's code could run. */
   async #start(spec: InstanceSpec): Promise<FunctionInstance> {
-    const began = performance.now();
+    const attempt = { began: performance.now(), isTold: false };
+    try {
+      return await this.#attempt(spec, attempt);
+    } catch (error) {
+      const isLate = performance.now() - attempt.began > limits.startAgainMs;
+      if (attempt.isTold || isLate || this.#isClosed) throw error;
+      return this.#attempt(spec, attempt);
+    }
+  }
+
+  async #attempt(
+    spec: InstanceSpec,
+    attempt: { readonly began: number; isTold: boolean },
+  ): Promise<FunctionInstance> {
     const uid = this.sandbox.jailer ? null : this.sandbox.uidOf(spec.deploymentId);
     const deployment = await this.deployments.of(spec.deploymentId, uid, () => spec.files());
     const warm = this.#takeWarm(spec, deployment);
     const started = warm ?? (await this.#startFor(spec, deployment));
-    const instance = this.#instance(started, spec, began);
+    const instance = this.#instance(started, spec, attempt.began);
     try {
       await started.cell.bringIn(deployment);
       const egress = this.#openDoors(started.cell, spec);
@@ -112,6 +126,7 @@ export class DenoRuntime implements FunctionRuntime {
       await instance.boot(warm?.socket ?? null);
       return instance;
     } catch (error) {
+      attempt.isTold = instance.isTold;
       instance.kill('removed');
       throw error;
     }
@@ -170,8 +185,8 @@ export class DenoRuntime implements FunctionRuntime {
   }
 
   /** Of a process that never had a function. */
-  #end({ child, cell, cgroup }: DenoProcess): void {
-    const ending = new Promise<void>((resolve) => child.once('exit', () => resolve()))
+  #end({ child, cell, cgroup, exited }: DenoProcess): void {
+    const ending = exited
       .then(() => cell.remove())
       .then(() => {
         cgroup?.remove();

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, lstatSync, readdirSync, statSync, utimesSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  utimesSync,
+} from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
@@ -12,12 +21,15 @@ import { runtimeLimits as limits } from './runtime-limits.js';
 
 const execute = promisify(execFile);
 
+/** A file with the sizes of all files of the code, written last. */
+const sizesFile = 'sizes.json';
 /** A file that says that compiled code has been kept. */
 export const compiledMark = 'compiled';
 
 type Files = () => Promise<ReadonlyMap<string, Uint8Array>>;
 
 export interface DeploymentDirectory {
+  readonly path: string;
   readonly codeDirectory: string;
   readonly codeFile: string;
   readonly denoDirectory: string;
@@ -50,7 +62,7 @@ export class DeploymentDirectories {
   /** The directory of a deployment, written on first use. */
   async of(deploymentId: string, uid: number | null, files: Files): Promise<DeploymentDirectory> {
     const known = this.#ready.get(deploymentId);
-    if (known && existsSync((await known).codeFile)) return known;
+    if (known && isWhole((await known).path)) return known;
     const made = this.#make(deploymentId, uid, files);
     this.#ready.set(deploymentId, made);
     made.catch(() => this.#ready.delete(deploymentId));
@@ -59,11 +71,13 @@ export class DeploymentDirectories {
 
   async #make(deploymentId: string, uid: number | null, files: Files): Promise<DeploymentDirectory> {
     const path = join(this.#root, directoryName(deploymentId));
-    if (existsSync(path)) {
+    if (isWhole(path)) {
       const now = new Date();
       utimesSync(path, now, now);
       return parts(path);
     }
+    // Cut short by a loss of power, or damaged by somebody: the code is in the database.
+    if (existsSync(path)) await removeTree(path);
     const template = await this.template();
     await mkdir(this.#root, { recursive: true });
     await chmod(this.#root, 0o711);
@@ -74,19 +88,22 @@ export class DeploymentDirectories {
     } catch (error) {
       await removeTree(draft);
       // Another process was faster; an id always means the same code.
-      if (!existsSync(path)) throw error;
+      if (!isWhole(path)) throw error;
     }
     return parts(path);
   }
 
   async #fill(draft: string, template: string, uid: number | null, files: Files): Promise<void> {
     const { codeDirectory, denoDirectory } = parts(draft);
+    const sizes: Record<string, number> = {};
     for (const [path, bytes] of await files()) {
       if (!isPlainPath(path)) throw bootError(`${JSON.stringify(path)} is no plain path.`);
       await mkdir(join(codeDirectory, dirname(path)), { recursive: true });
-      await writeFile(join(codeDirectory, path), bytes);
+      await writeFile(join(codeDirectory, path), bytes, { flush: true });
+      sizes[path] = bytes.byteLength;
     }
     await cp(template, denoDirectory, { recursive: true, verbatimSymlinks: true });
+    await writeFile(join(draft, sizesFile), JSON.stringify(sizes), { flush: true });
     giveTo(uid, draft);
   }
 
@@ -154,11 +171,26 @@ function directoryName(deploymentId: string): string {
   return createHash('sha256').update(deploymentId).digest('hex').slice(0, 32);
 }
 
+/** Whether all is there that was written, as far as sizes tell. */
+function isWhole(path: string): boolean {
+  try {
+    const { codeDirectory, denoDirectory } = parts(path);
+    const sizes = JSON.parse(readFileSync(join(path, sizesFile), 'utf8')) as Record<string, number>;
+    return (
+      existsSync(denoDirectory) &&
+      Object.entries(sizes).every(([name, size]) => statSync(join(codeDirectory, name)).size === size)
+    );
+  } catch {
+    return false;
+  }
+}
+
 function parts(path: string): DeploymentDirectory {
   const codeDirectory = join(path, 'code');
   const codeFile = join(codeDirectory, mainFile);
   const denoDirectory = join(path, 'deno');
   return {
+    path,
     codeDirectory,
     codeFile,
     denoDirectory,

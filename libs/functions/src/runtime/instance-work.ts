@@ -73,6 +73,8 @@ export class InstanceWork {
       this.#hasBackground ||= this.#mayBeginBackground;
       return;
     } else {
+      // Of work that never began there is no end: nothing that a function writes may make us look again and again.
+      if (!this.#hasBackground) return;
       this.#hasBackground = false;
       this.#tellBackgroundEnd();
       if (!this.isAsked) this.onIdle();

@@ -28,7 +28,13 @@ export async function jailCell(options: {
   const root = () => (pid === null || jail.isKept() ? jail.path : `/proc/${pid}/root/i`);
   const outside = (path: string) => path.replace(/^\/i(?=\/)/, root());
   const own = join(jailPaths.run, 'deno');
-  await copyFlat(denoDirectory, outside(own), jail.uid);
+  try {
+    await copyFlat(denoDirectory, outside(own), jail.uid);
+  } catch (error) {
+    jail.remove();
+    await record.remove();
+    throw error;
+  }
   return {
     name: record.name,
     uid: jail.uid,

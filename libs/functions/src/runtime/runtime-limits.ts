@@ -45,6 +45,10 @@ export const runtimeLimits = {
   warmProcesses: 8,
   startsPerWarmProcess: 10,
   warmWindowMs: 60_000,
+  /** How long after the end of one another is started in its place. */
+  warmAgainMs: 1_000,
+  /** A start that failed before the function's code could run is tried again within this. */
+  startAgainMs: 3_000,
   /** The memory that they are started with; a function with more gets a process of its own from the start. */
   warmMemoryBytes: 256 * 1024 * 1024,
   /** Code from this size on starts sooner in a new process with what V8 has compiled of it than in one that waits. */

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { OperatorError } from '#libs/platform';
+import { OperatorError, repositoryRoot } from '#libs/platform';
 import type { Cell } from './cell.js';
 import { Cgroups } from './cgroups.js';
 import { confinedCommand, functionUids, type Confinement } from './confined-command.js';
@@ -48,6 +48,7 @@ export class Sandbox {
     readonly runDirectory: RunDirectory,
     readonly loaderDirectory: string,
     readonly base: string,
+    private readonly dataDir: string,
   ) {}
 
   /**
@@ -79,7 +80,7 @@ export class Sandbox {
     for (const { base, programs: available, hasUsers } of arrangements) {
       const runDirectory = new RunDirectory(base);
       const loaderDirectory = join(runDirectory.path, 'loader');
-      const sandbox = new Sandbox(deno, available, hasUsers, runDirectory, loaderDirectory, base);
+      const sandbox = new Sandbox(deno, available, hasUsers, runDirectory, loaderDirectory, base, dataDir);
       cause = await sandbox.#probe();
       if (cause === null) {
         loader(loaderDirectory);
@@ -174,6 +175,8 @@ export class Sandbox {
       unshare: isRoot ? null : unshare,
       loaderDirectory: this.loaderDirectory,
       runDirectory: this.runDirectory.path,
+      // An installation in /usr, say, brings its data and its sources with it.
+      hidden: [this.dataDir, repositoryRoot],
     });
   }
 

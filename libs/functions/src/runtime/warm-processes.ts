@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import type { DenoProcess } from './deno-process.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
@@ -71,10 +70,16 @@ export class WarmProcesses {
   #add(process: WarmProcess): void {
     if (this.#isClosed) return this.end(process);
     this.#ready.push(process);
-    void once(process.child, 'exit').then(() => {
-      const at = this.#ready.indexOf(process);
-      if (at >= 0) this.#ready.splice(at, 1);
-    });
+    void process.exited.then(() => this.#onEnd(process));
+  }
+
+  /** Somebody killed it while it waited. */
+  #onEnd(process: WarmProcess): void {
+    const at = this.#ready.indexOf(process);
+    if (at < 0) return;
+    this.#ready.splice(at, 1);
+    this.end(process);
+    setTimeout(() => void this.fill(), limits.warmAgainMs).unref();
   }
 
   /** What a burst made necessary goes when it is over; nothing ticks when no more than the least are there. */

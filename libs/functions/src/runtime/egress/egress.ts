@@ -101,11 +101,18 @@ export class Egress {
       return this.#refuse(socket, destination, `more than ${limits.egressConnections} connections are open`);
     }
     this.#connections += 1;
+    try {
+      await this.#vet(socket, host, port, isApi);
+    } finally {
+      this.#connections -= 1;
+    }
+  }
+
+  async #vet(socket: Socket, host: string, port: number, isApi: boolean): Promise<void> {
     const isPrivate = isApi || this.#private.permits(host, port);
     const addresses = isIP(host) > 0 ? [host] : await (isPrivate ? addressesInHosts : this.addressesOf)(host);
     if (isPrivate || addresses.every(isPublicAddress)) await this.#carry(socket, addresses, port, !isApi);
-    else this.#refuse(socket, destination, 'it has an address that is not public');
-    this.#connections -= 1;
+    else this.#refuse(socket, `${host}:${port}`, 'it has an address that is not public');
   }
 
   /** Carries bytes both ways. Resolves when neither end is there any more. */

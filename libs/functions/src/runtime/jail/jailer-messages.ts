@@ -4,6 +4,8 @@ export interface JailerSetup {
   readonly root: string;
   /** Host paths that a jail sees, read-only, and where; missing ones are left out. */
   readonly visible: readonly { readonly from: string; readonly to: string }[];
+  /** Directories of the host of which nothing is seen, though they may lie within what is. */
+  readonly hidden: readonly string[];
   /** Text files that every jail has. */
   readonly files: Readonly<Record<string, string>>;
 }

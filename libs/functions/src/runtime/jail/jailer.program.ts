@@ -38,12 +38,13 @@ tell({ ready: true, rootFd: kernel.openDirectory('/') });
 await obey();
 
 /** The root directory of all jails, at `setup.root`; then nothing else of the host is left to see. */
-function makeRoot({ root, visible, files }: JailerSetup): void {
+function makeRoot({ root, visible, hidden, files }: JailerSetup): void {
   kernel.unshare(namespaces.mount);
   kernel.mount({ from: 'none', to: '/', flags: mountFlags.recursive | mountFlags.isPrivate });
   const flags = mountFlags.noSetUid | mountFlags.noDevices;
   kernel.mount({ from: 'tmpfs', to: root, type: 'tmpfs', flags, data: 'size=1m,mode=755' });
   for (const { from, to } of visible) show(from, root + to);
+  for (const path of hidden) hide(root + path);
   for (const [path, text] of Object.entries(files)) {
     makeParent(root + path);
     Deno.writeTextFileSync(root + path, text);
@@ -76,6 +77,21 @@ function show(from: string, to: string): void {
   else Deno.writeTextFileSync(to, '');
   if (to.includes('/dev/')) kernel.mount({ from, to, flags: mountFlags.bind });
   else kernel.bindReadOnly(from, to);
+}
+
+function hide(path: string): void {
+  try {
+    if (!Deno.lstatSync(path).isDirectory) return;
+  } catch {
+    return;
+  }
+  kernel.mount({
+    from: 'tmpfs',
+    to: path,
+    type: 'tmpfs',
+    flags: mountFlags.readOnly,
+    data: 'size=4k,mode=0',
+  });
 }
 
 function makeParent(path: string): void {

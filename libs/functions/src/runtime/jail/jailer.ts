@@ -63,6 +63,7 @@ export class Jailer {
       readonly unshare: string | null;
       readonly loaderDirectory: string;
       readonly runDirectory: string;
+      readonly hidden: readonly string[];
     },
   ) {}
 
@@ -228,6 +229,7 @@ export class Jailer {
     const devices = ['/dev/null', '/dev/zero', '/dev/random', '/dev/urandom'];
     return {
       root,
+      hidden: this.options.hidden,
       visible: [
         ...[...asIs, ...configuration, ...devices].map((path) => ({ from: path, to: path })),
         { from: realpathSync(this.options.deno), to: jailPaths.deno },
