@@ -1,7 +1,7 @@
 // How little functions cost that do nothing, how many fit, and how little a neighbour that never rests takes.
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  cpuMs,
+  cpuMsByProcess,
   deployFunction,
   functionInstances,
   memoryMb,
@@ -47,9 +47,11 @@ async function manyIdle() {
 /** What all processes use while nothing is asked of them; processor time for a second of it. */
 async function rest({ pid }) {
   await delay(3000);
-  const beganMs = cpuMs(pid);
+  const began = cpuMsByProcess(pid);
   await delay(watchedMs);
-  return { memoryMb: memoryMb(pid), cpuMs: ((cpuMs(pid) - beganMs) * 1000) / watchedMs };
+  let usedMs = 0;
+  for (const [one, ms] of cpuMsByProcess(pid)) usedMs += ms - (began.get(one) ?? 0);
+  return { memoryMb: memoryMb(pid), cpuMs: (usedMs * 1000) / watchedMs };
 }
 
 async function manyAtOnce() {

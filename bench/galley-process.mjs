@@ -108,16 +108,17 @@ export async function deployFunction({ url, secretKey }, slug, source, manifest 
   if (!response.ok) throw new Error(await response.text());
 }
 
-/** Processor time that a process tree has used, in milliseconds. */
-export function cpuMs(pid) {
-  const ticks = processTree(pid).map((one) => {
+/** Processor time that each process of a tree has used, in milliseconds, by pid. */
+export function cpuMsByProcess(pid) {
+  const used = new Map();
+  for (const one of processTree(pid)) {
     try {
       const stat = readFileSync(`/proc/${one}/stat`, 'utf8');
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      return Number(fields[11]) + Number(fields[12]);
+      used.set(one, (Number(fields[11]) + Number(fields[12])) * 10);
     } catch {
-      return 0;
+      // It ended while we looked.
     }
-  });
-  return ticks.reduce((sum, one) => sum + one, 0) * 10;
+  }
+  return used;
 }
