@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '#libs/platform';
@@ -56,6 +56,10 @@ Deno.serve(() => new Response(word + ' ${text}'));`;
     const response = await fetch(`${galley.url}/functions/v1/${slug}`);
     return response.ok ? response.text() : response.status;
   };
+
+  it('is executable after each build', async () => {
+    await access(main, constants.X_OK);
+  });
 
   it('deploys one function, and tells of the build while it runs', async () => {
     const deployed = run(['functions', 'deploy', 'hello']);
