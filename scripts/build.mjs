@@ -1,6 +1,6 @@
 // Generates the Prisma client and compiles `apps` and `libs` into `dist`.
 import { spawnSync } from 'node:child_process';
-import { renameSync, rmSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -12,6 +12,8 @@ run(bin('prisma'), ['generate', '--no-hints'], { PRISMA_SCHEMA_ENGINE_BINARY: '/
 // Built aside and then put in place whole: a build that fails or is interrupted leaves the last one.
 const aside = join(root, `dist-${process.pid}`);
 run(bin('swc'), ['apps', 'libs', '-d', aside, '--ignore', '**/*.spec.ts', '--quiet']);
+// npm makes it executable only when it installs; `npx galley` must run after each build.
+chmodSync(join(aside, 'apps', 'cli', 'src', 'main.js'), 0o755);
 rmSync(join(root, 'dist'), { recursive: true, force: true });
 renameSync(aside, join(root, 'dist'));
 

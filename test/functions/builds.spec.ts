@@ -88,6 +88,31 @@ describe('a build', () => {
     );
   });
 
+  it('tells which variables the code reads that it was not granted, and how to declare them', async () => {
+    await server.manage('POST', '/secrets', [
+      { name: 'STRIPE_KEY', value: 's' },
+      { name: 'GRANTED_KEY', value: 's' },
+      { name: 'UNREAD_KEY', value: 's' },
+    ]);
+    const names = ['SUPABASE_SERVICE_ROLE_KEY', 'SUPABASE_DB_URL', 'STRIPE_KEY', 'GRANTED_KEY'];
+    const source = `const keys = ${JSON.stringify(names)}.map((name) => Deno.env.get(name));
+      Deno.serve(() => new Response(String(keys)));`;
+    const told = async (permissions: object) => {
+      const deployed = await server.deploy('reader', source, { permissions });
+      const path = `/functions/reader/builds/${String(deployed['build_id'])}/logs`;
+      const lines = (await server.manage('GET', path)).body as unknown as { message: string }[];
+      return lines.map(({ message }) => message).filter((message) => message.startsWith('reads '));
+    };
+    expect(await told({ secrets: ['GRANTED_KEY'] })).toEqual([
+      'reads STRIPE_KEY, which galley.toml does not grant: declare permissions.secrets',
+      'reads SUPABASE_SERVICE_ROLE_KEY, which galley.toml does not grant: declare permissions.service_role',
+      expect.stringMatching(/^reads SUPABASE_DB_URL, which no function has: /),
+    ]);
+    expect(await told({ secrets: ['GRANTED_KEY', 'STRIPE_KEY'], service_role: true })).toEqual([
+      expect.stringContaining('SUPABASE_DB_URL'),
+    ]);
+  });
+
   it('tells its log while it runs, and then the function', async () => {
     const response = await stream('live', answering('live'));
     expect(response.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');

@@ -127,6 +127,11 @@ describe('a mistake is told with its place:', () => {
       `hello/index.ts:1:8: npm package '@galley/no-such-package' does not exist.`,
     ],
     [
+      'a package with a native addon',
+      { 'hello/index.ts': `import bcrypt from 'npm:bcrypt@5'; export default bcrypt;` },
+      'npm:bcrypt needs a native addon, which functions cannot load.',
+    ],
+    [
       'an unmapped name',
       { 'hello/index.ts': `import 'zod';` },
       'hello/index.ts:1:8: Import "zod" not a dependency',

@@ -196,6 +196,21 @@ describe('the management API of functions', () => {
     expect(refused).toMatchObject({ status, body: { message: expect.stringMatching(message) } });
   });
 
+  it('says of a change that only a deployment makes how it is made, and of a function without a name what is missing', async () => {
+    expect(await server.manage('PATCH', '/functions/left', { memory_mb: 3 })).toMatchObject({
+      status: 400,
+      body: {
+        message: expect.stringMatching(
+          /^unknown key "memory_mb"; expected name, verify_jwt or body\. .* change by deploying: /,
+        ),
+      },
+    });
+    expect(await server.manage('POST', '/functions', { body: '' })).toMatchObject({
+      status: 400,
+      body: { code: 'invalid_slug', message: 'slug is missing' },
+    });
+  });
+
   it('refuses an eszip, and says what to do instead', async () => {
     const response = await fetch(`${server.url}/v1/projects/local/functions?slug=zip`, {
       method: 'POST',

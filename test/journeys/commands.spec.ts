@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '#libs/platform';
@@ -56,6 +56,10 @@ Deno.serve(() => new Response(word + ' ${text}'));`;
     const response = await fetch(`${galley.url}/functions/v1/${slug}`);
     return response.ok ? response.text() : response.status;
   };
+
+  it('is executable after each build', async () => {
+    await access(main, constants.X_OK);
+  });
 
   it('deploys one function, and tells of the build while it runs', async () => {
     const deployed = run(['functions', 'deploy', 'hello']);
@@ -179,7 +183,13 @@ Deno.serve(() => new Response(word + ' ${text}'));`;
   });
 
   it.each([
-    [['functions'], 1, /there is no `functions`/],
+    [['nothing'], 1, /there is no `nothing`.*galley deploy/s],
+    [['functions', 'nothing'], 1, /there is no `functions nothing`/],
+    [['functions'], 0, /^Usage:\n(?: {2}galley functions .*\n)+\n/],
+    [['secrets', '--help'], 0, /^Usage:\n(?: {2}galley secrets .*\n)+\n/],
+    [['functions', 'logs', '--level', 'loud'], 1, /^--level: expected debug, info, warn, error/],
+    [['functions', 'logs', '--limit', 'x'], 1, /^--limit: expected a whole number/],
+    [['functions', 'deploy', '--folder', '/nowhere'], 1, /is not a project folder.* with --folder/],
     [['functions', 'activate', 'hello'], 1, /^Usage: galley functions activate <name> <number>/],
     [['functions', 'activate', 'hello', 'one'], 1, /one is not the number of a deployment/],
     [['functions', 'list', '--no-check'], 1, /no-check/],

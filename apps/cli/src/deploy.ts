@@ -5,6 +5,7 @@ import {
   readProjectFolder,
   type ProjectFolder,
 } from '../../server/src/project-folder/read-project-folder.js';
+import { twoAtOnce } from '../../server/src/project-folder/two-at-once.js';
 import type { Say } from './command.js';
 import { jsonBody, manage, request, type Management } from './connection.js';
 import { readEvents } from './read-events.js';
@@ -27,7 +28,7 @@ export async function deploy(
   say: Say,
   options: DeployOptions = { check: true, note: () => {} },
 ): Promise<void> {
-  const folder = await readProjectFolder(path);
+  const folder = await readProjectFolder(path, ' Name one: galley deploy <folder>');
   if (folder.migrations.length + folder.functions.length === 0) {
     throw new OperatorError(`${folder.root} has neither migrations nor functions.`);
   }
@@ -50,7 +51,7 @@ export async function deployNamed(
   say: Say,
   options: DeployOptions,
 ): Promise<void> {
-  const folder = await readProjectFolder(path);
+  const folder = await readProjectFolder(path, ' Name one with --folder.');
   const missing = names.find((name) => !folder.functions.some(({ slug }) => slug === name));
   if (missing !== undefined) {
     const why = folder.disabled.includes(missing)
@@ -73,11 +74,14 @@ async function deployEach(
   say: Say,
   { check, note }: DeployOptions,
 ): Promise<string[]> {
-  const refused: string[] = [];
-  for (const fn of functions) {
+  const deployments = twoAtOnce(functions, async (fn) => {
     const manifest = check ? fn.manifest : { ...fn.manifest, check: false };
+    return deployFunction(management, root, { ...fn, manifest }, note);
+  });
+  const refused: string[] = [];
+  for (const [index, fn] of functions.entries()) {
     try {
-      await deployFunction(management, root, { ...fn, manifest }, { say, note });
+      for (const line of await deployments[index]!) say(line);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       refused.push(`function ${fn.slug} was not deployed: ${error.message}`);
@@ -112,12 +116,13 @@ async function passOver(management: Management, disabled: readonly string[], say
   }
 }
 
+/** @returns what to say of it */
 async function deployFunction(
   management: Management,
   root: string,
   fn: FolderFunction,
-  { say, note }: { say: Say; note: Say },
-): Promise<void> {
+  note: Say,
+): Promise<string[]> {
   const form = new FormData();
   const metadata = {
     name: fn.slug,
@@ -128,11 +133,15 @@ async function deployFunction(
   };
   form.append('metadata', JSON.stringify(metadata));
   const { files, leftOut } = await functionSources(root, fn.slug);
-  for (const link of leftOut) say(`function ${fn.slug}: ${link} leads out of the project folder; left out`);
   for (const [name, bytes] of files) form.append('file', new Blob([new Uint8Array(bytes)]), name);
   const version = await build(management, fn.slug, form, (line) => note(`  ${fn.slug}: ${line}`));
-  say(`function ${fn.slug}: deployment ${version}`);
+  return [
+    ...leftOut.map((link) => `function ${fn.slug}: ${link} leads out of the project folder; left out`),
+    `function ${fn.slug}: deployment ${version}`,
+  ];
 }
+
+const wentAway = 'The server went away while it built the function.';
 
 /** Deploys while the server tells how it goes. @returns the deployment's number */
 async function build(management: Management, slug: string, form: FormData, onLine: Say): Promise<number> {
@@ -149,8 +158,10 @@ async function build(management: Management, slug: string, form: FormData, onLin
       if (event === 'deployed') return told.version;
       if (event === 'error') throw new OperatorError(told.message);
     }
-  } catch (error) {
-    if (error instanceof OperatorError) throw error;
+  } catch (cause) {
+    // `fetch` tells of a connection that broke by a TypeError.
+    if (!(cause instanceof TypeError)) throw cause;
+    throw new OperatorError(wentAway, { cause });
   }
-  throw new OperatorError('The server went away while it built the function.');
+  throw new OperatorError(wentAway);
 }

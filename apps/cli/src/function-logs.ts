@@ -11,11 +11,16 @@ interface LogLine {
   readonly message: string;
 }
 
+/** From all to the worst alone. */
+const levels: readonly string[] = ['debug', 'info', 'warn', 'error'];
 const reconnectMs = 1_000;
 
 /** `galley functions logs`: 100 lines, or 10 to begin with when it follows. */
 export async function functionLogs({ args, options, say, connect }: Call): Promise<void> {
   const { follow, level, text, invocation, limit = follow ? '10' : '100' } = options as LogOptions;
+  if (level !== undefined && !levels.includes(level))
+    throw new OperatorError(`--level: expected ${levels.join(', ')}.`);
+  if (!/^\d+$/.test(limit)) throw new OperatorError('--limit: expected a whole number.');
   const query = new URLSearchParams({
     limit,
     ...(level && { min_level: level }),

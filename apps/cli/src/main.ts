@@ -41,8 +41,8 @@ const commands: readonly Command[] = [
 ];
 
 const widest = Math.max(...commands.map(({ name, parameters }) => `${name} ${parameters}`.length));
-const usage = `Usage:
-${commands.map((command) => `  galley ${titleOf(command).padEnd(widest)}  ${command.summary}`).join('\n')}
+const usageOf = (listed: readonly Command[]) => `Usage:
+${listed.map((command) => `  galley ${titleOf(command).padEnd(widest)}  ${command.summary}`).join('\n')}
 
 The server is the one that runs on this data directory, or --url and --token (GALLEY_URL, GALLEY_ACCESS_TOKEN). Others
 can see what stands on a command line: the environment is the better place for a token.
@@ -54,8 +54,11 @@ const note = (line: string) => void process.stderr.write(`${line}\n`);
 async function main(argv: readonly string[]): Promise<void> {
   const command = commandOf(argv);
   if (!command) {
-    if (argv.length === 0 || argv.some((word) => word === '--help' || word === '-h'))
-      return say(usage.trimEnd());
+    const words = argv.filter((word) => word !== '--help' && word !== '-h');
+    const group = commands.filter(({ name }) => name.startsWith(`${words[0]} `));
+    const usage = usageOf(group.length > 0 ? group : commands);
+    const isQuestion = words.length < argv.length || words.length === (group.length > 0 ? 1 : 0);
+    if (isQuestion) return say(usage.trimEnd());
     throw new OperatorError(`galley: there is no \`${argv.join(' ')}\`.\n\n${usage}`);
   }
   const { positionals, values } = parseArgs({

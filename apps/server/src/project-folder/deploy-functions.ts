@@ -3,6 +3,7 @@ import { AppError, OperatorError, type Logger, type Project } from '#libs/platfo
 import type { FolderFunction } from './find-functions.js';
 import { functionSources } from './function-sources.js';
 import type { ProjectFolder } from './read-project-folder.js';
+import { twoAtOnce } from './two-at-once.js';
 
 /** What deploying a folder's functions needs. */
 export interface DeployContext {
@@ -22,7 +23,8 @@ export async function deployFunctions(context: DeployContext, folder: ProjectFol
   const attempt = async (slug: string, work: Promise<void>) => {
     await work.catch((error: unknown) => failures.set(slug, error));
   };
-  for (const fn of folder.functions) await attempt(fn.slug, deployOne(context, folder.root, fn));
+  const deployments = twoAtOnce(folder.functions, (fn) => deployOne(context, folder.root, fn));
+  for (const [index, { slug }] of folder.functions.entries()) await attempt(slug, deployments[index]!);
   for (const slug of folder.disabled) await attempt(slug, switchOff(context, slug));
   const deployed = new Map(
     (await activations.list(project)).map(({ slug, active }) => [slug, active.number]),

@@ -30,6 +30,13 @@ describe('the settings of a project folder', () => {
     expect((await readProjectFolder(root)).settingsFiles).toEqual(['galley.toml']);
   });
 
+  it('may hold no table but `functions`, which the refusal names', async () => {
+    await writeFile(join(root, 'galley.toml'), '[function.hello]\n');
+    await expect(readProjectFolder(root)).rejects.toThrow(
+      `${join(root, 'galley.toml')} is wrong: unknown key "function"; expected functions`,
+    );
+  });
+
   it.each(['galley.toml', 'supabase/config.toml', 'supabase/migrations', 'supabase/functions'])(
     'are not taken for missing when %s cannot be read',
     async (path) => {

@@ -22,13 +22,14 @@ export interface ProjectFolder extends FoundFunctions {
 
 /**
  * Reads `supabase/config.toml`, `supabase/migrations`, the seed files, `supabase/functions` and `galley.toml`.
+ * @param howToName said where `path` is no project folder
  * @throws OperatorError naming the file and what is wrong with it.
  */
-export async function readProjectFolder(path: string): Promise<ProjectFolder> {
+export async function readProjectFolder(path: string, howToName = ''): Promise<ProjectFolder> {
   const root = resolve(path);
   const supabase = join(root, 'supabase');
   if (!existsSync(supabase)) {
-    throw new OperatorError(`${root} is not a project folder: it has no folder \`supabase\`.`);
+    throw new OperatorError(`${root} is not a project folder: it has no folder \`supabase\`.${howToName}`);
   }
   const settings = await readSettings(root);
   const { config } = settings;

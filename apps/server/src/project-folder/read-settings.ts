@@ -34,9 +34,15 @@ const configToml = z.object({
     )
     .optional(),
 });
-const galleyToml = z.strictObject({
-  functions: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
-});
+const galleyToml = z.strictObject(
+  { functions: z.record(z.string(), z.record(z.string(), z.unknown())).default({}) },
+  {
+    error: (issue) =>
+      issue.code === 'unrecognized_keys'
+        ? `unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}; expected functions`
+        : undefined,
+  },
+);
 
 /** What the two settings files say. */
 export interface Settings {
@@ -77,7 +83,7 @@ async function readToml(path: string): Promise<Record<string, unknown> | undefin
 function checked<Schema extends z.ZodType>(path: string, schema: Schema, raw: unknown): z.output<Schema> {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
-  throw new OperatorError(`${path} is wrong: ${problemsInOneLine(parsed.error)}. Mend it and start again.`);
+  throw new OperatorError(`${path} is wrong: ${problemsInOneLine(parsed.error)}`);
 }
 
 /** The paths of `raw` that the schema dropped. */

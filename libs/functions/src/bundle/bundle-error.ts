@@ -10,10 +10,17 @@ export function bundleError(errors: readonly string[]): AppError {
 // eslint-disable-next-line no-control-regex
 const terminalColors = /\u001b\[[0-9;]*m/g;
 
-/** Compiler output with paths as the author knows them. */
+/** `…/cache/deno/npm/registry.npmjs.org/bcrypt/5.1.1/bcrypt.js`, absolute or from where the tool runs. */
+const cachedPackage =
+  /(?:file:\/\/)?[^\s"'`]*\/cache\/deno\/npm\/[^/\s]+\/((?:@[^/\s]+\/)?[^/\s]+)\/(\d[^/\s]*)\//g;
+const cached = /(?:file:\/\/)?[^\s"'`]*\/cache\/deno\//g;
+
+/** Compiler output with paths as the author knows them: of the sources, and `npm:bcrypt@5.1.1/bcrypt.js`. */
 export function cleanOutput(text: string, directory: string): string {
   return text
     .replace(terminalColors, '')
     .replaceAll(`file://${directory}/`, '')
-    .replaceAll(`${directory}/`, '');
+    .replaceAll(`${directory}/`, '')
+    .replace(cachedPackage, 'npm:$1@$2/')
+    .replace(cached, '');
 }

@@ -75,13 +75,15 @@ async function bundle(request: BundleRequest): Promise<BundledModules> {
   const tree = await writeSourceTree(request);
   try {
     log('Reading what it imports');
-    await checkModuleGraph(tree, dataDir, log);
+    const nativePackages = await checkModuleGraph(tree, dataDir, log);
+    // Some do without it.
+    for (const name of nativePackages) log(`${name} has a native addon, which functions cannot load`);
     if (request.check) {
       log('Checking types');
       await checkTypes(tree, dataDir, log);
     }
     log('Bundling');
-    return await bundleModules(tree, dataDir, log);
+    return await bundleModules(tree, { dataDir, nativePackages }, log);
   } finally {
     await tree.remove();
   }

@@ -47,10 +47,17 @@ export interface BundledModules {
   readonly sourceMap: Uint8Array | null;
 }
 
-/** Bundles the tree into one module. @throws AppError `BUNDLE_ERROR` with the file of each mistake. */
+/** Says of a mistake of the bundler that it comes from a package's native addon. */
+const addonFile = /\.node\b(?!:)|node-pre-gyp/;
+
+/**
+ * Bundles the tree into one module.
+ * @param options.nativePackages those that have a native addon
+ * @throws AppError `BUNDLE_ERROR` with the file of each mistake
+ */
 export async function bundleModules(
   tree: SourceTree,
-  dataDir: string,
+  { dataDir, nativePackages }: { dataDir: string; nativePackages: readonly string[] },
   onLine: (line: string) => void,
 ): Promise<BundledModules> {
   // A name that no source can have: theirs hold no colon.
@@ -80,7 +87,12 @@ export async function bundleModules(
   if (exitCode !== 0) throw bundleError([cleanOutput(stderr, tree.directory).trim()]);
   const end = stdout.indexOf('\n');
   const { errors, codeBytes, hasMap } = answerHead.parse(JSON.parse(stdout.toString('utf8', 0, end)));
-  if (errors.length > 0) throw bundleError(errors.map((error) => describe(error, tree.directory)));
+  if (errors.length > 0) {
+    const told = errors.map((error) => describe(error, tree.directory));
+    const others = told.filter((text) => nativePackages.length === 0 || !addonFile.test(text));
+    const addons = nativePackages.map((name) => `${name} needs a native addon, which functions cannot load.`);
+    throw bundleError(others.length === told.length ? told : [...addons, ...others]);
+  }
   if (codeBytes > limits.codeBytes) {
     throw bundleError([`The bundled function has ${codeBytes} bytes; the limit is ${limits.codeBytes}.`]);
   }

@@ -21,19 +21,27 @@ const moduleGraph = z.object({
         .optional(),
     }),
   ),
+  npmPackages: z
+    .record(z.string(), z.object({ name: z.string(), dependencies: z.array(z.string()) }))
+    .default({}),
 });
 type ModuleGraph = z.infer<typeof moduleGraph>;
+
+/** What packages depend on to build, find or bring along a native addon. */
+const addonTools =
+  /^(?:node-addon-api|nan|bindings|node-gyp-build[\w-]*|prebuild-install|(?:@mapbox\/)?node-pre-gyp|@img\/sharp-[\w-]+)@/;
 
 /**
  * Reads the static module graph, which fetches what is remote, and refuses what cannot be resolved and every file
  * outside of the sources: Deno's tools read any file that a module names, by `import … with { type: 'text' }` too.
+ * @returns the npm packages that have a native addon, `npm:bcrypt`
  * @throws AppError `BUNDLE_ERROR` with file, line and column of each mistake
  */
 export async function checkModuleGraph(
   tree: SourceTree,
   dataDir: string,
   onLine: (line: string) => void,
-): Promise<void> {
+): Promise<string[]> {
   const args = [
     'info',
     '--json',
@@ -58,6 +66,10 @@ export async function checkModuleGraph(
   const graph = moduleGraph.parse(JSON.parse(stdout.toString('utf8')));
   const errors = [...outsideFiles(graph, tree.directory), ...unresolved(graph, tree.directory)];
   if (errors.length > 0) throw bundleError(errors);
+  const native = Object.values(graph.npmPackages).filter(({ dependencies }) =>
+    dependencies.some((name) => addonTools.test(name)),
+  );
+  return [...new Set(native.map(({ name }) => `npm:${name}`))];
 }
 
 function outsideFiles(graph: ModuleGraph, directory: string): string[] {

@@ -23,6 +23,7 @@ import {
   type Source,
 } from './deployments.sql.js';
 import { recordDeployment, type Content, type Recorded } from './record-deployment.js';
+import { ungrantedNames } from './ungranted-names.js';
 
 /** What a function is deployed from. */
 export interface DeployRequest {
@@ -120,6 +121,10 @@ export class DeployFunction {
       },
     });
     build.log(`Bundled ${code.byteLength} bytes in ${Math.round(durationMs)} ms`);
+    for (const line of await ungrantedNames(this.database, project.ref, manifest, code)) {
+      this.logger.warn({ function: slug, build: build.id }, line);
+      build.log(line);
+    }
     const content = { slug, manifest, name, source, code, sourceMap };
     const recorded = await this.#record(project, activate, async () => content, build);
     build.log(outcome(recorded, activate));

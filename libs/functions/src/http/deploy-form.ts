@@ -1,4 +1,4 @@
-import { parseInput, readBody } from '#libs/platform';
+import { AppError, parseInput, readBody } from '#libs/platform';
 import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import type { DeployRequest } from '../deploy/deploy-function.js';
@@ -45,7 +45,7 @@ export async function readDeployForm(
   }
   const form = await parseForm(await readBody(body as Readable, limits.deployBodyBytes), contentType);
   const metadata = await readMetadata(form);
-  const ownSlug = checkSlug(slug ?? metadata.name ?? '');
+  const ownSlug = checkSlug(requiredSlug(slug ?? metadata.name));
   const { verify_jwt, galley } = metadata;
   const { entrypoint_path: entrypoint, import_map_path: importMap, static_patterns: patterns } = metadata;
   return {
@@ -61,6 +61,12 @@ export async function readDeployForm(
       ...galley,
     }),
   };
+}
+
+/** @throws AppError `invalid_slug` (400) */
+export function requiredSlug(slug: string | undefined): string {
+  if (slug !== undefined) return slug;
+  throw new AppError({ code: 'invalid_slug', status: 400, message: 'slug is missing' });
 }
 
 async function parseForm(body: Buffer, contentType: string): Promise<FormData> {

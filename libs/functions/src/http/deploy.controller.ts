@@ -34,7 +34,7 @@ import { parseManifest } from '../manifest/manifest.js';
 import { checkSlug } from '../manifest/slug.js';
 import { buildLineJson } from './build-json.js';
 import { checkBulkUpdate } from './bulk-update.js';
-import { functionName, readDeployForm, unchecked } from './deploy-form.js';
+import { functionName, readDeployForm, requiredSlug, unchecked } from './deploy-form.js';
 import { EventStream, wantsEventStream } from './event-stream.js';
 import { invalidRequest } from './function-errors.js';
 import { deploymentJson, functionJson } from './function-json.js';
@@ -58,7 +58,13 @@ const createBody = z.strictObject({
   verify_jwt: z.boolean().optional(),
   body: z.string(),
 });
-const changeBody = createBody.omit({ slug: true }).partial();
+const changeBody = z.strictObject(createBody.omit({ slug: true }).partial().shape, {
+  error: (issue) =>
+    issue.code === 'unrecognized_keys'
+      ? `unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}; expected name, verify_jwt or body. ` +
+        'The settings of galley.toml change by deploying: `galley functions deploy`, or POST /v1/projects/local/functions/deploy'
+      : undefined,
+});
 
 /** Writing functions, in the shape of Supabase's management API. */
 @Controller('v1/projects/:ref/functions')
@@ -101,7 +107,7 @@ export class DeployController {
     refuseEszip(request);
     const fromQuery = parseInput(createQuery, query);
     const given = { ...parseInput(createBody, await readBodyJson(request)), ...fromQuery };
-    const slug = checkSlug(given.slug ?? '');
+    const slug = checkSlug(requiredSlug(given.slug));
     const [existing] = await listFunctions(this.database, project.ref, slug);
     if (existing) {
       throw new AppError({ code: 'duplicated_slug', status: 400, message: 'Duplicated function slug' });

@@ -109,7 +109,6 @@ const settings = table({
   timeout_ms: wholeNumber(limits.timeoutMs).default(60_000),
   /** Processor time of one invocation, its background work included; only the wall time bounds it when absent. */
   cpu_ms: wholeNumber(limits.cpuMs).optional(),
-  /** Instances of this deployment in each process that runs functions. */
   /** How long one WebSocket may stay open: Supabase's wall clock. */
   websocket_timeout_ms: wholeNumber(limits.webSocketTimeoutMs).default(400_000),
   /** Instances in each process that runs functions. */

@@ -27,6 +27,9 @@ export async function findDeclaredObjects(tx: Sql, manifest: Manifest): Promise<
   };
 }
 
+const migrationsFirst =
+  '; tables come from migrations, which `galley deploy <folder>` applies before it deploys';
+
 /** What is declared and is not there: a permission that silently grants nothing would fail only later, and elsewhere. */
 export function missingObjects(manifest: Manifest, { tables, overloads }: DeclaredObjects): string[] {
   return [
@@ -35,7 +38,7 @@ export function missingObjects(manifest: Manifest, { tables, overloads }: Declar
       .map((name) => `permissions.tables: there is no table or view ${name}`),
     ...subscribedTables(manifest)
       .filter((name) => !tables.get(name)?.canBeWatched)
-      .map((name) => `on: there is no table ${name} whose rows could be watched`),
+      .map((name) => `on: there is no table ${name} whose rows could be watched${migrationsFirst}`),
     ...manifest.permissions.rpc
       .filter((name) => !overloads.has(name))
       .map((name) => `permissions.rpc: there is no database function ${name}`),

@@ -59,6 +59,7 @@ export function invocationError(exit: InstanceExit | null, cause: unknown): AppE
     case 'cpu-limit':
       return workerLimit('The function used more CPU time than its limit.', cause);
     case 'wall-time':
+      // Of an instance without a pool: the pool itself answers IDLE_TIMEOUT to the call whose time is over.
       return workerLimit('The function ran longer than its time limit.', cause);
     case 'exit':
     case 'crash':

@@ -16,6 +16,7 @@ let resolved: string[];
 let egress: Egress | null;
 let asking: Server | null;
 const clients: Socket[] = [];
+const howToAllow = 'the operator can allow it with GALLEY_PRIVATE_HOSTS';
 
 beforeEach(async () => {
   [reached, refusals, carried, resolved, egress, asking] = [[], [], [], [], null, null];
@@ -138,14 +139,14 @@ describe('egress', () => {
   ])('refuses a declared name that leads to %s', async (_what, addresses) => {
     open({ allowedHosts: [`evil.test:${port}`] }, () => addresses);
     expect(await talk((await ask('evil.test'))!)).toBe('ECONNRESET');
-    expect(refusals).toEqual([`evil.test:${port}: it has an address that is not public`]);
+    expect(refusals).toEqual([`evil.test:${port}: it has an address that is not public; ${howToAllow}`]);
     expect(reached).toEqual([]);
   });
 
   it('refuses a private address that is declared as such', async () => {
     open({ allowedHosts: [`127.64.0.1:${port}`] });
     expect(await talk('127.64.0.1')).toBe('ECONNRESET');
-    expect(refusals).toEqual([`127.64.0.1:${port}: it has an address that is not public`]);
+    expect(refusals).toEqual([`127.64.0.1:${port}: it has an address that is not public; ${howToAllow}`]);
   });
 
   it('dials the address that was checked: a name that changes meanwhile gains nothing', async () => {

@@ -9,6 +9,8 @@ import { isPublicAddress } from './public-address.js';
 /** TCP, because only TCP sockets can be handed over; `use-vc` in resolv.conf(5) says so to the function. */
 export const nameServerPort = 53;
 
+const notPublic = 'it has an address that is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS';
+
 /** Where a function may connect to. */
 export interface EgressRules {
   /** `host`, `host:port`, `*.host`, `[v6]:port`; without a port 443 and 80 are meant. */
@@ -112,7 +114,7 @@ export class Egress {
     const isPrivate = isApi || this.#private.permits(host, port);
     const addresses = isIP(host) > 0 ? [host] : await (isPrivate ? addressesInHosts : this.addressesOf)(host);
     if (isPrivate || addresses.every(isPublicAddress)) await this.#carry(socket, addresses, port, !isApi);
-    else this.#refuse(socket, `${host}:${port}`, 'it has an address that is not public');
+    else this.#refuse(socket, `${host}:${port}`, notPublic);
   }
 
   /** Carries bytes both ways. Resolves when neither end is there any more. */
