@@ -81,6 +81,25 @@ describe('a client that goes away in the middle of its upload harms nobody', () 
   });
 });
 
+it('clients that leave before their calls have begun hold no instance', async () => {
+  await server.deploy('fleeting', `Deno.serve(async (r) => new Response(await r.text()));`, {
+    max_instances: 2,
+    timeout_ms: 4000,
+  });
+  await server.call('fleeting');
+  for (let round = 0; round < 10; round++) {
+    const calls = Array.from({ length: 12 }, (_, index) => {
+      const body = index % 2 === 0 ? { method: 'POST', body: 'x'.repeat(100_000) } : {};
+      return server.call('fleeting', { ...body, signal: AbortSignal.timeout(1 + (index % 3)) });
+    });
+    await Promise.allSettled(calls);
+  }
+  await eventually(() => pool.statistics().busy === 0, { within: 2000, what: 'their end' });
+  expect(await (await server.call('fleeting', { method: 'POST', body: 'whole' })).text()).toBe('whole');
+  const invocations = await invocationsOf('fleeting', 2);
+  expect(invocations.filter(({ error }) => error?.includes('IDLE_TIMEOUT'))).toEqual([]);
+});
+
 describe('a function whose client has gone', () => {
   const spinning = (untilMs: string) => `Deno.serve((request) => {
     if (!request.headers.get('x-spin')) return new Response('ok');

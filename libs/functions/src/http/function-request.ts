@@ -1,6 +1,6 @@
 import { AppError, type Project } from '#libs/platform';
 import type { FastifyRequest } from 'fastify';
-import { Transform, type Readable } from 'node:stream';
+import { finished, Transform, type Readable } from 'node:stream';
 import { limits } from '../limits.js';
 import { invalidRequest } from './function-errors.js';
 import { calledFunction } from './preview.js';
@@ -73,7 +73,8 @@ export function boundedBody(request: FastifyRequest): Readable | null {
     },
   });
   bounded.on('error', () => {});
-  body.on('error', (error) => bounded.destroy(error));
+  // Also when it has ended already, or closes without saying why.
+  finished(body, { writable: false }, (error) => error && bounded.destroy(error));
   return body.pipe(bounded);
 }
 

@@ -77,8 +77,11 @@ export class FunctionsController {
 /** Aborts when the client goes away before it has the whole answer. */
 function untilDisconnect(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort();
+  const { raw } = reply;
+  // One that left while we looked who calls what has said so already.
+  if (raw.destroyed) controller.abort();
+  raw.once('close', () => {
+    if (!raw.writableFinished) controller.abort();
   });
   return controller.signal;
 }
@@ -116,6 +119,9 @@ function send(body: Readable, raw: ServerResponse): Promise<void> {
       body.destroy();
       resolve();
     });
-    if (raw.destroyed) body.destroy();
+    if (raw.destroyed) {
+      body.destroy();
+      resolve();
+    }
   });
 }
