@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
@@ -99,6 +100,31 @@ it('clients that leave before their calls have begun hold no instance', async ()
   const invocations = await invocationsOf('fleeting', 2);
   expect(invocations.filter(({ error }) => error?.includes('IDLE_TIMEOUT'))).toEqual([]);
 });
+
+it('clients that announce a body and send none hold no instance, and are told so in the end', async () => {
+  await server.deploy('awaiting', `Deno.serve(async (r) => new Response(await r.text()));`, {
+    max_instances: 1,
+  });
+  const { hostname, port } = new URL(server.url);
+  const idle = ['', 'hell', ''].map((sent, index) => {
+    const socket = connect(Number(port), hostname);
+    const length = index < 2 ? 'Content-Length: 5' : 'Transfer-Encoding: chunked';
+    const head = `POST /functions/v1/awaiting HTTP/1.1\r\nHost: galley\r\nAuthorization: Bearer ${server.keys.anonKey}`;
+    socket.write(`${head}\r\n${length}\r\n\r\n${sent}`);
+    return text(socket);
+  });
+  const half = await beginUpload('awaiting');
+  await eventually(() => pool.statistics().busy === 1);
+  half.destroy();
+  for (let round = 0; round < 3; round++)
+    expect(await (await server.call('awaiting', { method: 'POST', body: 'whole' })).text()).toBe('whole');
+  expect(await (await server.call('awaiting', { method: 'POST', body: '' })).text()).toBe('');
+  await eventually(() => pool.statistics().busy === 0);
+  for (const answer of await Promise.all(idle)) {
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer).toContain('"code":"REQUEST_TIMEOUT"');
+  }
+}, 30_000);
 
 describe('a function whose client has gone', () => {
   const spinning = (untilMs: string) => `Deno.serve((request) => {

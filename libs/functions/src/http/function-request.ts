@@ -55,27 +55,68 @@ function translatedKey(request: FastifyRequest, project: Project): string | unde
   return `Bearer ${request.galley.caller.kind === 'service' ? serviceRoleKey : anonKey}`;
 }
 
+/** The body of a request on its way to a function. */
+export interface RequestBody {
+  /** May break at any time, also before anybody reads it: its reader finds it destroyed then. */
+  readonly stream: Readable;
+  /** Resolves, never rejects, when so much has come that an instance need not wait for the client; or it broke. */
+  readonly begun: Promise<void>;
+}
+
 /**
- * The request's body, cut off with an error past `limits.requestBodyBytes`. It may break at any time, also before
- * anybody reads it: its reader finds it destroyed then.
+ * The request's body, cut off with an error past `limits.requestBodyBytes`.
  * @throws AppError `body_too_large` (413) when it announces to be too large
  */
-export function boundedBody(request: FastifyRequest): Readable | null {
+export function boundedBody(request: FastifyRequest): RequestBody | null {
   const body = request.body as Readable | undefined;
   if (!body) return null;
-  if (Number(request.headers['content-length'] ?? 0) > limits.requestBodyBytes) throw tooLarge();
+  const announcedBytes = Number(request.headers['content-length'] ?? Infinity);
+  if (announcedBytes !== Infinity && announcedBytes > limits.requestBodyBytes) throw tooLarge();
+  const awaitedBytes = announcedBytes > limits.heldBodyBytes ? 1 : announcedBytes;
+  let begin!: () => void;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
   let sizeBytes = 0;
-  const bounded = new Transform({
+  const stream = new Transform({
+    // So that what is waited for fits.
+    readableHighWaterMark: 4 * limits.heldBodyBytes,
     transform(chunk: Buffer, _encoding, done) {
       sizeBytes += chunk.length;
+      if (sizeBytes >= awaitedBytes) begin();
       if (sizeBytes > limits.requestBodyBytes) done(tooLarge());
       else done(null, chunk);
     },
   });
-  bounded.on('error', () => {});
+  stream.on('error', () => {});
   // Also when it has ended already, or closes without saying why.
-  finished(body, { writable: false }, (error) => error && bounded.destroy(error));
-  return body.pipe(bounded);
+  finished(body, { writable: false }, (error) => {
+    if (error) stream.destroy(error);
+    begin();
+  });
+  body.pipe(stream);
+  return { stream, begun };
+}
+
+/**
+ * Waits for the beginning of a body, so that clients that announce one and send nothing hold no instances.
+ * @throws AppError `REQUEST_TIMEOUT` (408)
+ */
+export function untilBegun({ begun }: RequestBody): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(tooSlow()), limits.bodyStartMs);
+    void begun.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function tooSlow(): AppError {
+  return new AppError({
+    code: 'REQUEST_TIMEOUT',
+    status: 408,
+    message: `The request body did not come within ${limits.bodyStartMs} ms`,
+    headers: { connection: 'close' },
+  });
 }
 
 function tooLarge(): AppError {

@@ -8,7 +8,7 @@ import { InvokeFunction } from '../invoke/invoke-function.js';
 import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { region } from '../region.js';
-import { boundedBody, forwardedHeaders, functionTarget } from './function-request.js';
+import { boundedBody, forwardedHeaders, functionTarget, untilBegun } from './function-request.js';
 import { methodNotAllowed } from './function-errors.js';
 import { FunctionsErrorFilter } from './functions-error.filter.js';
 import { requireSecretKey } from './preview.js';
@@ -47,7 +47,11 @@ export class FunctionsController {
     const body = boundedBody(request);
     const upgrade = upgradeOf(request.raw);
     if (upgrade) this.webSockets.checkRoom();
+    const signal = untilDisconnect(reply);
+    if (body) await untilBegun(body);
     const invocationId = newId();
+    // Also of an answer of our own: the function's log has what it is about under this id.
+    void reply.headers({ 'x-galley-invocation-id': invocationId, 'x-sb-edge-region': region });
     const response = await this.invokeFunction
       .invoke(project, deployment, {
         invocationId,
@@ -56,19 +60,18 @@ export class FunctionsController {
           method: request.method,
           path,
           headers,
-          body,
-          signal: untilDisconnect(reply),
+          body: body?.stream ?? null,
+          signal,
           isUpgrade: upgrade !== undefined,
         },
         requestId,
         depth: caller.depth,
       })
       .catch((error: unknown) => {
-        const problem = body?.errored;
-        body?.destroy();
+        const problem = body?.stream.errored;
+        body?.stream.destroy();
         throw problem instanceof AppError ? problem : error;
       });
-    void reply.headers({ 'x-galley-invocation-id': invocationId, 'x-sb-edge-region': region });
     if (upgrade && response.socket) await this.webSockets.open(reply, upgrade, response);
     else await answer(reply, response);
   }
