@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FunctionsFetchError, FunctionsHttpError, FunctionsRelayError } from '@supabase/supabase-js';
 import { request as sendRequest } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
+import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 import { writtenLines } from './log-support.js';
 
@@ -124,6 +125,38 @@ describe('calling a function', () => {
     const own = await server.client().functions.invoke('failing');
     expect(own.error).toBeInstanceOf(FunctionsHttpError);
     expect(own.error).not.toBeInstanceOf(FunctionsFetchError);
+  });
+
+  it('names the invocation in faults of the platform, too', async () => {
+    await server.deploy('leaving', 'Deno.serve(() => Deno.exit(3));');
+    const response = await server.call('leaving');
+    expect(await response.json()).toEqual({
+      code: 'WORKER_ERROR',
+      message: "The function's process ended (code 3) before it had answered. The function's log tells why.",
+    });
+    expect(response.headers.get('access-control-expose-headers')).toContain('x-galley-invocation-id');
+    const id = response.headers.get('x-galley-invocation-id');
+    await eventually(async () => {
+      const { body } = await server.manage('GET', '/invocations?function=leaving');
+      return (body as unknown as { id: string }[])[0]?.id === id;
+    });
+  });
+
+  it('refuses a request that cannot be read as what it is', async () => {
+    const answer = await new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${server.keys.publishableKey}`, 'content-length': 2 };
+      const sent = sendRequest(`${server.url}/functions/v1/echo`, { method: 'QUERY', headers });
+      sent.on('error', reject).on('response', (response) => {
+        readText(response).then((text) => resolve({ status: response.statusCode!, text }), reject);
+      });
+      sent.end('{}');
+    });
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    expect(JSON.parse(answer.text)).toEqual({
+      code: expect.stringMatching(/^[A-Z_]+$/),
+      message: expect.any(String),
+    });
   });
 
   it('ends a function that runs longer than it may with 504', async () => {
