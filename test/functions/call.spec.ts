@@ -52,6 +52,34 @@ describe('calling a function', () => {
     expect(headers).toMatchObject({ 'x-mine': 'kept', 'x-request-id': 'trace-7' });
   });
 
+  it("keeps the project's secret key from a function that does not declare it, and lends its role for the call", async () => {
+    await server.deploy('trusted', echo, { permissions: { service_role: true } });
+    const { secretKey, serviceRoleKey } = server.keys;
+    const seen = async (slug: string, headers: Record<string, string>) => {
+      const response = await server.call(slug, { headers });
+      return ((await response.json()) as { headers: Record<string, string> }).headers;
+    };
+    for (const key of [secretKey, serviceRoleKey]) {
+      const { authorization, apikey } = await seen('echo', { authorization: `Bearer ${key}`, apikey: key });
+      for (const token of [authorization!.replace('Bearer ', ''), apikey!]) {
+        const claims = await server.project.tokens.verify(token);
+        expect(claims).toMatchObject({ role: 'service_role' });
+        expect(claims['exp']).toBeLessThan(Date.now() / 1000 + 600);
+        expect(
+          (
+            await fetch(`${server.url}/v1/projects/local/functions`, {
+              headers: { authorization: `Bearer ${token}` },
+            })
+          ).status,
+        ).toBe(200);
+      }
+      expect(await seen('trusted', { authorization: `Bearer ${key}`, apikey: key })).toMatchObject({
+        authorization: `Bearer ${serviceRoleKey}`,
+        apikey: key,
+      });
+    }
+  });
+
   it('leaves a preflight to the function, without asking for a token', async () => {
     const response = await fetch(`${server.url}/functions/v1/echo`, {
       method: 'OPTIONS',

@@ -43,7 +43,7 @@ export class FunctionsController {
     const { manifest } = deployment;
     // A browser's preflight carries no token (Fetch standard §4.8); the function answers it.
     if (manifest.verify_jwt && request.method !== 'OPTIONS') requireJwt(request);
-    const headers = forwardedHeaders(request);
+    const headers = forwardedHeaders(request, manifest);
     const body = boundedBody(request);
     const upgrade = upgradeOf(request.raw);
     if (upgrade) this.webSockets.checkRoom();
