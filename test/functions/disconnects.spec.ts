@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
-import { text } from 'node:stream/consumers';
+import { text as readText } from 'node:stream/consumers';
 import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
@@ -111,7 +111,7 @@ it('clients that announce a body and send none hold no instance, and are told so
     const length = index < 2 ? 'Content-Length: 5' : 'Transfer-Encoding: chunked';
     const head = `POST /functions/v1/awaiting HTTP/1.1\r\nHost: galley\r\nAuthorization: Bearer ${server.keys.anonKey}`;
     socket.write(`${head}\r\n${length}\r\n\r\n${sent}`);
-    return text(socket);
+    return readText(socket);
   });
   const half = await beginUpload('awaiting');
   await eventually(() => pool.statistics().busy === 1);
