@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { FunctionsFetchError, FunctionsHttpError, FunctionsRelayError } from '@supabase/supabase-js';
 import { request as sendRequest } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
+import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 import { writtenLines } from './log-support.js';
 
@@ -49,6 +50,34 @@ describe('calling a function', () => {
     expect(headers['x-galley-token']).toMatch(/^eyJ/);
     expect(headers).not.toHaveProperty('x-galley-attempt');
     expect(headers).toMatchObject({ 'x-mine': 'kept', 'x-request-id': 'trace-7' });
+  });
+
+  it("keeps the project's secret key from a function that does not declare it, and lends its role for the call", async () => {
+    await server.deploy('trusted', echo, { permissions: { service_role: true } });
+    const { secretKey, serviceRoleKey } = server.keys;
+    const seen = async (slug: string, headers: Record<string, string>) => {
+      const response = await server.call(slug, { headers });
+      return ((await response.json()) as { headers: Record<string, string> }).headers;
+    };
+    for (const key of [secretKey, serviceRoleKey]) {
+      const { authorization, apikey } = await seen('echo', { authorization: `Bearer ${key}`, apikey: key });
+      for (const token of [authorization!.replace('Bearer ', ''), apikey!]) {
+        const claims = await server.project.tokens.verify(token);
+        expect(claims).toMatchObject({ role: 'service_role' });
+        expect(claims['exp']).toBeLessThan(Date.now() / 1000 + 600);
+        expect(
+          (
+            await fetch(`${server.url}/v1/projects/local/functions`, {
+              headers: { authorization: `Bearer ${token}` },
+            })
+          ).status,
+        ).toBe(200);
+      }
+      expect(await seen('trusted', { authorization: `Bearer ${key}`, apikey: key })).toMatchObject({
+        authorization: `Bearer ${serviceRoleKey}`,
+        apikey: key,
+      });
+    }
   });
 
   it('leaves a preflight to the function, without asking for a token', async () => {
@@ -124,6 +153,38 @@ describe('calling a function', () => {
     const own = await server.client().functions.invoke('failing');
     expect(own.error).toBeInstanceOf(FunctionsHttpError);
     expect(own.error).not.toBeInstanceOf(FunctionsFetchError);
+  });
+
+  it('names the invocation in faults of the platform, too', async () => {
+    await server.deploy('leaving', 'Deno.serve(() => Deno.exit(3));');
+    const response = await server.call('leaving');
+    expect(await response.json()).toEqual({
+      code: 'WORKER_ERROR',
+      message: "The function's process ended (code 3) before it had answered. The function's log tells why.",
+    });
+    expect(response.headers.get('access-control-expose-headers')).toContain('x-galley-invocation-id');
+    const id = response.headers.get('x-galley-invocation-id');
+    await eventually(async () => {
+      const { body } = await server.manage('GET', '/invocations?function=leaving');
+      return (body as unknown as { id: string }[])[0]?.id === id;
+    });
+  });
+
+  it('refuses a request that cannot be read as what it is', async () => {
+    const answer = await new Promise<{ status: number; text: string }>((resolve, reject) => {
+      const headers = { authorization: `Bearer ${server.keys.publishableKey}`, 'content-length': 2 };
+      const sent = sendRequest(`${server.url}/functions/v1/echo`, { method: 'QUERY', headers });
+      sent.on('error', reject).on('response', (response) => {
+        readText(response).then((text) => resolve({ status: response.statusCode!, text }), reject);
+      });
+      sent.end('{}');
+    });
+    expect(answer.status).toBeGreaterThanOrEqual(400);
+    expect(answer.status).toBeLessThan(500);
+    expect(JSON.parse(answer.text)).toEqual({
+      code: expect.stringMatching(/^[A-Z_]+$/),
+      message: expect.any(String),
+    });
   });
 
   it('ends a function that runs longer than it may with 504', async () => {

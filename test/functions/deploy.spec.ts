@@ -4,6 +4,7 @@ import { mkdtemp, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Activations } from '#libs/functions';
+import { ManagementModule } from '../../apps/server/src/features.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
 const answering = (text: string) => `Deno.serve(() => new Response(${JSON.stringify(text)}));`;
@@ -11,7 +12,7 @@ const answering = (text: string) => `Deno.serve(() => new Response(${JSON.string
 describe('deploying a function', () => {
   let server: FunctionsServer;
   beforeAll(async () => {
-    server = await startFunctionsServer();
+    server = await startFunctionsServer([ManagementModule]);
   });
   afterAll(() => server.close());
 
@@ -55,6 +56,59 @@ describe('deploying a function', () => {
     ]);
     const missing = await server.manage('POST', '/functions/greet/deployments/9/activate');
     expect(missing).toMatchObject({ status: 404, body: { code: 'not_found' } });
+  });
+
+  it('that declares service_role needs the secret key: no access token deploys, changes or activates it', async () => {
+    const settings = { permissions: { service_role: true } };
+    const first = await server.deploy('almighty', answering('one'), settings);
+    await server.deploy('almighty', answering('two'));
+    const { token } = (await (
+      await fetch(`${server.url}/v1/access-tokens`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${server.keys.secretKey}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ name: 'ci' }),
+      })
+    ).json()) as { token: string };
+    const asManager = async (method: string, path: string, body: unknown = {}) => {
+      const isForm = body instanceof FormData;
+      const response = await fetch(`${server.url}/v1/projects/local/functions${path}`, {
+        method,
+        headers: {
+          authorization: `Bearer ${token}`,
+          ...(!isForm && { 'content-type': 'application/json' }),
+        },
+        body: isForm ? body : JSON.stringify(body),
+      });
+      return { status: response.status, body: (await response.json()) as unknown };
+    };
+    const form = (galley?: object) => {
+      const made = new FormData();
+      made.append('metadata', JSON.stringify({ name: 'almighty', entrypoint_path: 'index.ts', galley }));
+      made.append('file', new Blob([answering('three')]), 'index.ts');
+      return made;
+    };
+    const refused = {
+      status: 403,
+      body: {
+        code: 'service_role_required',
+        message: expect.stringContaining("needs the project's secret key"),
+      },
+    };
+    expect(await asManager('POST', '/deploy?slug=almighty', form(settings))).toMatchObject(refused);
+    expect(await asManager('POST', '/almighty/deployments/1/activate')).toMatchObject(refused);
+    const halves = [1, 2].map((version) => ({ version, percent: 50 }));
+    expect(await asManager('PUT', '/almighty/traffic', halves)).toMatchObject(refused);
+    const bulk = [{ id: first['id'], slug: 'almighty', name: 'almighty', status: 'ACTIVE', version: 1 }];
+    expect(await asManager('PUT', '', bulk)).toMatchObject(refused);
+    expect(await answerOf('almighty')).toBe('two');
+    expect(await asManager('PATCH', '/almighty', { name: 'Almighty' })).toMatchObject({ status: 200 });
+
+    expect((await server.manage('POST', '/functions/almighty/deployments/1/activate')).status).toBe(200);
+    expect(await asManager('PATCH', '/almighty', { verify_jwt: false })).toMatchObject(refused);
+    expect(await asManager('PATCH', '/almighty', { body: answering('three') })).toMatchObject(refused);
+    expect(await asManager('POST', '/deploy?slug=almighty', form())).toMatchObject(refused);
+    expect(await answerOf('almighty')).toBe('one');
+    expect(await asManager('POST', '/deploy?slug=almighty', form({}))).toMatchObject({ status: 201 });
   });
 
   it('lets requests in flight finish on the deployment they began on', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
+import { text as readText } from 'node:stream/consumers';
 import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
@@ -80,6 +81,50 @@ describe('a client that goes away in the middle of its upload harms nobody', () 
     expect(await (await server.call('crowded', { method: 'POST', body: 'whole' })).text()).toBe('whole');
   });
 });
+
+it('clients that leave before their calls have begun hold no instance', async () => {
+  await server.deploy('fleeting', `Deno.serve(async (r) => new Response(await r.text()));`, {
+    max_instances: 2,
+    timeout_ms: 4000,
+  });
+  await server.call('fleeting');
+  for (let round = 0; round < 10; round++) {
+    const calls = Array.from({ length: 12 }, (_, index) => {
+      const body = index % 2 === 0 ? { method: 'POST', body: 'x'.repeat(100_000) } : {};
+      return server.call('fleeting', { ...body, signal: AbortSignal.timeout(1 + (index % 3)) });
+    });
+    await Promise.allSettled(calls);
+  }
+  await eventually(() => pool.statistics().busy === 0, { within: 2000, what: 'their end' });
+  expect(await (await server.call('fleeting', { method: 'POST', body: 'whole' })).text()).toBe('whole');
+  const invocations = await invocationsOf('fleeting', 2);
+  expect(invocations.filter(({ error }) => error?.includes('IDLE_TIMEOUT'))).toEqual([]);
+});
+
+it('clients that announce a body and send none hold no instance, and are told so in the end', async () => {
+  await server.deploy('awaiting', `Deno.serve(async (r) => new Response(await r.text()));`, {
+    max_instances: 1,
+  });
+  const { hostname, port } = new URL(server.url);
+  const idle = ['', 'hell', ''].map((sent, index) => {
+    const socket = connect(Number(port), hostname);
+    const length = index < 2 ? 'Content-Length: 5' : 'Transfer-Encoding: chunked';
+    const head = `POST /functions/v1/awaiting HTTP/1.1\r\nHost: galley\r\nAuthorization: Bearer ${server.keys.anonKey}`;
+    socket.write(`${head}\r\n${length}\r\n\r\n${sent}`);
+    return readText(socket);
+  });
+  const half = await beginUpload('awaiting');
+  await eventually(() => pool.statistics().busy === 1);
+  half.destroy();
+  for (let round = 0; round < 3; round++)
+    expect(await (await server.call('awaiting', { method: 'POST', body: 'whole' })).text()).toBe('whole');
+  expect(await (await server.call('awaiting', { method: 'POST', body: '' })).text()).toBe('');
+  await eventually(() => pool.statistics().busy === 0);
+  for (const answer of await Promise.all(idle)) {
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer).toContain('"code":"REQUEST_TIMEOUT"');
+  }
+}, 30_000);
 
 describe('a function whose client has gone', () => {
   const spinning = (untilMs: string) => `Deno.serve((request) => {

@@ -179,6 +179,16 @@ describe('the platform tells in the log', () => {
     expect(end).toMatchObject({ level: 'error', message: 'shutdown: it used more memory than its limit' });
   });
 
+  it('that a function used too much processor time', async () => {
+    await server.deploy('busy', 'Deno.serve(() => { for (;;); });', { cpu_ms: 200, timeout_ms: 10_000 });
+    expect((await server.call('busy')).status).toBe(546);
+    const [end] = await told('busy');
+    expect(end).toMatchObject({
+      level: 'error',
+      message: 'shutdown: it used more processor time than its limit',
+    });
+  });
+
   it('that one did not start', async () => {
     await server.deploy('unborn', `throw new Error('no');`);
     await server.call('unborn');

@@ -35,6 +35,10 @@ export const limits = {
 
   /** Body of a request to a function. */
   requestBodyBytes: 100 * 1024 * 1024,
+  /** A body that announces no more is waited for whole before an instance is taken; of any other the first bytes are. */
+  heldBodyBytes: 16 * 1024,
+  /** How long that waiting may last. */
+  bodyStartMs: 10_000,
   /** Body of a function's answer: longer ones belong into storage. */
   responseBodyBytes: 2 * 1024 * 1024 * 1024,
   /** WebSockets to functions that a process holds at once. */

@@ -38,6 +38,7 @@ import { functionName, readDeployForm, requiredSlug, unchecked } from './deploy-
 import { EventStream, wantsEventStream } from './event-stream.js';
 import { invalidRequest } from './function-errors.js';
 import { deploymentJson, functionJson } from './function-json.js';
+import { checkServiceRole, checkServiceRoleOf } from './service-role.js';
 
 const booleanText = z.enum(['true', 'false']).transform((text) => text === 'true');
 const deployQuery = z.strictObject({
@@ -94,6 +95,7 @@ export class DeployController {
       const [found] = await listFunctions(this.database, project.ref, name);
       return found?.active.manifest;
     });
+    checkServiceRole(request.galley.caller, form.slug, form.manifest);
     const deployRequest = { ...form, activate };
     if (wantsEventStream(request.headers.accept)) return this.#streamBuild(project, deployRequest, reply);
     const deployed = await this.deployFunction.deploy(project, deployRequest);
@@ -123,6 +125,7 @@ export class DeployController {
   @Put()
   async bulkUpdate(@CurrentProject() project: Project, @Req() request: FastifyRequest) {
     const chosen = await checkBulkUpdate(this.database, project.ref, await readBodyJson(request));
+    await checkServiceRoleOf(this.database, project.ref, request.galley.caller, chosen);
     const updated = await this.activations.activateAll(project, chosen);
     return { functions: updated.map(functionJson) };
   }
@@ -141,11 +144,12 @@ export class DeployController {
     const changes = { ...parseInput(changeBody, await readBodyJson(request)), ...fromQuery };
     if (Object.keys(changes).length === 0) throw invalidRequest('Expected name, verify_jwt or body');
     const { name, verify_jwt: verifyJwt, body } = changes;
-    if (body === undefined)
-      return functionJson(await this.deployFunction.change(project, slug, { name, verifyJwt }));
     const [found] = await listFunctions(this.database, project.ref, checkSlug(slug));
     if (!found)
       throw new AppError({ code: 'not_found', status: 404, message: `There is no function ${slug}` });
+    checkServiceRole(request.galley.caller, slug, parseManifest(slug, found.active.manifest));
+    if (body === undefined)
+      return functionJson(await this.deployFunction.change(project, slug, { name, verifyJwt }));
     const manifest = parseManifest(slug, {
       ...(found.active.manifest as object),
       ...unchecked,

@@ -16,6 +16,7 @@ export class EventStream {
   constructor(private readonly reply: FastifyReply) {
     const own = reply.getHeaders() as Record<string, string>;
     reply.hijack();
+    if (this.isClosed) return;
     reply.raw.writeHead(200, { ...own, ...eventStreamHeaders });
     reply.raw.flushHeaders();
     // Proxies cut connections on which nothing passes; a line that begins with a colon is a comment.

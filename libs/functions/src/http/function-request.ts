@@ -1,7 +1,8 @@
-import { AppError, type Project } from '#libs/platform';
+import { AppError, sameSecret, upgradeOf, type Project } from '#libs/platform';
 import type { FastifyRequest } from 'fastify';
-import { Transform, type Readable } from 'node:stream';
+import { finished, Transform, type Readable } from 'node:stream';
 import { limits } from '../limits.js';
+import type { Manifest } from '../manifest/manifest.js';
 import { invalidRequest } from './function-errors.js';
 import { calledFunction } from './preview.js';
 import { opaqueApiKey } from './verify-jwt.js';
@@ -21,22 +22,25 @@ export function functionTarget(url: string): { slug: string; number?: number; pa
   return { ...called, path: `/${called.slug}${path.replace(/^\/+/, '').slice(name.length)}` };
 }
 
+type ForwardedHeaders = Record<string, string | string[] | undefined>;
+
 /**
  * The headers that a function gets: the client's, save those that the platform speaks in. Opaque keys become the
- * tokens they stand for, as Supabase's gateway does, since functions read claims out of `Authorization`. The first of
- * `x-forwarded-for` is the client, as far as proxies that we trust have told it.
+ * tokens they stand for, as Supabase's gateway does, since functions read claims out of `Authorization`; secret ones
+ * are kept from functions that do not declare `service_role`. The first of `x-forwarded-for` is the client, as far as proxies that we trust have told it.
  * @throws AppError `invalid_request` (400) when `Host` names no host
  */
-export function forwardedHeaders(request: FastifyRequest): Record<string, string | string[] | undefined> {
+export function forwardedHeaders(request: FastifyRequest, manifest: Manifest): ForwardedHeaders {
   const { project, requestId } = request.galley;
   const { host } = request.headers;
   if (host !== undefined && !hostPattern.test(host)) throw invalidRequest('The Host header is not valid');
-  const headers: Record<string, string | string[] | undefined> = {};
+  const headers: ForwardedHeaders = {};
   for (const name in request.headers) {
     if (!name.startsWith('x-galley-') && name !== 'sb-api-key') headers[name] = request.headers[name];
   }
   const authorization = translatedKey(request, project);
   if (authorization) headers['authorization'] = authorization;
+  if (!manifest.permissions.service_role) lendServiceRole(headers, project, lifetimeMs(request, manifest));
   headers['x-forwarded-for'] = (request.ips ?? [request.ip]).toReversed().join(', ');
   headers['x-forwarded-proto'] ??= 'http';
   headers['x-request-id'] = requestId;
@@ -56,25 +60,88 @@ function translatedKey(request: FastifyRequest, project: Project): string | unde
 }
 
 /**
- * The request's body, cut off with an error past `limits.requestBodyBytes`. It may break at any time, also before
- * anybody reads it: its reader finds it destroyed then.
+ * Puts a token for this call in the place of the project's secret key and of the JWT that this stands for: those open
+ * everything, for years.
+ */
+function lendServiceRole(headers: ForwardedHeaders, project: Project, lifetime: number): void {
+  const { secretKey, serviceRoleKey } = project.keys;
+  for (const name of ['authorization', 'apikey']) {
+    const value = headers[name];
+    if (typeof value !== 'string') continue;
+    const [, scheme = '', credential] = /^(bearer +)?(.*)$/i.exec(value.trim())!;
+    if (![secretKey, serviceRoleKey].some((key) => sameSecret(credential!, key))) continue;
+    headers[name] = scheme + project.tokens.sign({ role: 'service_role' }, Math.ceil(lifetime / 1000) + 1);
+  }
+}
+
+/** How long a call may take at most, from now on. */
+function lifetimeMs(request: FastifyRequest, manifest: Manifest): number {
+  const wallTimeMs = upgradeOf(request.raw) ? manifest.websocket_timeout_ms : manifest.timeout_ms;
+  return limits.bodyStartMs + limits.instanceWaitMs + wallTimeMs;
+}
+
+/** The body of a request on its way to a function. */
+export interface RequestBody {
+  /** May break at any time, also before anybody reads it: its reader finds it destroyed then. */
+  readonly stream: Readable;
+  /** Resolves, never rejects, when so much has come that an instance need not wait for the client; or it broke. */
+  readonly begun: Promise<void>;
+}
+
+/**
+ * The request's body, cut off with an error past `limits.requestBodyBytes`.
  * @throws AppError `body_too_large` (413) when it announces to be too large
  */
-export function boundedBody(request: FastifyRequest): Readable | null {
+export function boundedBody(request: FastifyRequest): RequestBody | null {
   const body = request.body as Readable | undefined;
   if (!body) return null;
-  if (Number(request.headers['content-length'] ?? 0) > limits.requestBodyBytes) throw tooLarge();
+  const announcedBytes = Number(request.headers['content-length'] ?? Infinity);
+  if (announcedBytes !== Infinity && announcedBytes > limits.requestBodyBytes) throw tooLarge();
+  const awaitedBytes = announcedBytes > limits.heldBodyBytes ? 1 : announcedBytes;
+  let begin!: () => void;
+  const begun = new Promise<void>((resolve) => (begin = resolve));
   let sizeBytes = 0;
-  const bounded = new Transform({
+  const stream = new Transform({
+    // So that what is waited for fits.
+    readableHighWaterMark: 4 * limits.heldBodyBytes,
     transform(chunk: Buffer, _encoding, done) {
       sizeBytes += chunk.length;
+      if (sizeBytes >= awaitedBytes) begin();
       if (sizeBytes > limits.requestBodyBytes) done(tooLarge());
       else done(null, chunk);
     },
   });
-  bounded.on('error', () => {});
-  body.on('error', (error) => bounded.destroy(error));
-  return body.pipe(bounded);
+  stream.on('error', () => {});
+  // Also when it has ended already, or closes without saying why.
+  finished(body, { writable: false }, (error) => {
+    if (error) stream.destroy(error);
+    begin();
+  });
+  body.pipe(stream);
+  return { stream, begun };
+}
+
+/**
+ * Waits for the beginning of a body, so that clients that announce one and send nothing hold no instances.
+ * @throws AppError `REQUEST_TIMEOUT` (408)
+ */
+export function untilBegun({ begun }: RequestBody): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(tooSlow()), limits.bodyStartMs);
+    void begun.then(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function tooSlow(): AppError {
+  return new AppError({
+    code: 'REQUEST_TIMEOUT',
+    status: 408,
+    message: `The request body did not come within ${limits.bodyStartMs} ms`,
+    headers: { connection: 'close' },
+  });
 }
 
 function tooLarge(): AppError {

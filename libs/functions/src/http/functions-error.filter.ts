@@ -1,4 +1,12 @@
-import { Catch, Inject, NotFoundException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import {
+  Catch,
+  HttpException,
+  HttpStatus,
+  Inject,
+  NotFoundException,
+  type ArgumentsHost,
+  type ExceptionFilter,
+} from '@nestjs/common';
 import { AppError, LOGGER, type Logger } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { methodNotAllowed } from './function-errors.js';
@@ -26,7 +34,7 @@ export class FunctionsErrorFilter implements ExceptionFilter {
         // The function, which else answers browsers' questions itself, was not asked.
         'access-control-allow-origin': '*',
         'access-control-expose-headers':
-          'sb-error-code, x-relay-error, x-relay-header, x-request-id, retry-after',
+          'sb-error-code, x-relay-error, x-relay-header, x-request-id, x-galley-invocation-id, retry-after',
         ...headers,
       })
       .send(status === 401 ? { code, message, msg: message } : { code, message });
@@ -36,6 +44,11 @@ export class FunctionsErrorFilter implements ExceptionFilter {
     if (error instanceof AppError) return error;
     // All paths are answered, save by methods that no route can have.
     if (error instanceof NotFoundException) return methodNotAllowed(request.method);
+    // A request that Fastify would not read.
+    if (error instanceof HttpException && error.getStatus() < 500) {
+      const status = error.getStatus();
+      return new AppError({ code: HttpStatus[status] ?? 'BAD_REQUEST', status, message: error.message });
+    }
     this.logger.error({ err: error, requestId: request.galley.requestId }, 'A function could not be called');
     return new AppError({ code: 'INTERNAL_ERROR', status: 500, message: 'Internal error' });
   }

@@ -8,7 +8,7 @@ import { InvokeFunction } from '../invoke/invoke-function.js';
 import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { region } from '../region.js';
-import { boundedBody, forwardedHeaders, functionTarget } from './function-request.js';
+import { boundedBody, forwardedHeaders, functionTarget, untilBegun } from './function-request.js';
 import { methodNotAllowed } from './function-errors.js';
 import { FunctionsErrorFilter } from './functions-error.filter.js';
 import { requireSecretKey } from './preview.js';
@@ -43,11 +43,15 @@ export class FunctionsController {
     const { manifest } = deployment;
     // A browser's preflight carries no token (Fetch standard §4.8); the function answers it.
     if (manifest.verify_jwt && request.method !== 'OPTIONS') requireJwt(request);
-    const headers = forwardedHeaders(request);
+    const headers = forwardedHeaders(request, manifest);
     const body = boundedBody(request);
     const upgrade = upgradeOf(request.raw);
     if (upgrade) this.webSockets.checkRoom();
+    const signal = untilDisconnect(reply);
+    if (body) await untilBegun(body);
     const invocationId = newId();
+    // Also of an answer of our own: the function's log has what it is about under this id.
+    void reply.headers({ 'x-galley-invocation-id': invocationId, 'x-sb-edge-region': region });
     const response = await this.invokeFunction
       .invoke(project, deployment, {
         invocationId,
@@ -56,19 +60,18 @@ export class FunctionsController {
           method: request.method,
           path,
           headers,
-          body,
-          signal: untilDisconnect(reply),
+          body: body?.stream ?? null,
+          signal,
           isUpgrade: upgrade !== undefined,
         },
         requestId,
         depth: caller.depth,
       })
       .catch((error: unknown) => {
-        const problem = body?.errored;
-        body?.destroy();
+        const problem = body?.stream.errored;
+        body?.stream.destroy();
         throw problem instanceof AppError ? problem : error;
       });
-    void reply.headers({ 'x-galley-invocation-id': invocationId, 'x-sb-edge-region': region });
     if (upgrade && response.socket) await this.webSockets.open(reply, upgrade, response);
     else await answer(reply, response);
   }
@@ -77,8 +80,11 @@ export class FunctionsController {
 /** Aborts when the client goes away before it has the whole answer. */
 function untilDisconnect(reply: FastifyReply): AbortSignal {
   const controller = new AbortController();
-  reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) controller.abort();
+  const { raw } = reply;
+  // One that left while we looked who calls what has said so already.
+  if (raw.destroyed) controller.abort();
+  raw.once('close', () => {
+    if (!raw.writableFinished) controller.abort();
   });
   return controller.signal;
 }
@@ -116,6 +122,9 @@ function send(body: Readable, raw: ServerResponse): Promise<void> {
       body.destroy();
       resolve();
     });
-    if (raw.destroyed) body.destroy();
+    if (raw.destroyed) {
+      body.destroy();
+      resolve();
+    }
   });
 }

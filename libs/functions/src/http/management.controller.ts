@@ -1,4 +1,4 @@
-import { Controller, Delete, Get, HttpCode, Param, ParseIntPipe, Post, UseGuards } from '@nestjs/common';
+import { Controller, Delete, Get, HttpCode, Param, ParseIntPipe, Post, Req, UseGuards } from '@nestjs/common';
 import {
   AppError,
   CurrentProject,
@@ -7,11 +7,13 @@ import {
   ServiceOnlyGuard,
   type Project,
 } from '#libs/platform';
+import type { FastifyRequest } from 'fastify';
 import { Activations } from '../deploy/activations.js';
 import { listDeployments, listFunctions, type FunctionSummary } from '../deploy/deployments.sql.js';
 import { limits } from '../limits.js';
 import { checkSlug } from '../manifest/slug.js';
 import { functionJson, deploymentJson } from './function-json.js';
+import { checkServiceRoleOf } from './service-role.js';
 
 /** Functions of a project, for holders of its secret key; the shapes are those of Supabase's management API. */
 @Controller('v1/projects/:ref/functions')
@@ -57,8 +59,11 @@ export class ManagementController {
     @CurrentProject() project: Project,
     @Param('slug') slug: string,
     @Param('number', ParseIntPipe) number: number,
+    @Req() request: FastifyRequest,
   ) {
-    return functionJson(await this.activations.activate(project, checkSlug(slug), number));
+    const names = [{ slug: checkSlug(slug), number }];
+    await checkServiceRoleOf(this.database, project.ref, request.galley.caller, names);
+    return functionJson(await this.activations.activate(project, slug, number));
   }
 
   async #existing(ref: string, slug: string): Promise<FunctionSummary> {

@@ -1,4 +1,4 @@
-import { Body, Controller, Get, Param, Put, UseGuards } from '@nestjs/common';
+import { Body, Controller, Get, Param, Put, Req, UseGuards } from '@nestjs/common';
 import {
   AppError,
   CurrentProject,
@@ -9,12 +9,14 @@ import {
   ServiceOnlyGuard,
   type Project,
 } from '#libs/platform';
+import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Activations } from '../deploy/activations.js';
 import { answeringDeployments, listFunctions } from '../deploy/deployments.sql.js';
 import { limits } from '../limits.js';
 import { checkSlug } from '../manifest/slug.js';
 import { previewName } from './preview.js';
+import { checkServiceRoleOf } from './service-role.js';
 
 const traffic = z
   .array(z.strictObject({ version: z.int().min(1), percent: z.int().min(1).max(100) }))
@@ -53,10 +55,17 @@ export class TrafficController {
 
   /** Takes effect at once here, and within `limits.activeDeploymentAgeMs` in other processes. */
   @Put()
-  async split(@CurrentProject() project: Project, @Param('slug') slug: string, @Body() body: unknown) {
+  async split(
+    @CurrentProject() project: Project,
+    @Param('slug') slug: string,
+    @Body() body: unknown,
+    @Req() request: FastifyRequest,
+  ) {
     const parts = parseInput(z.object({ traffic }), { traffic: body }).traffic;
     const shares = parts.map(({ version, percent }) => ({ number: version, percent }));
-    await this.activations.split(project, checkSlug(slug), shares);
+    const names = shares.map(({ number }) => ({ slug: checkSlug(slug), number }));
+    await checkServiceRoleOf(this.database, project.ref, request.galley.caller, names);
+    await this.activations.split(project, slug, shares);
     return this.read(project, slug);
   }
 }

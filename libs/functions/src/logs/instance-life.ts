@@ -23,6 +23,8 @@ function endOf({ reason, code, signal }: InstanceExit): [LogLine['level'], strin
   switch (reason) {
     case 'wall-time':
       return ['error', 'shutdown: it ran longer than its time limit'];
+    case 'cpu-limit':
+      return ['error', 'shutdown: it used more processor time than its limit'];
     case 'memory-limit':
       return ['error', 'shutdown: it used more memory than its limit'];
     case 'spinning':
@@ -33,7 +35,11 @@ function endOf({ reason, code, signal }: InstanceExit): [LogLine['level'], strin
       return ['info', `shutdown: its process ended (${how})`];
     case 'cancelled':
       return ['info', 'shutdown: what it ran was cancelled'];
-    default:
+    case 'idle':
+    case 'evicted':
+    case 'boot-timeout':
+    case 'removed':
+    case 'shutdown':
       return ['debug', `shutdown (${reason})`];
   }
 }

@@ -76,7 +76,8 @@ function workerLimit(message: string, cause: unknown): AppError {
 }
 
 function workerError(message: string, cause: unknown): AppError {
-  return new AppError({ code: 'WORKER_ERROR', status: 500, message, cause });
+  const text = `${message} The function's log tells why.`;
+  return new AppError({ code: 'WORKER_ERROR', status: 500, message: text, cause });
 }
 
 function describe(exit: InstanceExit): string {
