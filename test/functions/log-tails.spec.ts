@@ -301,7 +301,7 @@ describe('galley functions logs', () => {
   it.each([
     [['nobody'], 'There is no function nobody'],
     [['nobody', '--follow'], 'There is no function nobody'],
-    [['echo', '--level', 'loud'], 'min_level'],
+    [['echo', '--level', 'loud'], '--level: expected debug, info, warn, error'],
     [['echo', '--loud'], '--loud'],
     [['echo', 'other'], 'Usage'],
   ])('%j fails in one clear line', async (args, message) => {
