@@ -2,6 +2,8 @@ import { OperatorError } from '../errors/app-error.js';
 
 /** Beyond the grace (`GALLEY_SHUTDOWN_GRACE_MS`): past this the stop hangs, and is no longer waited for. */
 const hangingStopMs = 5_000;
+/** One Ctrl-C may arrive twice: from the terminal, and from npm or `timeout`, which pass on what they are sent. */
+const sameSignalMs = 500;
 
 /** A program that runs until it is told to stop. */
 export interface RunningProgram {
@@ -12,10 +14,10 @@ export interface RunningProgram {
 
 /**
  * Runs a program's `main`: an {@link OperatorError} is printed as one line; SIGINT and SIGTERM stop it in order, a
- * second signal at once.
+ * second signal, later than `sameSignalMs`, at once.
  */
 export async function runProgram(start: () => Promise<RunningProgram>): Promise<void> {
-  let stopRequested = false;
+  let stopRequestedMs: number | undefined;
   let program: RunningProgram | undefined;
   let stopping: Promise<void> | undefined;
 
@@ -29,8 +31,9 @@ export async function runProgram(start: () => Promise<RunningProgram>): Promise<
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
-      if (stopRequested && stopping) process.exit(130);
-      stopRequested = true;
+      const now = performance.now();
+      if (stopping && now - stopRequestedMs! > sameSignalMs) process.exit(130);
+      stopRequestedMs ??= now;
       // Told to stop while starting: the start is finished first, so that nothing is left half-open.
       if (program) stop();
     });
@@ -40,7 +43,7 @@ export async function runProgram(start: () => Promise<RunningProgram>): Promise<
   } catch (error) {
     fail(error);
   }
-  if (stopRequested) stop();
+  if (stopRequestedMs !== undefined) stop();
 }
 
 function fail(error: unknown): never {
