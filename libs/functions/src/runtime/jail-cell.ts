@@ -1,5 +1,14 @@
-import { chownSync, constants, lstatSync, readdirSync } from 'node:fs';
-import { chmod, copyFile, mkdir, open, readdir, readFile, writeFile } from 'node:fs/promises';
+import {
+  chmodSync,
+  chownSync,
+  constants,
+  copyFileSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  statSync,
+} from 'node:fs';
+import { chmod, copyFile, open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cell } from './cell.js';
 import { compiledMark, type DeploymentDirectory } from './deployment-directory.js';
@@ -71,10 +80,10 @@ export async function jailCell(options: {
 
 /** The files of a directory, given to `uid`. */
 async function copyFlat(from: string, to: string, uid: number | null): Promise<void> {
-  await mkdir(to, { mode: 0o700 });
+  mkdirSync(to, { mode: 0o700 });
   const files = readdirSync(from, { withFileTypes: true }).filter((entry) => entry.isFile());
   for (const { name } of files) {
-    await copyFile(join(from, name), join(to, name));
+    await copyOne(join(from, name), join(to, name));
     if (uid !== null) chownSync(join(to, name), uid, uid);
   }
   if (uid !== null) chownSync(to, uid, uid);
@@ -82,15 +91,22 @@ async function copyFlat(from: string, to: string, uid: number | null): Promise<v
 
 /** A tree, for everybody to read and for nobody but us to write. */
 async function copyReadable(from: string, to: string): Promise<void> {
-  for (const entry of await readdir(from, { withFileTypes: true })) {
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory()) {
-      await mkdir(target, { mode: 0o755 });
+      mkdirSync(target, { mode: 0o755 });
       await copyReadable(source, target);
     } else {
-      await writeFile(target, await readFile(source), { mode: 0o644 });
+      await copyOne(source, target);
+      chmodSync(target, 0o644);
     }
   }
+}
+
+/** Small files here and now: a trip to the thread pool costs more. */
+async function copyOne(from: string, to: string): Promise<void> {
+  if (statSync(from).size > limits.largeCodeBytes) await copyFile(from, to);
+  else copyFileSync(from, to);
 }
 
 /**
