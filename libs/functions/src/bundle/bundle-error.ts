@@ -10,7 +10,7 @@ export function bundleError(errors: readonly string[]): AppError {
 // eslint-disable-next-line no-control-regex
 const terminalColors = /\u001b\[[0-9;]*m/g;
 
-/** `…/cache/deno/npm/registry.npmjs.org/bcrypt/5.1.1/bcrypt.js`, absolute or from where the tool runs. */
+/** `…/cache/deno/npm/<registry>/bcrypt/5.1.1/bcrypt.js`, absolute or from where the tool runs. */
 const cachedPackage =
   /(?:file:\/\/)?[^\s"'`]*\/cache\/deno\/npm\/[^/\s]+\/((?:@[^/\s]+\/)?[^/\s]+)\/(\d[^/\s]*)\//g;
 const cached = /(?:file:\/\/)?[^\s"'`]*\/cache\/deno\//g;

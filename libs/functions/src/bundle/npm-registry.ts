@@ -2,11 +2,10 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { inheritedEnvironment } from '#libs/platform';
 
-const publicRegistry = 'https://registry.npmjs.org/';
 let known: Promise<string | null> | null = null;
 
 /**
- * The npm registry that this host is set to use, or null for Deno's own choice. Deno reads `NPM_CONFIG_REGISTRY` and
+ * The npm registry that this host uses, or null when that is not known and Deno shall choose. Deno reads `NPM_CONFIG_REGISTRY` and
  * `~/.npmrc`, but not npm's global configuration; a server started by npm has the variable, for any other npm is
  * asked, once.
  */
@@ -17,7 +16,7 @@ export function npmRegistry(): Promise<string | null> {
     env: inheritedEnvironment(),
     timeout: 10_000,
   }).then(
-    ({ stdout }) => (URL.canParse(stdout.trim()) && stdout.trim() !== publicRegistry ? stdout.trim() : null),
+    ({ stdout }) => (URL.canParse(stdout.trim()) ? stdout.trim() : null),
     // Without npm there is no configuration of it either.
     () => null,
   );

@@ -10,7 +10,7 @@ describe('the name of a source', () => {
     ['tmp/galley-bundle-x/functions/hello/lib/a.ts', 'lib/a.ts'],
     ['tmp/galley-bundle-x/functions/_shared/db.ts', '_shared/db.ts'],
     ['tmp/galley-bundle-x/shared/db.ts', 'shared/db.ts'],
-    ['data/cache/deno/npm/registry.npmjs.org/zod/3.25.76/v3/types.js', 'npm:zod@3.25.76/v3/types.js'],
+    ['data/cache/deno/npm/registry.example/zod/3.25.76/v3/types.js', 'npm:zod@3.25.76/v3/types.js'],
     ['/data/cache/deno/npm/r.example/a/@scope/name/1.0.0-rc.1_1/i.js', 'npm:@scope/name@1.0.0-rc.1_1/i.js'],
     ['data/cache/deno/npm/r.example/lodash.get/4.4.2/index.js', 'npm:lodash.get@4.4.2/index.js'],
     ['data/cache/deno/npm/r.example/@scope/shared/parse.js', 'npm:@scope/shared/parse.js'],

@@ -10,7 +10,7 @@ const writtenMap = z.object({
   mappings: z.string(),
 });
 
-/** `registry.npmjs.org/@scope/name/1.2.3/lib/index.js`, below the cache's directory of npm packages. */
+/** `<registry>/@scope/name/1.2.3/lib/index.js`, below the cache's directory of npm packages. */
 const npmFile = /^(?:.*?\/)?((?:@[^/]+\/)?[^/]+)\/(\d+\.\d+\.\d+[^/]*)\/(.+)$/;
 /** `https://jsr.io/@scope/name/1.2.3/mod.ts` */
 const jsrFile = /^https:\/\/jsr\.io\/(@[^/]+\/[^/]+)\/([^/]+)\/(.+)$/;
