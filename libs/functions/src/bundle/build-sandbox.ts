@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
 import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { inheritedEnvironment } from '#libs/platform';
+import { privileges } from '../runtime/confined-command.js';
 import { denoBinary } from '../runtime/deno-binary.js';
+import { findHostPrograms } from '../runtime/host-programs.js';
 import { bundleLimits as limits } from './bundle-limits.js';
 
 const execute = promisify(execFile);
@@ -44,8 +45,7 @@ export function buildSandbox(cacheDirectory: string): Promise<BuildSandbox> {
 
 async function detect(cacheDirectory: string): Promise<BuildSandbox> {
   await mkdir(cacheDirectory, { recursive: true });
-  const [prlimit, setpriv] =
-    process.platform === 'linux' ? [findProgram('prlimit'), findProgram('setpriv')] : [null, null];
+  const { prlimit, setpriv } = findHostPrograms();
   const sandboxOf = (uid: number | null): BuildSandbox => {
     const prefix = [
       ...(prlimit ? [prlimit, ...resourceLimits(uid !== null)] : []),
@@ -106,23 +106,4 @@ function resourceLimits(ownUser: boolean): string[] {
     // Counted per user, so it would count the server's own threads if they shared one.
     ...(ownUser ? [`--nproc=${limits.threads}`] : []),
   ];
-}
-
-function privileges(uid: number | null): string[] {
-  const identity = uid === null ? [] : ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
-  const capabilities = process.getuid?.() === 0 ? ['--bounding-set', '-all', '--inh-caps', '-all'] : [];
-  return ['--no-new-privs', '--pdeathsig', 'KILL', ...capabilities, ...identity];
-}
-
-function findProgram(name: string): string | null {
-  for (const directory of (inheritedEnvironment()['PATH'] ?? '/usr/bin:/bin').split(delimiter)) {
-    const path = join(directory, name);
-    try {
-      accessSync(path, constants.X_OK);
-      return path;
-    } catch {
-      // Not in this directory.
-    }
-  }
-  return null;
 }

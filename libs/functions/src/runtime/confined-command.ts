@@ -48,7 +48,8 @@ function resourceLimits(memoryBytes: number, hasOwnUser: boolean): string[] {
   ];
 }
 
-function privileges(uid: number | null, isInJail: boolean): string[] {
+/** Arguments of setpriv by which a process keeps no privileges and ends with this one. */
+export function privileges(uid: number | null, isInJail = false): string[] {
   const identity = uid === null ? [] : ['--reuid', `${uid}`, '--regid', `${uid}`, '--clear-groups'];
   const isPrivileged = process.getuid?.() === 0 || isInJail;
   const capabilities = isPrivileged ? ['--bounding-set', '-all', '--inh-caps', '-all'] : [];
