@@ -24,7 +24,7 @@ import { checkStatus, invocationError } from './invocation.js';
 import { droppedMessage, LogGate } from './log-gate.js';
 import { readLogRecords, unmarked } from './log-reader.js';
 import { lastWordsOf } from './last-words.js';
-import { invocationHeader, marks, unloadMark } from './loader/protocol.js';
+import { marks, unloadMark } from './loader/protocol.js';
 import { ProcessMeter } from './process-meter.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 import { askForWebSocket } from './web-socket.js';
@@ -118,6 +118,7 @@ export class DenoInstance implements FunctionInstance {
     this.isTold = true;
     const answer = await this.#connections
       .request({
+        invocationId: null,
         method: 'POST',
         path: '/',
         headers: {},
@@ -161,10 +162,7 @@ export class DenoInstance implements FunctionInstance {
   }
 
   #ask(request: InvocationRequest): Promise<InvocationResponse> {
-    const headers = { ...request.headers, [invocationHeader]: request.invocationId };
-    return request.isUpgrade
-      ? this.#askForWebSocket({ ...request, headers })
-      : this.#connections.request({ ...request, headers });
+    return request.isUpgrade ? this.#askForWebSocket(request) : this.#connections.request(request);
   }
 
   #askForWebSocket(request: InvocationRequest): Promise<InvocationResponse> {

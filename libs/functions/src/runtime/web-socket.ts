@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { Cancellation } from '../cancellation.js';
 import type { InvocationRequest, InvocationResponse } from './function-runtime.js';
 import { hopByHop } from './http/hop-by-hop.js';
+import { invocationHeader } from './loader/protocol.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 /**
@@ -22,7 +23,12 @@ export function askForWebSocket(
       socketPath,
       method: request.method,
       path: request.path,
-      headers: { ...withoutBody(endToEnd(request.headers)), connection: 'Upgrade', upgrade: 'websocket' },
+      headers: {
+        ...withoutBody(endToEnd(request.headers)),
+        [invocationHeader]: request.invocationId,
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+      },
       agent: false,
       maxHeaderSize: limits.responseHeaderBytes,
     });

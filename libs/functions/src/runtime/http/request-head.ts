@@ -1,8 +1,11 @@
 import type { Readable } from 'node:stream';
+import { invocationHeader } from '../loader/protocol.js';
 import { hopByHop } from './hop-by-hop.js';
 
 /** A request as it goes to a process. */
 export interface RequestLine {
+  /** Which invocation it is; null where the process is told what it is for. */
+  readonly invocationId: string | null;
   readonly method: string;
   readonly path: string;
   /** Names in lower case; those that belong to a connection are left out. */
@@ -14,6 +17,8 @@ const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
 const headerValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 const target = /^[\x21-\x7e\x80-\xff]+$/;
 const method = /^[A-Z-]+$/;
+/** Was answered by the front door already; is counted anew; is ours to tell. */
+const notPassedOn: ReadonlySet<string> = new Set(['expect', 'content-length', invocationHeader]);
 /** Their requests have a body, if only an empty one (RFC 9110 §8.6). */
 const withBody: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH']);
 
@@ -27,10 +32,10 @@ export function requestHead(request: RequestLine): string {
     throw new Error('The request line is not valid');
   let head = `${request.method} ${request.path} HTTP/1.1\r\n`;
   if (headers['host'] === undefined) head += 'host: function\r\n';
+  if (request.invocationId !== null) head += headerLine(invocationHeader, request.invocationId);
   for (const name in headers) {
     const value = headers[name];
-    // Was answered by the front door already, or is counted anew.
-    if (value === undefined || hopByHop.has(name) || name === 'expect' || name === 'content-length') continue;
+    if (value === undefined || hopByHop.has(name) || notPassedOn.has(name)) continue;
     if (!headerName.test(name)) throw new Error('A header of the request has no valid name');
     if (typeof value === 'string') head += headerLine(name, value);
     else for (const each of value) head += headerLine(name, each);

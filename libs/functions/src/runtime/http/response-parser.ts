@@ -1,4 +1,4 @@
-import { hopByHop } from './hop-by-hop.js';
+import { fieldsOf } from './response-fields.js';
 
 /** The beginning of an HTTP/1.1 response. */
 export interface ResponseHead {
@@ -19,9 +19,6 @@ interface ResponseParts {
 }
 
 type State = 'head' | 'length' | 'close' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailers' | 'end';
-
-const fieldName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /**
  * Reads one HTTP/1.1 response (RFC 9112) that arrives in parts of any size. It is strict, since a function may write
@@ -101,30 +98,25 @@ export class ResponseParser {
     const [, digits] = /^HTTP\/1\.1 ([1-9]\d\d)(?: [\t\x20-\x7e\x80-\xff]*)?$/.exec(statusLine!) ?? [];
     if (digits === undefined) throw new Error('The response does not begin with a status line');
     const status = Number(digits);
-    const fields = fieldsOf(lines);
     if (status < 200 && status !== 101) return;
-    this.#state = this.#framing(status, fields);
-    const keepsAlive =
-      this.#state !== 'close' &&
-      status !== 101 &&
-      !/(?:^|,)\s*close\s*(?:,|$)/i.test(textOf(fields['connection']));
-    const [, seconds = null] = /(?:^|,)\s*timeout=(\d{1,9})/i.exec(textOf(fields['keep-alive'])) ?? [];
-    for (const name of hopByHop) delete fields[name];
+    const { headers, own } = fieldsOf(lines);
+    this.#state = this.#framing(status, headers['content-length'], own['transfer-encoding']);
+    const closes =
+      this.#state === 'close' || status === 101 || /(?:^|,)\s*close\s*(?:,|$)/i.test(own['connection'] ?? '');
+    const [, seconds = null] = /(?:^|,)\s*timeout=(\d{1,9})/i.exec(own['keep-alive'] ?? '') ?? [];
     const idleSeconds = seconds === null ? null : Number(seconds);
-    this.parts.onHead({ status, headers: fields, keepsAlive, idleSeconds });
+    this.parts.onHead({ status, headers, keepsAlive: !closes, idleSeconds });
     if (this.#state === 'length' && this.#left === 0) this.#end();
   }
 
   /** How the end of the body will be known (RFC 9112 §6.3). */
-  #framing(status: number, fields: Record<string, string | string[]>): State {
-    const length = fields['content-length'];
-    const coding = fields['transfer-encoding'];
+  #framing(status: number, length: string | string[] | undefined, coding: string | undefined): State {
     if (length !== undefined && (typeof length !== 'string' || !/^\d{1,15}$/.test(length))) {
       throw new Error('The Content-Length of the response is not a number');
     }
     if (this.isHead || status === 101 || status === 204 || status === 304) return 'length';
     if (coding !== undefined) {
-      if (typeof coding !== 'string' || coding.toLowerCase() !== 'chunked' || length !== undefined) {
+      if (coding.toLowerCase() !== 'chunked' || length !== undefined) {
         throw new Error('The Transfer-Encoding of the response is not chunked alone');
       }
       this.#headBytes = 0;
@@ -168,35 +160,4 @@ const version = 'HTTP/1.1 ';
 
 function beginsHead(text: string): boolean {
   return text.length < version.length ? version.startsWith(text) : text.startsWith(version);
-}
-
-function fieldsOf(lines: readonly string[]): Record<string, string | string[]> {
-  const fields = Object.create(null) as Record<string, string | string[]>;
-  for (const line of lines) {
-    const colon = line.indexOf(':');
-    const name = line.slice(0, Math.max(0, colon)).toLowerCase();
-    const value = withoutSpace(line.slice(colon + 1));
-    if (!fieldName.test(name) || !fieldValue.test(value))
-      throw new Error('A header of the response is not valid');
-    const known = fields[name];
-    fields[name] = known === undefined ? value : [known, value].flat();
-  }
-  return fields;
-}
-
-/** Without the spaces and tabs around it; `trim` would take bytes of other characters. */
-function withoutSpace(text: string): string {
-  let start = 0;
-  let end = text.length;
-  while (start < end && isSpace(text.charCodeAt(start))) start += 1;
-  while (end > start && isSpace(text.charCodeAt(end - 1))) end -= 1;
-  return text.slice(start, end);
-}
-
-function isSpace(code: number): boolean {
-  return code === 0x20 || code === 0x09;
-}
-
-function textOf(value: string | string[] | undefined): string {
-  return value === undefined ? '' : String(value);
 }
