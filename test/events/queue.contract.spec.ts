@@ -48,6 +48,33 @@ function queueContract(
       ]);
     });
 
+    it('runs as many jobs at once as it was told last', async () => {
+      const name = uniqueName();
+      const ends: (() => void)[] = [];
+      const consumer = await queue.consume(
+        name,
+        { concurrency: 1, held: 4 },
+        () => new Promise((end) => ends.push(end)),
+      );
+      await queue.add(
+        name,
+        Array.from({ length: 6 }, (_, n) => ({ id: `job-${n}`, data: {} })),
+      );
+      await eventually(() => ends.length === 1);
+      consumer.setConcurrency(3);
+      await eventually(() => ends.length === 3);
+      consumer.setConcurrency(1);
+      for (const end of ends.splice(0)) end();
+      await eventually(() => ends.length === 1);
+      consumer.setConcurrency(2);
+      await eventually(async () => {
+        for (const end of ends.splice(0)) end();
+        const { waiting, active } = await queue.counts(name);
+        return waiting + active === 0;
+      });
+      await consumer.close();
+    });
+
     it('keeps one job when the same id is added twice, also after it ended', async () => {
       const name = uniqueName();
       let runs = 0;

@@ -255,9 +255,13 @@ describe('an event', () => {
 
   it('may be handled by as many instances as the manifest allows', async () => {
     await server.deploy('wide', 'Deno.serve(() => new Response());', { max_instances: 3, concurrency: 5 });
-    expect(await invokeFunction.concurrencyOf(server.project, 'wide')).toBe(15);
-    expect(await invokeFunction.concurrencyOf(server.project, 'nobody')).toBe(1);
-    expect(await invokeFunction.concurrencyOf(undefined, 'wide')).toBe(1);
+    const one = { maxInstances: 1, concurrency: 1 };
+    expect(await invokeFunction.eventCapacity(server.project, 'wide')).toEqual({
+      maxInstances: 3,
+      concurrency: 5,
+    });
+    expect(await invokeFunction.eventCapacity(server.project, 'nobody')).toEqual(one);
+    expect(await invokeFunction.eventCapacity(undefined, 'wide')).toEqual(one);
   });
 });
 

@@ -8,6 +8,7 @@ const options: PoolOptions = {
   maxInstances: 2,
   concurrencyPerInstance: 1,
   idleMs: 60_000,
+  memoryBytes: 128 * 2 ** 20,
   oneUse: false,
   queueLimit: 100,
   waitTimeoutMs: 10_000,
@@ -19,7 +20,7 @@ export function usePool(code: string) {
   const used = useRuntime();
   let pool: InstancePool;
   beforeEach(() => {
-    pool = new InstancePool(used.runtime, 2);
+    pool = new InstancePool(used.runtime, { instances: 2, memoryBytes: 2 ** 30 });
   });
   afterEach(() => pool.close());
   return {

@@ -31,6 +31,8 @@ function held() {
   return { work, started, release };
 }
 
+const pidOf = async (instance: FunctionInstance) => instance.pid;
+
 it('starts an instance for the first call and uses it again for the next', async () => {
   const first = await on('a', async (instance, start) => [start, (await call(instance)).text]);
   const second = await on('a', async (instance, start) => [start, (await call(instance)).text]);
@@ -124,12 +126,29 @@ it('does not let a function with a long line starve another', async () => {
   expect(order.indexOf('quiet')).toBeLessThan(20);
 });
 
+it('starts no more than the memory of the host has room for, and makes room by ending what is unused', async () => {
+  // The pool has 1 GB.
+  const large = { memoryBytes: 700 * 2 ** 20 };
+  const first = await on('a', pidOf, large);
+  const second = await on('b', pidOf, large);
+  await eventually(() => processStartTime(first) === null);
+  expect(processStartTime(second)).not.toBeNull();
+  expect(host.pool.statistics()).toMatchObject({ instances: 1, memoryBytes: 700 * 2 ** 20 });
+});
+
+it('runs one that is larger than the host alone, so that it fails by itself and not by waiting', async () => {
+  await on('a', pidOf);
+  await on('huge', pidOf, { memoryBytes: 2 ** 40 });
+  await eventually(() => host.pool.statistics().instances === 1);
+  expect(host.pool.statistics().functions.map(({ key }) => key)).toEqual(['huge']);
+});
+
 it('kills idle instances after idleMs, so that nothing runs afterwards', async () => {
   const pid = await on('a', async (instance) => instance.pid, { idleMs: 50 });
   await eventually(() => processStartTime(pid) === null);
   // Of the end of a process its parent is told a little later.
   await eventually(() => host.pool.statistics().instances === 0);
-  expect(host.pool.statistics()).toEqual({ instances: 0, busy: 0, waiting: 0, functions: [] });
+  expect(host.pool.statistics()).toMatchObject({ instances: 0, memoryBytes: 0, functions: [] });
 });
 
 it('keeps an idle instance while it works in the background', async () => {

@@ -86,13 +86,14 @@ describe('code on disk', () => {
 
 describe('a process that says its last words', () => {
   it('still counts among those that its function may have', async () => {
-    const pool = new InstancePool(runtime, 4);
+    const pool = new InstancePool(runtime, { instances: 4, memoryBytes: 2 ** 30 });
     const code = `addEventListener('beforeunload', () => {}); Deno.serve(() => new Response(String(Deno.pid)));`;
     const makeSpec = () => specFor(code, { deploymentId: 'polite' });
     const options = {
       maxInstances: 2,
       concurrencyPerInstance: 1,
       idleMs: 60_000,
+      memoryBytes: 128 * 2 ** 20,
       oneUse: true,
       queueLimit: 100,
       waitTimeoutMs: 20_000,

@@ -11,6 +11,7 @@ import {
   type QueueCounts,
 } from '#libs/events';
 import type { Logger, PlatformDatabase } from '#libs/platform';
+import type { Autoscaler, BusyFunction } from './autoscaler.js';
 
 /** How often functions with work are looked for beside the notifications. */
 const sweepMs = 1_000;
@@ -18,6 +19,8 @@ const sweepMs = 1_000;
 const reconcileAfterMs = 15_000;
 const reconcileEveryMs = 10_000;
 const reconcileBatch = 500;
+/** How soon after more work has come its function is scaled. */
+const scaleSoonMs = 100;
 /** How long a consumer stays open without work, so that a steady trickle does not open and close it. */
 const lingerMs = 2_000;
 
@@ -26,6 +29,8 @@ interface OpenConsumer {
   /** When it last had work, or was opened. */
   busyAt: number;
   readonly openedAt: number;
+  isOpen: boolean;
+  scaling?: NodeJS.Timeout;
   /** Set while it lets its last jobs end. */
   closing?: Promise<void>;
 }
@@ -49,7 +54,7 @@ export class Consumers {
   constructor(
     private readonly queue: JobQueue,
     private readonly database: PlatformDatabase,
-    private readonly concurrencyOf: (projectRef: string, functionSlug: string) => Promise<number>,
+    private readonly autoscaler: Autoscaler,
     private readonly handle: (job: Job) => Promise<void>,
     private readonly logger: Logger,
   ) {}
@@ -91,24 +96,34 @@ export class Consumers {
     const existing = this.#open.get(key);
     if (existing) {
       existing.busyAt = Date.now();
+      this.#scaleSoon(key, existing);
     } else if (this.#open.size < maxOpenConsumers) {
       this.#waiting.delete(key);
       const now = Date.now();
       const opening = this.#consume(projectRef, functionSlug);
-      this.#open.set(key, { opening, busyAt: now, openedAt: now });
-      // The next sweep tries again.
-      opening.catch((error: unknown) => {
-        this.#open.delete(key);
-        this.logger.warn({ err: error, function: functionSlug }, 'A queue could not be opened');
-      });
+      const consumer: OpenConsumer = { opening, busyAt: now, openedAt: now, isOpen: false };
+      this.#open.set(key, consumer);
+      opening.then(
+        () => (consumer.isOpen = true),
+        (error: unknown) => {
+          // The next sweep tries again.
+          this.#open.delete(key);
+          this.logger.warn({ err: error, function: functionSlug }, 'A queue could not be opened');
+        },
+      );
     } else {
       this.#waiting.add(key);
     }
   }
 
   async #consume(projectRef: string, functionSlug: string): Promise<Consumer> {
-    const concurrency = await this.concurrencyOf(projectRef, functionSlug);
-    return this.queue.consume(queueNameOf(projectRef, functionSlug), { concurrency }, this.handle);
+    const { now, most } = await this.autoscaler.jobsAtOnce({ projectRef, functionSlug });
+    const options = { concurrency: now, held: most };
+    return this.queue.consume(queueNameOf(projectRef, functionSlug), options, async (job) => {
+      const beganAt = performance.now();
+      await this.handle(job);
+      this.autoscaler.noteRun(projectRef, functionSlug, performance.now() - beganAt);
+    });
   }
 
   async #sweep(): Promise<void> {
@@ -122,6 +137,7 @@ export class Consumers {
   async #sweepOnce(): Promise<void> {
     const busy = await functionsWithWork(this.database);
     for (const { projectRef, functionSlug } of busy) this.#want(projectRef, functionSlug);
+    await Promise.all(busy.map((each) => this.#scale(each)));
     const now = Date.now();
     const open = [...this.#open].filter(([, consumer]) => !consumer.closing);
     const done = open.filter(([, consumer]) => now - consumer.busyAt > lingerMs);
@@ -132,6 +148,25 @@ export class Consumers {
     for (const [key, consumer] of done) void this.#close(key, consumer);
     for (const key of this.#waiting) this.#want(...(key.split('/') as [string, string]));
     if (now - this.#reconciledAt > reconcileEveryMs) await this.#reconcile(now);
+  }
+
+  /** When more has come: much may have, and a second is long. */
+  #scaleSoon(key: string, consumer: OpenConsumer): void {
+    const [projectRef, functionSlug] = key.split('/') as [string, string];
+    consumer.scaling ??= setTimeout(() => {
+      delete consumer.scaling;
+      this.#scale({ projectRef, functionSlug }).catch((error: unknown) =>
+        this.logger.warn({ err: error, function: functionSlug }, 'A queue could not be looked at'),
+      );
+    }, scaleSoonMs).unref();
+  }
+
+  async #scale(busy: BusyFunction): Promise<void> {
+    const consumer = this.#open.get(`${busy.projectRef}/${busy.functionSlug}`);
+    // One that is being opened is scaled by that.
+    if (!consumer?.isOpen || consumer.closing) return;
+    const opened = await consumer.opening;
+    opened.setConcurrency((await this.autoscaler.jobsAtOnce(busy)).now);
   }
 
   async #reconcile(now: number): Promise<void> {
@@ -152,7 +187,10 @@ export class Consumers {
       .catch((error: unknown) =>
         this.logger.warn({ err: error, queue: key }, 'A queue did not close cleanly'),
       )
-      .finally(() => this.#open.delete(key));
+      .finally(() => {
+        this.#open.delete(key);
+        this.autoscaler.rest(...(key.split('/') as [string, string]));
+      });
     consumer.closing ??= closing;
     return closing;
   }

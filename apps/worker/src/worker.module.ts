@@ -13,9 +13,11 @@ import {
 } from '#libs/platform';
 import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
 import { UsageModule } from '#libs/usage';
+import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
 import { Housekeeping } from './housekeeping.js';
+import { tellQueues } from './queue-metrics.js';
 
 /** Carries events to functions: a relay for each project, and consumers for the functions that have work. */
 @Module({ imports: [EventsModule, FunctionsModule, ObjectBytesModule, UsageModule] })
@@ -36,26 +38,20 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     @Inject(LOGGER) logger: Logger,
   ) {
     this.#relays = projects.all().map((project) => new Relay(project, database, queue, logger));
+    const autoscaler = new Autoscaler(
+      queue,
+      (projectRef, slug) => invokeFunction.eventCapacity(projects.get(projectRef), slug),
+      logger,
+    );
     this.#consumers = new Consumers(
       queue,
       database,
-      (projectRef, slug) => invokeFunction.concurrencyOf(projects.get(projectRef), slug),
+      autoscaler,
       (job) => deliver({ database, projects, invokeFunction, logger }, job),
       logger,
     );
     this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);
-    metrics.gauge(
-      'galley_queue_jobs',
-      'Jobs of the functions whose queues this worker serves now.',
-      ['project', 'function', 'state'],
-      async (gauge) => {
-        gauge.reset();
-        for (const { projectRef, functionSlug, ...counts } of await this.#consumers.queues()) {
-          const of = { project: projectRef, function: functionSlug };
-          for (const [state, count] of Object.entries(counts)) gauge.set({ ...of, state }, count);
-        }
-      },
-    );
+    tellQueues(metrics, this.#consumers, autoscaler);
   }
 
   async onApplicationBootstrap(): Promise<void> {

@@ -33,7 +33,10 @@ const pool = {
   provide: InstancePool,
   inject: [FunctionRuntime, CONFIG],
   useFactory: (functionRuntime: FunctionRuntime, config: Config) =>
-    new InstancePool(functionRuntime, config.functions.maxInstances),
+    new InstancePool(functionRuntime, {
+      instances: config.functions.maxInstances,
+      memoryBytes: config.functions.memoryMb * 2 ** 20,
+    }),
 };
 
 /** Deploying and running functions, for every program; {@link FunctionsHttpModule} adds what a server answers. */

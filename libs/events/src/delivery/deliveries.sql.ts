@@ -133,10 +133,16 @@ export async function endAttempt(
   return rowCount === 1;
 }
 
-/** Functions that have something to do. */
-export async function functionsWithWork(sql: Sql): Promise<{ projectRef: string; functionSlug: string }[]> {
-  const { rows } = await sql.query<{ projectRef: string; functionSlug: string }>(
-    `select f.project_ref as "projectRef", f.slug as "functionSlug" from functions f
+/** Functions that have something to do, and how long the oldest event waits that nobody has begun (0: none does). */
+export async function functionsWithWork(
+  sql: Sql,
+): Promise<{ projectRef: string; functionSlug: string; oldestAgeMs: number }[]> {
+  const { rows } = await sql.query<{ projectRef: string; functionSlug: string; oldestAgeMs: number }>(
+    `select f.project_ref as "projectRef", f.slug as "functionSlug",
+            coalesce((select extract(epoch from clock_timestamp() - min(d.created_at)) * 1000 from deliveries d
+                      where d.state = 'queued' and d.attempts = 0
+                        and d.project_ref = f.project_ref and d.function_slug = f.slug), 0)::float8 as "oldestAgeMs"
+     from functions f
      where exists (select from deliveries d where d.state in ('queued', 'running')
                    and d.project_ref = f.project_ref and d.function_slug = f.slug)`,
   );

@@ -8,6 +8,7 @@ import {
 } from 'bullmq';
 import type { Logger } from '#libs/platform';
 import { setMaxListeners } from 'node:events';
+import { Gate } from './gate.js';
 import { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
 import { retryDelayMs } from './retry-delay.js';
 
@@ -55,14 +56,15 @@ export class BullMqQueue extends JobQueue {
 
   async consume(
     queue: string,
-    options: { concurrency: number },
+    { concurrency, held = concurrency }: { concurrency: number; held?: number },
     handle: (job: Job) => Promise<void>,
   ): Promise<Consumer> {
     const abort = new AbortController();
-    setMaxListeners(options.concurrency, abort.signal);
+    setMaxListeners(held, abort.signal);
     const workerOptions = {
       ...this.#keptAt,
-      concurrency: options.concurrency,
+      // It takes no more jobs before one of those under way has ended, whatever it is told: the gate does.
+      concurrency: held,
       lockDuration: lockMs,
       stalledInterval: stalledCheckMs,
       maxStalledCount,
@@ -70,7 +72,9 @@ export class BullMqQueue extends JobQueue {
       removeOnFail: keepEnded,
       settings: { backoffStrategy },
     } as WorkerOptions;
-    const process = (job: BullJob, token?: string) => run(job, token, abort.signal, handle);
+    const gate = new Gate(concurrency);
+    const process = (job: BullJob, token?: string) =>
+      run(job, token, abort.signal, (given) => gate.run(() => handle(given)));
     const worker = new Worker(queue, process, workerOptions, this.backend.factory as undefined);
     // Without a listener an `error` event would end the process; BullMQ reconnects by itself.
     worker.on('error', (error) =>
@@ -79,7 +83,12 @@ export class BullMqQueue extends JobQueue {
     this.#workers.add(worker);
     await worker.waitUntilReady();
     return {
+      setConcurrency: (width) => {
+        worker.concurrency = Math.max(held, width);
+        gate.set(width);
+      },
       close: async (graceMs) => {
+        gate.close(new RetryLater('The consumer closes', 0, true));
         const timer =
           graceMs === undefined
             ? undefined

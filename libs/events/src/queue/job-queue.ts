@@ -24,6 +24,8 @@ export class RetryLater extends Error {
 }
 
 export interface Consumer {
+  /** How many jobs it runs at a time from now on, those under way go on. */
+  setConcurrency(concurrency: number): void;
   /** Takes no more jobs; those under way may go on for `graceMs`, then their signals abort. Resolves when all have ended. */
   close(graceMs?: number): Promise<void>;
 }
@@ -48,10 +50,10 @@ export abstract class JobQueue {
   /** Makes sure that a job which should exist does: adds it again if the queue lost it or thinks it ended. */
   abstract ensure(queue: string, job: { id: string; data: unknown }): Promise<void>;
 
-  /** `handle` gets jobs, at most `concurrency` at a time. */
+  /** `handle` gets jobs, at most `concurrency` at a time; up to `held` are kept from other consumers for it. */
   abstract consume(
     queue: string,
-    options: { concurrency: number },
+    options: { concurrency: number; held?: number },
     handle: (job: Job) => Promise<void>,
   ): Promise<Consumer>;
 

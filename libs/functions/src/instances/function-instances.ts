@@ -1,5 +1,6 @@
 import { Cancellation } from '../cancellation.js';
 import type { FunctionInstance, InstanceSpec, KillReason } from '../runtime/function-runtime.js';
+import type { IdleGaps } from './idle-gaps.js';
 import { poolLimits } from './pool-limits.js';
 import { WaitingLine } from './waiting-line.js';
 
@@ -10,8 +11,10 @@ export interface PoolOptions {
   readonly maxInstances: number;
   /** Invocations that one instance runs at once. */
   readonly concurrencyPerInstance: number;
-  /** How long an unused instance is kept, in milliseconds. */
-  readonly idleMs: number;
+  /** How long an unused instance is kept, in milliseconds; null: as the gaps between calls suggest. */
+  readonly idleMs: number | null;
+  /** Memory that each of its processes may use. */
+  readonly memoryBytes: number;
   /** Whether each instance runs one invocation and no other. */
   readonly oneUse: boolean;
   /** Calls that may wait for an instance. */
@@ -57,6 +60,7 @@ export class FunctionInstances {
 
   constructor(
     readonly key: string,
+    readonly gaps: IdleGaps,
     public options: PoolOptions,
     public makeSpec: () => InstanceSpec | Promise<InstanceSpec>,
   ) {}
@@ -64,6 +68,22 @@ export class FunctionInstances {
   /** Processes held, those that are being started included. */
   get size(): number {
     return this.slots.size + this.leaving.size + this.starting;
+  }
+
+  /** Memory held, by what its processes may use. */
+  get memoryBytes(): number {
+    return this.size * this.options.memoryBytes;
+  }
+
+  /** How long an unused instance is kept. */
+  get idleMs(): number {
+    return this.options.idleMs ?? this.gaps.keepMs;
+  }
+
+  /** To be called when a call has ended. */
+  noteEnd(): void {
+    for (const slot of this.slots) if (slot.running > 0) return;
+    this.gaps.noteRest(performance.now());
   }
 
   get isUnused(): boolean {

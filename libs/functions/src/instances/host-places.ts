@@ -1,6 +1,14 @@
 import type { FunctionInstances, Slot } from './function-instances.js';
 import { poolLimits } from './pool-limits.js';
 
+/** What the processes of all functions together may take of a host. */
+export interface HostBudget {
+  /** Processes at once. */
+  readonly instances: number;
+  /** Memory, by what each of them may use. */
+  readonly memoryBytes: number;
+}
+
 /**
  * The processes that this host has room for, shared out among functions: free places first, then those of instances
  * that are unused, then those of instances that only work in the background and had their turn.
@@ -12,18 +20,23 @@ export class HostPlaces {
   #nextTurn: NodeJS.Timeout | undefined;
 
   /**
-   * @param budget processes that may exist at once, of all functions together
    * @param start starts one more instance
    */
   constructor(
-    private readonly budget: number,
+    private readonly budget: HostBudget,
     private readonly start: (group: FunctionInstances) => void,
   ) {}
 
-  get free(): number {
-    let held = 0;
-    for (const group of this.groups.values()) held += group.size;
-    return this.budget - held;
+  /** How many more processes of a function there is room for. */
+  freeFor({ options }: FunctionInstances): number {
+    let { instances, memoryBytes } = this.budget;
+    for (const group of this.groups.values()) {
+      instances -= group.size;
+      memoryBytes -= group.memoryBytes;
+    }
+    // One that is larger than all there is gets its turn alone, and is refused when it is to start.
+    const neededBytes = Math.min(options.memoryBytes, this.budget.memoryBytes);
+    return Math.min(instances, Math.floor(memoryBytes / neededBytes));
   }
 
   /** To be called when something changed about what `group` has or wants. */
@@ -41,7 +54,7 @@ export class HostPlaces {
         this.#wanting.delete(group);
         continue;
       }
-      if (this.free <= 0 && !this.#makeRoomFor(group)) return;
+      if (!this.#makeRoomFor(group)) return;
       this.start(group);
       // A set keeps the order of insertion: who has been served goes to the end, and is met again by this loop.
       this.#wanting.delete(group);
@@ -61,7 +74,13 @@ export class HostPlaces {
     return turnIsOver && (next.size === 0 || group.size > next.size + 1);
   }
 
+  /** Ends as many unused processes of others as it takes. */
   #makeRoomFor(wanting: FunctionInstances): boolean {
+    while (this.freeFor(wanting) <= 0) if (!this.#freeOneFor(wanting)) return false;
+    return true;
+  }
+
+  #freeOneFor(wanting: FunctionInstances): boolean {
     const found = this.#longestIdle(wanting, 'unused') ?? this.#longestIdle(wanting, 'background');
     if (!found) return false;
     const { group, slot } = found;

@@ -8,7 +8,9 @@ import type {
   KillReason,
 } from '../runtime/function-runtime.js';
 import { FunctionInstances, type PoolOptions, type Slot, type StartKind } from './function-instances.js';
-import { HostPlaces } from './host-places.js';
+import { HostPlaces, type HostBudget } from './host-places.js';
+import { IdleGaps } from './idle-gaps.js';
+import { poolLimits } from './pool-limits.js';
 import { runOnInstance } from './run-on-instance.js';
 
 export type { PoolOptions, StartKind } from './function-instances.js';
@@ -16,9 +18,17 @@ export type { PoolOptions, StartKind } from './function-instances.js';
 export interface PoolStatistics {
   /** Processes, those being started included. */
   readonly instances: number;
+  /** What they may use. */
+  readonly memoryBytes: number;
   readonly busy: number;
   readonly waiting: number;
-  readonly functions: readonly { key: string; instances: number; busy: number; waiting: number }[];
+  readonly functions: readonly {
+    key: string;
+    instances: number;
+    memoryBytes: number;
+    busy: number;
+    waiting: number;
+  }[];
 }
 
 /**
@@ -32,13 +42,15 @@ export interface PoolStatistics {
  */
 export class InstancePool {
   readonly #places: HostPlaces;
+  /** By function and deployment, also of those that have no instance; the one asked for last is at the end. */
+  readonly #gaps = new Map<string, IdleGaps>();
   #closing = false;
   #onQuiet: (() => void) | null = null;
 
-  /** @param budget processes that may exist at once, of all functions together. */
+  /** @param budget what the processes of all functions together may take of this host */
   constructor(
     private readonly runtime: FunctionRuntime,
-    budget: number,
+    budget: HostBudget,
   ) {
     this.#places = new HostPlaces(budget, (group) => this.#start(group));
   }
@@ -64,6 +76,7 @@ export class InstancePool {
     if (this.#closing) throw shuttingDown();
     cancellation.throwIfCancelled();
     const group = this.#group(deploymentKey, makeSpec, options);
+    group.gaps.noteCall(performance.now());
     const ready = this.#takeFree(group);
     const slot = ready ?? (await this.#waitForSlot(group, cancellation));
     const start: StartKind = slot.uses++ === 0 && !ready ? 'cold' : 'warm';
@@ -106,12 +119,19 @@ export class InstancePool {
     const functions = [...this.#places.groups.values()].map((group) => ({
       key: group.key,
       instances: group.size,
+      memoryBytes: group.memoryBytes,
       busy: [...group.slots].filter((slot) => slot.running > 0).length,
       waiting: group.line.length,
     }));
-    const total = (name: 'instances' | 'busy' | 'waiting') =>
+    const total = (name: 'instances' | 'memoryBytes' | 'busy' | 'waiting') =>
       functions.reduce((sum, each) => sum + each[name], 0);
-    return { instances: total('instances'), busy: total('busy'), waiting: total('waiting'), functions };
+    return {
+      instances: total('instances'),
+      memoryBytes: total('memoryBytes'),
+      busy: total('busy'),
+      waiting: total('waiting'),
+      functions,
+    };
   }
 
   /** Refuses new calls, fails those that wait and kills every instance. Finish running work before by `drain`. */
@@ -159,10 +179,18 @@ export class InstancePool {
   ): FunctionInstances {
     const { groups } = this.#places;
     let group = groups.get(key);
-    if (!group) groups.set(key, (group = new FunctionInstances(key, options, makeSpec)));
+    if (!group) groups.set(key, (group = new FunctionInstances(key, this.#gapsOf(key), options, makeSpec)));
     group.options = options;
     group.makeSpec = makeSpec;
     return group;
+  }
+
+  #gapsOf(key: string): IdleGaps {
+    const gaps = this.#gaps.get(key) ?? new IdleGaps();
+    this.#gaps.delete(key);
+    this.#gaps.set(key, gaps);
+    if (this.#gaps.size > poolLimits.rememberedFunctions) this.#gaps.delete(this.#gaps.keys().next().value!);
+    return gaps;
   }
 
   /** Nobody may overtake those who wait. */
@@ -175,7 +203,7 @@ export class InstancePool {
   #waitForSlot(group: FunctionInstances, cancellation: Cancellation): Promise<Slot> {
     const { queueLimit, waitTimeoutMs, maxInstances, concurrencyPerInstance } = group.options;
     // Calls that an instance is being started for do not wait for one that others use.
-    const places = Math.min(maxInstances - group.slots.size, this.#places.free + group.starting);
+    const places = Math.min(maxInstances - group.slots.size, this.#places.freeFor(group) + group.starting);
     const limit = queueLimit + Math.max(0, places) * concurrencyPerInstance;
     const slot = group.line.wait({ limit, timeoutMs: waitTimeoutMs, cancellation });
     for (const spinning of group.spinningSlots()) {
@@ -194,6 +222,7 @@ export class InstancePool {
   #release(group: FunctionInstances, slot: Slot): void {
     slot.running -= 1;
     slot.idleSince = performance.now();
+    group.noteEnd();
     if (this.#closing) this.#checkQuiet();
     this.#settle(group, slot);
   }
@@ -219,7 +248,8 @@ export class InstancePool {
 
   #becomeIdle(group: FunctionInstances, slot: Slot): void {
     const { instance } = slot;
-    const { idleMs, wallTimeMs } = group.options;
+    const { idleMs } = group;
+    const { wallTimeMs } = group.options;
     if (instance.hasBackgroundWork) {
       const leftMs = slot.idleSince + wallTimeMs - performance.now();
       group.startIdleTimer(slot, leftMs, () => this.#remove(group, slot, 'wall-time'));

@@ -12,6 +12,17 @@ export const poolLimits = {
   restartMs: 1_000,
   /** up to this. */
   longestRestartMs: 60_000,
+  /** An unused instance is kept for what its function's gaps between calls suggest, but between these; */
+  shortestIdleMs: 10_000,
+  longestIdleMs: 10 * 60_000,
+  /** and for this until so many gaps are known. A cold start takes some 15 ms, so there is little to wait for. */
+  usualIdleMs: 30_000,
+  knownGaps: 10,
+  /** The share of gaps that an instance is kept through. */
+  keptGapShare: 0.99,
+  /** Gaps of one function that count, older ones less; and functions whose gaps are remembered. */
+  rememberedGaps: 200,
+  rememberedFunctions: 1_000,
   /** What `Retry-After` tells a caller that finds the queue full. */
   retryAfterSeconds: 1,
 } as const;

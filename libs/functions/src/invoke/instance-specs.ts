@@ -53,6 +53,7 @@ export class InstanceSpecs {
       maxInstances: manifest.max_instances,
       concurrencyPerInstance: manifest.concurrency,
       idleMs: manifest.idle_ms ?? this.config.functions.instanceIdleMs,
+      memoryBytes: memoryBytes(manifest),
       oneUse: manifest.policy === 'oneshot',
       queueLimit: limits.waitingCalls,
       waitTimeoutMs: limits.instanceWaitMs,

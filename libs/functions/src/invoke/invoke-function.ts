@@ -74,14 +74,23 @@ export class InvokeFunction {
     }
   }
 
-  /** How many events of a function a process may run at once; 1 when there is no such function. */
-  async concurrencyOf(project: Project | undefined, slug: string): Promise<number> {
-    if (!project) return 1;
-    const deployments = await this.deployments.answering(project, slug);
-    return deployments.reduce(
-      (sum, { manifest }) => sum + manifest.max_instances * manifest.concurrency,
-      deployments.length === 0 ? 1 : 0,
-    );
+  /**
+   * How many instances a process may use for events of a function, and how many each runs at once, on average; one of
+   * each when there is no such function.
+   */
+  async eventCapacity(
+    project: Project | undefined,
+    slug: string,
+  ): Promise<{ maxInstances: number; concurrency: number }> {
+    const deployments = project ? await this.deployments.answering(project, slug) : [];
+    if (deployments.length === 0) return { maxInstances: 1, concurrency: 1 };
+    let maxInstances = 0;
+    let runs = 0;
+    for (const { manifest } of deployments) {
+      maxInstances += manifest.max_instances;
+      runs += manifest.max_instances * manifest.concurrency;
+    }
+    return { maxInstances, concurrency: runs / maxInstances };
   }
 
   #start(project: Project, deployment: ActiveDeployment, call: InvocationCall): RunningInvocation {

@@ -1,7 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError, CONFIG, type Config } from '#libs/platform';
-import { constrainedMemory } from 'node:process';
-import { totalmem } from 'node:os';
 import { FunctionRuntime } from '../function-runtime.provider.js';
 import { limits } from '../limits.js';
 import { DeclaredHosts } from '../runtime/egress/declared-hosts.js';
@@ -33,7 +31,6 @@ export class HostSupport {
   missing(manifest: Manifest): string[] {
     const report = this.runtime.isolation();
     const level = isolationLevel(report);
-    const hostMb = Math.floor(hostMemoryBytes() / 2 ** 20);
     return [
       manifest.isolation === 'strong' &&
         level !== 'strong' &&
@@ -41,7 +38,8 @@ export class HostSupport {
       manifest.cpu_ms !== undefined &&
         !canMeter &&
         'cpu_ms: this host does not tell how much processor time a process uses (Linux does, in /proc)',
-      manifest.memory_mb > hostMb && `memory_mb: this host has ${hostMb} MB`,
+      manifest.memory_mb > this.config.functions.memoryMb &&
+        `memory_mb: this host has ${this.config.functions.memoryMb} MB for functions (GALLEY_FUNCTIONS_MEMORY_MB)`,
       ...this.#privateHosts(manifest),
     ].filter((problem) => problem !== false);
   }
@@ -67,10 +65,4 @@ export class HostSupport {
       `min_instances: this host keeps ${most} instances ready at most (half of GALLEY_MAX_INSTANCES), and other functions have ${elsewhere} of them`,
     ];
   }
-}
-
-/** What a container may use, where that is less than the machine has. */
-function hostMemoryBytes(): number {
-  const constrained = constrainedMemory();
-  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }

@@ -1,4 +1,6 @@
+import { totalmem } from 'node:os';
 import { resolve } from 'node:path';
+import { constrainedMemory } from 'node:process';
 import { z } from 'zod';
 import { OperatorError } from '../errors/app-error.js';
 import { problemsInOneLine } from '../errors/parse-input.js';
@@ -71,8 +73,10 @@ const environmentSchema = z.object({
 
   /** At a stop, how long requests and functions under way may go on, in milliseconds. */
   GALLEY_SHUTDOWN_GRACE_MS: z.coerce.number().int().min(0).max(600_000).default(1_200),
-  /** Function processes that may run at once in this process. */
+  /** Function processes that may run at once in this process, */
   GALLEY_MAX_INSTANCES: count.default(16),
+  /** and the memory that they may use, all together. By default three quarters of what there is. */
+  GALLEY_FUNCTIONS_MEMORY_MB: count.optional(),
   /** Processes that are held ready for functions that have none, where the host allows namespaces; more after many starts. */
   GALLEY_WARM_PROCESSES: z.coerce.number().int().min(0).max(8).default(1),
   /** Hosts that functions may declare although their addresses are not public: `db.internal:5432,10.0.0.7`. */
@@ -80,8 +84,11 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[^\s,]+(\s*,\s*[^\s,]+)*$/)
     .optional(),
-  /** How long a function's process is kept after its last invocation, in milliseconds. */
-  GALLEY_INSTANCE_IDLE_MS: z.coerce.number().int().min(0).default(10_000),
+  /**
+   * How long a function's process is kept after its last invocation, in milliseconds. By default that follows from how
+   * long the function usually rests: 10 s to 10 min.
+   */
+  GALLEY_INSTANCE_IDLE_MS: z.coerce.number().int().min(0).optional(),
   /** How many days what functions write is kept. */
   GALLEY_LOG_DAYS: z.coerce.number().int().min(1).max(3_650).default(7),
   /** How many lines of it are kept for each project, the newest. Looked after about once an hour. */
@@ -120,7 +127,9 @@ export interface Config {
   readonly auth: { readonly jwtExpirySeconds: number; readonly disableSignup: boolean };
   readonly functions: {
     readonly maxInstances: number;
-    readonly instanceIdleMs: number;
+    readonly memoryMb: number;
+    /** Null: as each function's calls suggest. */
+    readonly instanceIdleMs: number | null;
     readonly warmProcesses: number;
     readonly privateHosts: readonly string[];
     /** What is kept of the log lines of each project. */
@@ -167,7 +176,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     auth: { jwtExpirySeconds: env.JWT_EXPIRY, disableSignup: env.DISABLE_SIGNUP },
     functions: {
       maxInstances: env.GALLEY_MAX_INSTANCES,
-      instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS,
+      memoryMb: env.GALLEY_FUNCTIONS_MEMORY_MB ?? Math.floor((hostMemoryBytes() * functionsShare) / 2 ** 20),
+      instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS ?? null,
       warmProcesses: env.GALLEY_WARM_PROCESSES,
       privateHosts: env.GALLEY_PRIVATE_HOSTS?.split(',').map((host) => host.trim()) ?? [],
       logRetention: { days: env.GALLEY_LOG_DAYS, lines: env.GALLEY_LOG_LINES },
@@ -175,6 +185,15 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,
     unused: Object.keys(given).filter((name) => isUnused(name, env)),
   };
+}
+
+/** What of a host's memory functions get unless told: the rest is PostgreSQL's and ours. */
+const functionsShare = 0.75;
+
+/** What a container may use, where that is less than the machine has. */
+function hostMemoryBytes(): number {
+  const constrained = constrainedMemory();
+  return constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
 }
 
 /** An address by which this machine reaches a server that listens on `host`. */

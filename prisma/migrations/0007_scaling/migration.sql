@@ -1,0 +1,3 @@
+-- How old the oldest event of a function is that nobody has begun: the workers scale by it.
+create index deliveries_waiting_idx on deliveries (project_ref, function_slug, created_at)
+  where state = 'queued' and attempts = 0;

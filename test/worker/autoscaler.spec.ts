@@ -1,0 +1,46 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+import { BullMqQueue, postgresBackend, queueNameOf, type JobQueue } from '#libs/events';
+import { createLogger } from '#libs/platform';
+import { Autoscaler } from '../../apps/worker/src/autoscaler.js';
+import { cloneDatabases, type TestDatabases } from '../support/database.js';
+
+const logger = createLogger({ level: 'fatal', name: 'test' });
+let databases: TestDatabases;
+let queue: JobQueue;
+
+beforeAll(async () => {
+  databases = await cloneDatabases();
+  const connection = { connectionString: databases.projectUrl };
+  queue = new BullMqQueue(await postgresBackend({ connection, maxConsumers: 2 }), logger);
+});
+afterAll(async () => {
+  await queue.close();
+  await databases.drop();
+});
+
+const busy = { projectRef: 'local', functionSlug: 'busy', oldestAgeMs: 0 };
+
+it('scales a function by what waits in its queue, remembers how long its runs take, and forgets it at rest', async () => {
+  const capacity = { maxInstances: 8, concurrency: 2 };
+  const autoscaler = new Autoscaler(queue, async () => capacity, logger);
+  await queue.add(
+    queueNameOf('local', 'busy'),
+    Array.from({ length: 70 }, (_, n) => ({ id: `job-${n}`, data: {} })),
+  );
+  // Until a run has ended it is taken to last a second: 7 jobs of two at a time are 5 s of an instance at 70 %.
+  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 8, most: 16 });
+  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 16, most: 16 });
+  expect(autoscaler.functions).toMatchObject([
+    { functionSlug: 'busy', backlog: 70, active: 0, decision: { instances: 8, wanted: { now: 10 } } },
+  ]);
+  autoscaler.rest('local', 'busy');
+  expect(autoscaler.functions).toEqual([]);
+  autoscaler.noteRun('local', 'busy', 50);
+  // 140 jobs of 50 ms.
+  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 2, most: 16 });
+});
+
+it('gives one job at a time to a function of which the queue shows nothing yet', async () => {
+  const autoscaler = new Autoscaler(queue, async () => ({ maxInstances: 4, concurrency: 1 }), logger);
+  expect(await autoscaler.jobsAtOnce({ ...busy, functionSlug: 'fresh' })).toEqual({ now: 1, most: 4 });
+});
