@@ -8,6 +8,7 @@ import { DeclaredHosts } from '../runtime/egress/declared-hosts.js';
 import { isPublicAddress } from '../runtime/egress/public-address.js';
 import { isolationLevel } from '../runtime/function-runtime.js';
 import { canMeter } from '../runtime/process-meter.js';
+import { hostsOfSecrets } from './egress-secrets.js';
 import type { Manifest } from './manifest.js';
 
 /** Says what of a manifest this host cannot keep to: that is refused, never ignored. */
@@ -41,6 +42,9 @@ export class HostSupport {
       manifest.cpu_ms !== undefined &&
         !canMeter &&
         'cpu_ms: this host does not tell how much processor time a process uses (Linux does, in /proc)',
+      Object.keys(manifest.permissions.egress_secrets).length > 0 &&
+        report.network !== 'namespace' &&
+        'permissions.egress_secrets: this host allows no namespaces, without which nothing stands between a function and the network; use permissions.secrets, which the function holds',
       manifest.memory_mb > hostMb && `memory_mb: this host has ${hostMb} MB`,
       ...this.#privateHosts(manifest),
     ].filter((problem) => problem !== false);
@@ -49,13 +53,17 @@ export class HostSupport {
   /** Names are looked up, and vetted, when a function connects. */
   #privateHosts({ permissions }: Manifest): string[] {
     const allowed = new DeclaredHosts(this.config.functions.privateHosts, null);
-    return permissions.hosts.flatMap((host) => {
+    const declaredHosts = [
+      ...permissions.hosts.map((host) => ['hosts', host] as const),
+      ...hostsOfSecrets(permissions).map((host) => ['egress_secrets', host] as const),
+    ];
+    return declaredHosts.flatMap(([key, host]) => {
       const declared = new DeclaredHosts([host]);
       const [address] = declared.addresses;
       if (address === undefined || isPublicAddress(address)) return [];
       if (declared.ports.every((port) => allowed.permits(address, port))) return [];
       return [
-        `permissions.hosts: ${host} is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS`,
+        `permissions.${key}: ${host} is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS`,
       ];
     });
   }

@@ -4,6 +4,8 @@ import type { DeploymentDirectory } from './deployment-directory.js';
 /** Where a process finds its files. */
 interface CellPaths {
   readonly loader: string;
+  /** Certificates of authorities that it trusts beside its own and the host's, PEM. */
+  readonly authorities: string;
   /** The function's code: nothing else of the host can be read. */
   readonly codeDirectory: string;
   /** Of the server that the loader opens, and of the one that a function opens by itself through `node:http`. */

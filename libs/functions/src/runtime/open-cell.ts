@@ -20,6 +20,7 @@ export function openCell(options: {
     uid,
     paths: {
       loader: join(loaderDirectory, 'loader.js'),
+      authorities: join(loaderDirectory, 'authorities.pem'),
       codeDirectory: deployment.codeDirectory,
       socket: join(directory.path, 's.sock'),
       nodeSocket: join(directory.path, 'n.sock'),

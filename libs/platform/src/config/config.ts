@@ -80,6 +80,8 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[^\s,]+(\s*,\s*[^\s,]+)*$/)
     .optional(),
+  /** Certificates (PEM) of authorities that functions trust beside the usual ones: those of a company, say. */
+  GALLEY_EXTRA_CA_FILE: z.string().min(1).optional(),
   /** How long a function's process is kept after its last invocation, in milliseconds. */
   GALLEY_INSTANCE_IDLE_MS: z.coerce.number().int().min(0).default(10_000),
   /** How many days what functions write is kept. */
@@ -123,6 +125,7 @@ export interface Config {
     readonly instanceIdleMs: number;
     readonly warmProcesses: number;
     readonly privateHosts: readonly string[];
+    readonly extraAuthorityFile: string | undefined;
     /** What is kept of the log lines of each project. */
     readonly logRetention: { readonly days: number; readonly lines: number };
   };
@@ -170,6 +173,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS,
       warmProcesses: env.GALLEY_WARM_PROCESSES,
       privateHosts: env.GALLEY_PRIVATE_HOSTS?.split(',').map((host) => host.trim()) ?? [],
+      extraAuthorityFile: env.GALLEY_EXTRA_CA_FILE,
       logRetention: { days: env.GALLEY_LOG_DAYS, lines: env.GALLEY_LOG_LINES },
     },
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,

@@ -17,6 +17,7 @@ import type {
 export const jailPaths = {
   deno: '/galley/deno',
   loader: '/galley/loader/loader.js',
+  authorities: '/galley/loader/authorities.pem',
   code: '/i/code',
   run: '/i/run',
 } as const;
