@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Cancellation } from '../../libs/functions/src/cancellation.js';
 import type { FunctionInstance } from '../../libs/functions/src/runtime/function-runtime.js';
 import { eventually } from '../support/eventually.js';
 import { usePool } from './pool-support.js';
@@ -24,7 +25,11 @@ describe('calls that share an instance', () => {
   it('do not die with one that hangs: it alone is told that its time is up, and the others finish', async () => {
     const changed = { ...shared, wallTimeMs: 800 };
     const first = await on('a', pidOf, changed);
-    const hanging = on('a', (instance, _, signal) => call(instance, '/hang', { signal }), changed);
+    const hanging = on(
+      'a',
+      (instance, _, cancellation) => call(instance, '/hang', { cancellation }),
+      changed,
+    );
     const refusal = expect(hanging).rejects.toMatchObject({ code: 'IDLE_TIMEOUT', status: 504 });
     // Half way through its time, so that the neighbour's answer falls into the time after it.
     await on('a', (instance) => call(instance, '/wait/400'), changed);
@@ -39,7 +44,7 @@ describe('calls that share an instance', () => {
     await on('a', pidOf, changed);
     const began = performance.now();
     const calls = [1, 2, 3].map(() =>
-      on('a', (instance, _, signal) => call(instance, '/hang', { signal }), changed),
+      on('a', (instance, _, cancellation) => call(instance, '/hang', { cancellation }), changed),
     );
     for (const outcome of await Promise.allSettled(calls)) {
       expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'IDLE_TIMEOUT' } });
@@ -107,11 +112,16 @@ describe('an instance that spins although nothing is asked of it', () => {
   it('unlike one that now and then does a little', async () => {
     const spec = specFor(code);
     const makeSpec = () => spec;
-    const signal = new AbortController().signal;
-    const instance = await host.pool.withInstance('a', makeSpec, options, signal, async (used) => {
-      await call(used, '/leave-ticking');
-      return used;
-    });
+    const instance = await host.pool.withInstance(
+      'a',
+      makeSpec,
+      options,
+      new Cancellation(),
+      async (used) => {
+        await call(used, '/leave-ticking');
+        return used;
+      },
+    );
     await eventually(() => spec.logs.length >= 40);
     expect(instance.stopping).toBe(false);
   });

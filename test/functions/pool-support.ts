@@ -1,4 +1,5 @@
 import { afterEach, beforeEach } from '@jest/globals';
+import { Cancellation } from '../../libs/functions/src/cancellation.js';
 import { InstancePool, type PoolOptions } from '../../libs/functions/src/instances/instance-pool.js';
 import type { FunctionInstance } from '../../libs/functions/src/runtime/function-runtime.js';
 import { specFor, useRuntime } from './runtime-support.js';
@@ -29,12 +30,12 @@ export function usePool(code: string) {
     /** Runs `work` on an instance of the function `key`. */
     on<T>(
       key: string,
-      work: (instance: FunctionInstance, start: 'cold' | 'warm', signal: AbortSignal) => Promise<T>,
+      work: (instance: FunctionInstance, start: 'cold' | 'warm', ended: Cancellation) => Promise<T>,
       changed: Partial<PoolOptions> = {},
       signal: AbortSignal = new AbortController().signal,
     ): Promise<T> {
       const makeSpec = () => specFor(code, { deploymentId: key });
-      return pool.withInstance(key, makeSpec, { ...options, ...changed }, signal, work);
+      return pool.withInstance(key, makeSpec, { ...options, ...changed }, Cancellation.of(signal), work);
     },
   };
 }

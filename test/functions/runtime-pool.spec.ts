@@ -1,11 +1,11 @@
 import { expect, it } from '@jest/globals';
+import { Cancellation } from '../../libs/functions/src/cancellation.js';
 import type { FunctionInstance } from '../../libs/functions/src/runtime/function-runtime.js';
 import { processStartTime } from '../../libs/functions/src/runtime/process-identity.js';
 import { eventually } from '../support/eventually.js';
 import { usePool } from './pool-support.js';
 import { call, specFor } from './runtime-support.js';
 
-const neverAborts = () => new AbortController().signal;
 const code = `Deno.serve(async (req) => {
   const path = new URL(req.url).pathname;
   if (path === '/loop') for (;;);
@@ -127,6 +127,8 @@ it('does not let a function with a long line starve another', async () => {
 it('kills idle instances after idleMs, so that nothing runs afterwards', async () => {
   const pid = await on('a', async (instance) => instance.pid, { idleMs: 50 });
   await eventually(() => processStartTime(pid) === null);
+  // Of the end of a process its parent is told a little later.
+  await eventually(() => host.pool.statistics().instances === 0);
   expect(host.pool.statistics()).toEqual({ instances: 0, busy: 0, waiting: 0, functions: [] });
 });
 
@@ -179,7 +181,7 @@ it('fails only the calls that wait for it when an instance does not start', asyn
     'broken',
     () => specFor('throw new Error("no")'),
     options,
-    neverAborts(),
+    new Cancellation(),
     async () => {},
   );
   const fine = on('a', async () => 'fine');

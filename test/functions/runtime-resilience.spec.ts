@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { readdirSync, readFileSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
+import { Cancellation } from '../../libs/functions/src/cancellation.js';
 import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
 import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import { processStartTime } from '../../libs/functions/src/runtime/process-identity.js';
@@ -101,7 +102,7 @@ describe('a process that says its last words', () => {
     let most = 0;
     await Promise.all(
       Array.from({ length: 6 }, () =>
-        pool.withInstance('polite', makeSpec, options, new AbortController().signal, async (instance) => {
+        pool.withInstance('polite', makeSpec, options, new Cancellation(), async (instance) => {
           pids.push(instance.pid);
           most = Math.max(most, pids.filter((pid) => processStartTime(pid) !== null).length);
           await call(instance);

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { afterAll, beforeAll } from '@jest/globals';
 import { newId } from '#libs/platform';
+import { Cancellation } from '../../libs/functions/src/cancellation.js';
 import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import type {
   FunctionInstance,
@@ -81,7 +82,7 @@ export async function call(
     method?: string;
     body?: string | Readable;
     headers?: Record<string, string>;
-    signal?: AbortSignal;
+    cancellation?: Cancellation;
     invocationId?: string;
   } = {},
 ): Promise<Answer> {
@@ -91,9 +92,18 @@ export async function call(
     path,
     headers: { host: 'api.test', ...options.headers },
     body: options.body ?? null,
-    signal: options.signal ?? null,
+    cancellation: options.cancellation ?? null,
   });
+  return {
+    status: response.status,
+    headers: response.headers,
+    text: (await wholeOf(response.body)).toString(),
+  };
+}
+
+async function wholeOf(body: Buffer | Readable): Promise<Buffer> {
+  if (Buffer.isBuffer(body)) return body;
   const chunks: Buffer[] = [];
-  for await (const chunk of response.body) chunks.push(chunk as Buffer);
-  return { status: response.status, headers: response.headers, text: Buffer.concat(chunks).toString() };
+  for await (const chunk of body) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { Readable } from 'node:stream';
 import type { AppError } from '#libs/platform';
+import { Cancellation } from '../../libs/functions/src/cancellation.js';
 import { eventually } from '../support/eventually.js';
 import { call, useRuntime, specFor } from './runtime-support.js';
 
@@ -55,10 +56,10 @@ describe('handlers', () => {
     const spec = specFor(`Deno.serve((req) => new Promise(() => {
       console.log('started'); req.signal.addEventListener('abort', () => console.log('aborted')); }));`);
     const instance = await used.runtime.start(spec);
-    const controller = new AbortController();
-    const pending = call(instance, '/', { signal: controller.signal });
+    const cancellation = new Cancellation();
+    const pending = call(instance, '/', { cancellation });
     await eventually(() => spec.logs.some((line) => line.message === 'started'));
-    controller.abort(new Error('gone'));
+    cancellation.cancel(new Error('gone'));
     await expect(pending).rejects.toThrow('gone');
     await eventually(() => spec.logs.some((line) => line.message === 'aborted'));
   });

@@ -86,8 +86,14 @@ export class UsageLedger implements OnApplicationShutdown {
   }
 }
 
+const hourMs = 3_600_000;
+let lastHour = { startsMs: 0, text: '' };
+
+/** The beginning of the hour; every request asks for it, and it is nearly always the last one's. */
 function hourOf(at: Date): string {
-  return new Date(Math.floor(at.getTime() / 3_600_000) * 3_600_000).toISOString();
+  const startsMs = Math.floor(at.getTime() / hourMs) * hourMs;
+  if (lastHour.startsMs !== startsMs) lastHour = { startsMs, text: new Date(startsMs).toISOString() };
+  return lastHour.text;
 }
 
 const addRequestCounts = `

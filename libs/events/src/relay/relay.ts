@@ -1,7 +1,7 @@
 import { derivedId, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
-import { insertDeliveries, subscriptionsTo, type NewDelivery } from '../delivery/deliveries.sql.js';
-import { queueNameOf, workChannel } from '../delivery/queue-names.js';
+import { subscriptionsTo, type NewDelivery } from '../delivery/deliveries.sql.js';
+import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { matches, type Subscription } from '../delivery/subscription.js';
 import { claimEvents, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
@@ -106,7 +106,7 @@ export class Relay {
         .filter((subscription) => matches(subscription, event))
         .map((subscription) => deliveryOf(ref, event, subscription, refusal)),
     );
-    if (deliveries.length > 0) await this.#deliver(deliveries);
+    await this.#deliver(deliveries);
     await completeEvents(
       this.project.database,
       events.map((event) => event.id),
@@ -114,14 +114,7 @@ export class Relay {
   }
 
   async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {
-    await insertDeliveries(this.platform, deliveries);
-    const accepted = deliveries.filter((delivery) => delivery.refusal === null);
-    for (const slug of new Set(accepted.map((delivery) => delivery.functionSlug))) {
-      const own = accepted.filter((delivery) => delivery.functionSlug === slug);
-      const jobs = own.map(({ id }) => ({ id, data: { deliveryId: id } }));
-      await this.queue.add(queueNameOf(this.project.ref, slug), jobs);
-      await this.platform.query('select pg_notify($1, $2)', [workChannel, `${this.project.ref}/${slug}`]);
-    }
+    await recordDeliveries(this.platform, this.queue, this.project.ref, deliveries);
     for (const { id, eventName, requestId, functionSlug, refusal } of deliveries) {
       const line = { deliveryId: id, event: eventName, requestId, function: functionSlug };
       if (refusal === null) this.logger.debug(line, 'Event queued');

@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { AppError, type Upgrade } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Readable } from 'node:stream';
 import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { relayWebSocket } from './relay-web-socket.js';
@@ -45,7 +46,7 @@ export class WebSockets implements OnModuleDestroy {
     await answered;
     client.unshift(head);
     this.#open += 1;
-    await relayWebSocket(client, socket!, body, this.#closing.signal);
+    await relayWebSocket(client, socket!, body as Readable, this.#closing.signal);
     this.#open -= 1;
   }
 

@@ -1,4 +1,4 @@
-import { setMaxListeners } from 'node:events';
+import { Cancellation } from '../cancellation.js';
 import type { FunctionInstance, InstanceSpec, KillReason } from '../runtime/function-runtime.js';
 import { poolLimits } from './pool-limits.js';
 import { WaitingLine } from './waiting-line.js';
@@ -34,8 +34,8 @@ export interface Slot {
   idleSince: number;
   /** Takes no more work and is killed when the last has ended. */
   retired: boolean;
-  /** Aborts when the process has ended. */
-  readonly gone: AbortController;
+  /** When the process has ended. */
+  readonly gone: Cancellation;
 }
 
 /** The instances of one deployment and the calls that wait for one. */
@@ -143,12 +143,9 @@ export class FunctionInstances {
 
   add(instance: FunctionInstance): Slot {
     const now = performance.now();
-    const gone = new AbortController();
-    // Each invocation listens while it runs, and as many may run at once as the function allows.
-    setMaxListeners(0, gone.signal);
     const slot: Slot = {
       instance,
-      gone,
+      gone: new Cancellation(),
       grantedAt: now,
       running: 0,
       uses: 0,

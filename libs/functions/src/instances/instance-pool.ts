@@ -1,4 +1,5 @@
 import { setImmediate as turnOfEvents } from 'node:timers/promises';
+import type { Cancellation } from '../cancellation.js';
 import { hostError, shuttingDown } from '../runtime/boot-error.js';
 import type {
   FunctionInstance,
@@ -44,10 +45,9 @@ export class InstancePool {
 
   /**
    * Runs `work` on an instance of `deploymentKey`, started with what `makeSpec` gives if need be. The work is done
-   * when its promise settles: a response body must be read by then. It is given a signal that aborts when it is ended
-   * from outside.
+   * when its promise settles: a response body must be read by then. It is told when it is ended from outside.
    *
-   * Aborting `signal` ends the waiting at once, and work that runs. Work that is ended so, or by its wall time, has its
+   * A cancellation ends the waiting at once, and work that runs. Work that is ended so, or by its wall time, has its
    * process killed; if others share the process, it takes no more work and is killed after the last of them. Pass no
    * client's disconnect here that the function may outlive.
    * @throws AppError `RATE_LIMIT_EXCEEDED` (429) when the line is full or too slow, `BOOT_ERROR` (503) when the
@@ -58,21 +58,21 @@ export class InstancePool {
     deploymentKey: string,
     makeSpec: () => InstanceSpec | Promise<InstanceSpec>,
     options: PoolOptions,
-    signal: AbortSignal,
-    work: (instance: FunctionInstance, start: StartKind, signal: AbortSignal) => Promise<T>,
+    cancellation: Cancellation,
+    work: (instance: FunctionInstance, start: StartKind, ended: Cancellation) => Promise<T>,
   ): Promise<T> {
     if (this.#closing) throw shuttingDown();
-    signal.throwIfAborted();
+    cancellation.throwIfCancelled();
     const group = this.#group(deploymentKey, makeSpec, options);
     const ready = this.#takeFree(group);
-    const slot = ready ?? (await this.#waitForSlot(group, signal));
+    const slot = ready ?? (await this.#waitForSlot(group, cancellation));
     const start: StartKind = slot.uses++ === 0 && !ready ? 'cold' : 'warm';
     const stop = (reason: KillReason) => {
       if (slot.running > 1) slot.retired = true;
       else this.#remove(group, slot, reason);
     };
     try {
-      const run = { slot, wallTimeMs: options.wallTimeMs, signal, stop };
+      const run = { slot, wallTimeMs: options.wallTimeMs, cancellation, stop };
       return await runOnInstance(run, (instance, ended) => work(instance, start, ended));
     } finally {
       // What the function told before its answer, of background work say, may be read right after the answer's end.
@@ -172,12 +172,12 @@ export class InstancePool {
     return slot;
   }
 
-  #waitForSlot(group: FunctionInstances, signal: AbortSignal): Promise<Slot> {
+  #waitForSlot(group: FunctionInstances, cancellation: Cancellation): Promise<Slot> {
     const { queueLimit, waitTimeoutMs, maxInstances, concurrencyPerInstance } = group.options;
     // Calls that an instance is being started for do not wait for one that others use.
     const places = Math.min(maxInstances - group.slots.size, this.#places.free + group.starting);
     const limit = queueLimit + Math.max(0, places) * concurrencyPerInstance;
-    const slot = group.line.wait({ limit, timeoutMs: waitTimeoutMs, signal });
+    const slot = group.line.wait({ limit, timeoutMs: waitTimeoutMs, cancellation });
     for (const spinning of group.spinningSlots()) {
       void spinning.instance.calm().then(() => this.#settle(group, spinning));
     }
@@ -286,7 +286,7 @@ export class InstancePool {
     if (this.#closing && group.line.length === 0) return instance.kill('shutdown');
     const slot = group.add(instance);
     void instance.exited.then(({ reason }) => {
-      slot.gone.abort();
+      slot.gone.cancel(undefined);
       if (reason === 'exit' || reason === 'crash' || reason === 'spinning')
         this.#noteFailure(group, performance.now() - slot.grantedAt);
       this.#remove(group, slot, 'removed');

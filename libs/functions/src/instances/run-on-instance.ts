@@ -1,53 +1,50 @@
 import { AppError } from '#libs/platform';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Cancellation } from '../cancellation.js';
 import { invocationError } from '../runtime/invocation.js';
 import type { FunctionInstance, KillReason } from '../runtime/function-runtime.js';
 import type { Slot } from './function-instances.js';
 import { poolLimits } from './pool-limits.js';
 
 /**
- * Runs `work` until it settles, its time is over, `signal` aborts or the process ends, whichever is first; work that
- * is ended from outside is told by its own signal. What fails because the process died is reported by what the process
- * died of, not by the connection that broke.
+ * Runs `work` until it settles, its time is over, it is cancelled or the process ends, whichever is first; work that is
+ * ended from outside is told so. What fails because the process died is reported by what the process died of, not by
+ * the connection that broke.
  *
  * @param run.stop ends the instance, which took too long or is not wanted any more
  */
 export async function runOnInstance<T>(
-  run: { slot: Slot; wallTimeMs: number; signal: AbortSignal; stop: (reason: KillReason) => void },
-  work: (instance: FunctionInstance, signal: AbortSignal) => Promise<T>,
+  run: { slot: Slot; wallTimeMs: number; cancellation: Cancellation; stop: (reason: KillReason) => void },
+  work: (instance: FunctionInstance, ended: Cancellation) => Promise<T>,
 ): Promise<T> {
-  const { slot, wallTimeMs, signal, stop } = run;
+  const { slot, wallTimeMs, cancellation, stop } = run;
   const { instance } = slot;
-  const ended = new AbortController();
+  const ended = new Cancellation();
   const end = (reason: KillReason, error: unknown) => {
     stop(reason);
-    ended.abort(error);
+    ended.cancel(error);
   };
   const onGone = async () => {
     // The answer may be complete and on its way: a function may exit right after it.
     await delay(poolLimits.lastAnswerMs);
-    ended.abort(invocationError(instance.exit, undefined));
+    ended.cancel(invocationError(instance.exit, undefined));
   };
   const timer = setTimeout(() => end('wall-time', timeIsUp()), wallTimeMs);
-  const onCancel = () => end('cancelled', signal.reason);
-  const { signal: gone } = slot.gone;
-  signal.addEventListener('abort', onCancel);
-  gone.addEventListener('abort', onGone);
-  if (gone.aborted) void onGone();
-  const interrupted = new Promise<never>((_, reject) => {
-    ended.signal.addEventListener('abort', () => reject(ended.signal.reason as Error));
-  });
-  interrupted.catch(() => {});
+  const ignoreCancellation = cancellation.onCancel((reason) => end('cancelled', reason));
+  // An instance outlives very many invocations.
+  const ignoreGone = slot.gone.onCancel(() => void onGone());
   try {
-    return await Promise.race([work(instance, ended.signal), interrupted]);
+    return await new Promise<T>((resolve, reject) => {
+      ended.onCancel(reject);
+      work(instance, ended).then(resolve, reject);
+    });
   } catch (error) {
-    if (ended.signal.aborted) throw ended.signal.reason;
+    if (ended.isCancelled) throw ended.reason;
     throw instance.stopping ? invocationError(await instance.exited, error) : error;
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', onCancel);
-    // An instance outlives very many invocations.
-    gone.removeEventListener('abort', onGone);
+    ignoreCancellation();
+    ignoreGone();
   }
 }
 

@@ -1,4 +1,5 @@
 import { AppError } from '#libs/platform';
+import type { Cancellation } from '../cancellation.js';
 import { poolLimits } from './pool-limits.js';
 
 /** A place in the line for an instance. */
@@ -15,19 +16,19 @@ export class WaitingLine<T> {
   }
 
   /**
-   * Waits for `serveNext`. Rejects with the signal's reason when aborted, and with AppError `RATE_LIMIT_EXCEEDED`
+   * Waits for `serveNext`. Rejects with the reason when cancelled, and with AppError `RATE_LIMIT_EXCEEDED`
    * (429, `Retry-After`) when `limit` others wait already or after `timeoutMs`.
    */
-  wait(options: { limit: number; timeoutMs: number; signal: AbortSignal }): Promise<T> {
-    const { limit, timeoutMs, signal } = options;
-    if (signal.aborted) return Promise.reject(signal.reason as Error);
+  wait(options: { limit: number; timeoutMs: number; cancellation: Cancellation }): Promise<T> {
+    const { limit, timeoutMs, cancellation } = options;
+    if (cancellation.isCancelled) return Promise.reject(cancellation.reason as Error);
     if (this.#waiters.length >= limit)
       return Promise.reject(tooMany('Too many calls are waiting for this function.'));
     return new Promise<T>((resolve, reject) => {
       const waiter: Waiter<T> = {
         settle: (outcome) => {
           clearTimeout(timer);
-          signal.removeEventListener('abort', onAbort);
+          ignore();
           if ('value' in outcome) resolve(outcome.value);
           else reject(outcome.error as Error);
         },
@@ -36,12 +37,11 @@ export class WaitingLine<T> {
         this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
         waiter.settle({ error });
       };
-      const onAbort = () => leave(signal.reason);
       const timer = setTimeout(
         () => leave(tooMany(`No instance became free within ${timeoutMs} ms.`)),
         timeoutMs,
       );
-      signal.addEventListener('abort', onAbort);
+      const ignore = cancellation.onCancel(leave);
       this.#waiters.push(waiter);
     });
   }

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { Cancellation } from '../cancellation.js';
 
 /** One call of a function. */
 export interface InvocationCall {
@@ -14,7 +15,7 @@ export interface InvocationCall {
      * Whoever waits for the answer has gone. Ends the waiting for an instance and aborts `request.signal` in the
      * function; an event run that has begun is stopped by killing its instance.
      */
-    readonly signal: AbortSignal;
+    readonly cancellation: Cancellation;
     /** The client asks for a WebSocket. */
     readonly isUpgrade?: boolean;
   };

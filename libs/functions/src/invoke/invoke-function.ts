@@ -3,6 +3,7 @@ import type { StartedDelivery } from '#libs/events';
 import { AppError, limits as platformLimits, LOGGER, type Logger, type Project } from '#libs/platform';
 import { UsageLedger, type InvocationRecord } from '#libs/usage';
 import type { Readable } from 'node:stream';
+import { Cancellation } from '../cancellation.js';
 import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { ActiveDeployments } from './active-deployments.js';
@@ -127,7 +128,7 @@ function eventCall(project: Project, delivery: StartedDelivery, signal: AbortSig
       path: `/${delivery.functionSlug}`,
       headers: eventHeaders(project, delivery),
       body: Buffer.from(eventBody(delivery.eventName, delivery.payload)),
-      signal,
+      cancellation: Cancellation.of(signal),
     },
     trigger: { kind: 'event', deliveryId: delivery.id, attempt: delivery.attempt },
     requestId: delivery.requestId,
@@ -160,12 +161,17 @@ async function outcomeOf(running: RunningInvocation) {
 }
 
 /** Reads a body to its end and keeps the first `limits.errorBodyBytes`. */
-async function beginningOf(body: Readable): Promise<string> {
+async function beginningOf(body: Buffer | Readable): Promise<string> {
+  if (Buffer.isBuffer(body)) return textOf(body);
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
     if (sizeBytes < limits.errorBodyBytes) chunks.push(chunk);
     sizeBytes += chunk.length;
   }
-  return Buffer.concat(chunks).subarray(0, limits.errorBodyBytes).toString('utf8').replaceAll('\0', '');
+  return textOf(Buffer.concat(chunks));
+}
+
+function textOf(body: Buffer): string {
+  return body.subarray(0, limits.errorBodyBytes).toString('utf8').replaceAll('\0', '');
 }

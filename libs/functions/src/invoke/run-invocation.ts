@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { AppError, type Project } from '#libs/platform';
 import type { InvocationRecord } from '#libs/usage';
-import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 import { setImmediate as turnOfEvents } from 'node:timers/promises';
+import { Cancellation } from '../cancellation.js';
 import { InstancePool, type StartKind } from '../instances/instance-pool.js';
 import type {
   FunctionInstance,
@@ -90,22 +90,19 @@ export class RunInvocation {
     waiting: Waiting,
   ): Promise<{ observed: Observed | undefined; error: unknown }> {
     let observed: Observed | undefined;
-    const { signal } = call.request;
-    const cancel = new AbortController();
-    const asked = new AbortController();
-    const onGone = () => {
-      if (!observed || call.trigger.kind === 'event') cancel.abort(gone());
-      asked.abort(gone());
-    };
-    if (signal.aborted) onGone();
-    signal.addEventListener('abort', onGone);
+    const work = new Cancellation();
+    const asked = new Cancellation();
+    const ignore = call.request.cancellation.onCancel(() => {
+      if (!observed || call.trigger.kind === 'event') work.cancel(gone());
+      asked.cancel(gone());
+    });
     try {
       const { key, makeSpec, options } = this.specs.plan(project, deployment);
       const timed = { ...options, wallTimeMs: wallTimeMs(deployment.manifest, call) };
-      await this.pool.withInstance(key, makeSpec, timed, cancel.signal, async (instance, start, ended) => {
+      await this.pool.withInstance(key, makeSpec, timed, work, async (instance, start, ended) => {
         observed = observe(instance, start);
-        ended.addEventListener('abort', () => asked.abort(ended.reason));
-        await converse(observed, requestOf(project, deployment, call, asked.signal), waiting);
+        ended.onCancel((reason) => asked.cancel(reason));
+        await converse(observed, requestOf(project, deployment, call, asked), waiting);
         if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
       });
       return { observed, error: undefined };
@@ -115,7 +112,7 @@ export class RunInvocation {
       waiting.reject(error);
       return { observed, error: explained(error, call) };
     } finally {
-      signal.removeEventListener('abort', onGone);
+      ignore();
     }
   }
 }
@@ -148,7 +145,7 @@ async function converse(observed: Observed, request: InvocationRequest, waiting:
     const response = await instance.invoke(request);
     observed.httpStatus = response.status;
     waiting.resolve(response);
-    await finished(response.body);
+    if (!Buffer.isBuffer(response.body)) await finished(response.body);
     observed.isAnswered = true;
   } catch (error) {
     // What a process died of is known a moment later.
@@ -167,9 +164,11 @@ async function restOf({ instance }: Observed): Promise<void> {
 
 /** A worker that stops does not wait for it. */
 async function backgroundEnded(instance: FunctionInstance, call: InvocationCall): Promise<void> {
-  const { signal } = call.request;
   if (call.trigger.kind === 'http') return instance.backgroundEnded();
-  if (!signal.aborted) await Promise.race([instance.backgroundEnded(), once(signal, 'abort')]);
+  await new Promise<void>((resolve) => {
+    call.request.cancellation.onCancel(() => resolve());
+    void instance.backgroundEnded().then(resolve);
+  });
 }
 
 /** The request as the function gets it, with the invocation's token. */
@@ -177,7 +176,7 @@ function requestOf(
   project: Project,
   deployment: ActiveDeployment,
   call: InvocationCall,
-  signal: AbortSignal,
+  cancellation: Cancellation,
 ): InvocationRequest {
   const { manifest, role, slug } = deployment;
   const claims = {
@@ -201,7 +200,7 @@ function requestOf(
     headers: { ...headers, 'x-request-id': call.requestId, ...ownHeaders },
     body,
     isUpgrade,
-    signal,
+    cancellation,
   };
 }
 
@@ -250,7 +249,7 @@ function problemOf(trigger: 'http' | 'event', httpStatus: number | null, error: 
 
 /** What breaks off after the client has gone, breaks off for that. */
 function explained(error: unknown, call: InvocationCall): unknown {
-  return call.request.signal.aborted ? gone() : error;
+  return call.request.cancellation.isCancelled ? gone() : error;
 }
 
 function gone(): AppError {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Readable } from 'node:stream';
 import { AppError, newId, readBody } from '#libs/platform';
+import { Cancellation } from '../cancellation.js';
 import { bootError } from './boot-error.js';
 import type { DenoProcess } from './deno-process.js';
 import type {
@@ -19,7 +20,7 @@ import type {
 import { IdleWatch } from './idle-watch.js';
 import { InstanceConnections } from './instance-connections.js';
 import { InstanceWork } from './instance-work.js';
-import { checkStatus, invocationError, requestHeaders, responseHeaders } from './invocation.js';
+import { checkStatus, invocationError } from './invocation.js';
 import { droppedMessage, LogGate } from './log-gate.js';
 import { readLogRecords, unmarked } from './log-reader.js';
 import { lastWordsOf } from './last-words.js';
@@ -117,12 +118,14 @@ export class DenoInstance implements FunctionInstance {
     this.isTold = true;
     const answer = await this.#connections
       .request({
+        invocationId: null,
         method: 'POST',
         path: '/',
+        headers: {},
         body: JSON.stringify({ codeUrl, env: cell.enter ? this.spec.env : null }),
-        signal,
+        cancellation: Cancellation.of(signal),
       })
-      .then(({ body }) => readBody(body, limits.bootAnswerBytes))
+      .then(({ body }) => (Buffer.isBuffer(body) ? body : readBody(body, limits.bootAnswerBytes)))
       .catch((error: unknown) => this.#explained(error, signal));
     // The function's own claim: it may have replaced what writes it.
     if (answer.toString() === 'node') this.#connections.moveTo(nodeSocket);
@@ -142,13 +145,14 @@ export class DenoInstance implements FunctionInstance {
     const { invocationId } = request;
     this.#work.begin(invocationId);
     try {
-      const response = await (request.isUpgrade ? this.#askForWebSocket(request) : this.#ask(request));
-      response.body.once('close', () => this.#work.end(invocationId));
+      const response = await this.#ask(request);
+      if (Buffer.isBuffer(response.body)) this.#work.end(invocationId);
+      else response.body.once('close', () => this.#work.end(invocationId));
       checkStatus(response);
       return response;
     } catch (error) {
-      const reason = request.signal?.aborted
-        ? (request.signal.reason as unknown)
+      const reason = request.cancellation?.isCancelled
+        ? request.cancellation.reason
         : error instanceof AppError
           ? error
           : invocationError(await this.#exitSoon(exitNoticeMs), error);
@@ -157,15 +161,8 @@ export class DenoInstance implements FunctionInstance {
     }
   }
 
-  async #ask(request: InvocationRequest): Promise<InvocationResponse> {
-    const { statusCode, headers, body } = await this.#connections.request({
-      method: request.method as 'GET',
-      path: request.path,
-      headers: requestHeaders(request),
-      body: request.body,
-      signal: request.signal,
-    });
-    return { status: statusCode, headers: responseHeaders(headers), body };
+  #ask(request: InvocationRequest): Promise<InvocationResponse> {
+    return request.isUpgrade ? this.#askForWebSocket(request) : this.#connections.request(request);
   }
 
   #askForWebSocket(request: InvocationRequest): Promise<InvocationResponse> {

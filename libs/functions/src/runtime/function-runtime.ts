@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import type { Cancellation } from '../cancellation.js';
 import type { EgressSecret } from './egress/egress-secrets.js';
 
 /** Starts processes that each run one deployment of one function. */
@@ -123,8 +124,8 @@ export interface InvocationRequest {
   /** `host` and `x-forwarded-proto` make up the URL that the function sees. Names are in lower case; hop-by-hop headers are dropped. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Readable | Buffer | string | null;
-  /** Aborting closes the connection, which aborts `request.signal` inside the function. */
-  readonly signal: AbortSignal | null;
+  /** Closes the connection, which aborts `request.signal` inside the function. */
+  readonly cancellation: Cancellation | null;
   /** Asks the function to make a WebSocket of the connection; it may refuse with any other answer. */
   readonly isUpgrade?: boolean;
 }
@@ -132,8 +133,11 @@ export interface InvocationRequest {
 export interface InvocationResponse {
   readonly status: number;
   readonly headers: Record<string, string | string[]>;
-  /** Must be read to its end or destroyed. It ends in an error when the process dies. Of a WebSocket it is empty, and ends with it. */
-  readonly body: Readable;
+  /**
+   * All of it, when it came at once; else a stream that must be read to its end or destroyed. That ends in an error when
+   * the process dies. Of a WebSocket it is an empty stream, and ends with it.
+   */
+  readonly body: Buffer | Readable;
   /** The connection to the function, when it answered 101. Whoever is given it must end it. */
   readonly socket?: Socket;
 }

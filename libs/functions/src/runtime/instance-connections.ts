@@ -1,11 +1,12 @@
 import { connect, type Socket } from 'node:net';
-import { buildConnector, Pool, type Dispatcher } from 'undici';
-import { runtimeLimits as limits } from './runtime-limits.js';
+import type { InvocationResponse } from './function-runtime.js';
+import { InstanceConnection, type InstanceRequest } from './http/instance-connection.js';
 
-/** The HTTP connections to one process, over its Unix socket. */
+/** The HTTP connections to one process, over its Unix socket: as many as there are requests at once. */
 export class InstanceConnections {
-  #pool = this.#newPool();
-  #first: Socket | null = null;
+  readonly #open = new Set<InstanceConnection>();
+  /** The one that was used last is at the end, and used next. */
+  #idle: InstanceConnection[] = [];
 
   /**
    * @param socket path of the socket as the process sees it
@@ -20,50 +21,55 @@ export class InstanceConnections {
     return this.outside(this.socket);
   }
 
-  /** Uses a connection that there is already for the next request. */
-  use(first: Socket): void {
-    this.#first = first;
+  /** Uses a connection that there is already. */
+  use(socket: Socket): void {
+    this.#idle.push(this.#opened(socket));
   }
 
-  request(options: Dispatcher.RequestOptions): Promise<Dispatcher.ResponseData> {
-    return this.#pool.request(options);
+  /** Rejects with the connection's error when it breaks, and with the reason when it is cancelled. */
+  async request(request: InstanceRequest): Promise<InvocationResponse> {
+    request.cancellation?.throwIfCancelled();
+    const connection = this.#takeIdle() ?? this.#opened(await this.#connect());
+    return connection.request(request);
   }
 
   /** The process serves at another socket from now on. */
   moveTo(socket: string): void {
     this.close();
     this.socket = socket;
-    this.#pool = this.#newPool();
   }
 
   close(): void {
-    this.#first?.destroy();
-    this.#first = null;
-    void this.#pool.destroy();
+    for (const connection of this.#open) connection.destroy();
+    this.#idle = [];
   }
 
-  #newPool(): Pool {
-    return new Pool('http://function', {
-      connect: (_options, callback) => this.#connect(callback),
-      headersTimeout: 0,
-      bodyTimeout: limits.answerIdleMs,
-      keepAliveTimeout: 600_000,
-      keepAliveMaxTimeout: 600_000,
-      maxHeaderSize: limits.responseHeaderBytes,
+  #takeIdle(): InstanceConnection | null {
+    for (;;) {
+      const connection = this.#idle.pop();
+      if (!connection) return null;
+      if (connection.isUsable) return connection;
+      connection.destroy();
+    }
+  }
+
+  #opened(socket: Socket): InstanceConnection {
+    const connection = new InstanceConnection(socket, {
+      onIdle: (idle) => this.#idle.push(idle),
+      onClose: (closed) => this.#open.delete(closed),
     });
+    this.#open.add(connection);
+    return connection;
   }
 
-  #connect(callback: buildConnector.Callback): void {
-    const first = this.#first;
-    this.#first = null;
-    // undici does not expect to be called back before its call has returned.
-    if (first && !first.destroyed) return queueMicrotask(() => callback(null, first));
-    const socket = connect(this.socketPath);
-    const onError = (error: Error) => callback(error, null);
-    socket.once('error', onError);
-    socket.once('connect', () => {
-      socket.off('error', onError);
-      callback(null, socket);
+  #connect(): Promise<Socket> {
+    return new Promise((resolve, reject) => {
+      const socket = connect(this.socketPath);
+      socket.once('error', reject);
+      socket.once('connect', () => {
+        socket.off('error', reject);
+        resolve(socket);
+      });
     });
   }
 }

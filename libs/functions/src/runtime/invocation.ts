@@ -1,49 +1,10 @@
 import { AppError } from '#libs/platform';
-import type { InstanceExit, InvocationRequest, InvocationResponse } from './function-runtime.js';
-import { invocationHeader } from './loader/protocol.js';
-
-/** RFC 9110 §7.6.1: these belong to one connection. `expect` was answered by the front door already. */
-const hopByHop = new Set([
-  'connection',
-  'expect',
-  'keep-alive',
-  'proxy-authenticate',
-  'proxy-authorization',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-]);
-
-/** Request headers for the instance; the length of a body that is not a stream is counted anew. */
-export function requestHeaders(request: InvocationRequest): Record<string, string | string[]> {
-  const streams = request.body !== null && typeof request.body === 'object' && !Buffer.isBuffer(request.body);
-  const headers: Record<string, string | string[]> = {};
-  for (const name in request.headers) {
-    const value = request.headers[name];
-    if (value === undefined || hopByHop.has(name) || (name === 'content-length' && !streams)) continue;
-    headers[name] = value;
-  }
-  headers[invocationHeader] = request.invocationId;
-  return headers;
-}
-
-export function responseHeaders(
-  received: Record<string, string | string[] | undefined>,
-): Record<string, string | string[]> {
-  const headers: Record<string, string | string[]> = {};
-  for (const name in received) {
-    const value = received[name];
-    if (value !== undefined && !hopByHop.has(name)) headers[name] = value;
-  }
-  return headers;
-}
+import type { InstanceExit, InvocationResponse } from './function-runtime.js';
 
 /** @throws AppError `INVALID_RESPONSE_STATUS_CODE` (502) for a status that no client could read; the body is given up */
 export function checkStatus({ status, socket, body }: InvocationResponse): void {
   if (socket || (status >= 200 && status <= 599)) return;
-  body.on('error', () => {}).destroy();
+  if (!Buffer.isBuffer(body)) body.destroy();
   throw new AppError({
     code: 'INVALID_RESPONSE_STATUS_CODE',
     status: 502,

@@ -1,8 +1,10 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import type { Cancellation } from '../cancellation.js';
 import type { InvocationRequest, InvocationResponse } from './function-runtime.js';
-import { requestHeaders, responseHeaders } from './invocation.js';
+import { hopByHop } from './http/hop-by-hop.js';
+import { invocationHeader } from './loader/protocol.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 /**
@@ -21,46 +23,69 @@ export function askForWebSocket(
       socketPath,
       method: request.method,
       path: request.path,
-      headers: { ...requestHeaders(request), connection: 'Upgrade', upgrade: 'websocket' },
+      headers: {
+        ...withoutBody(endToEnd(request.headers)),
+        [invocationHeader]: request.invocationId,
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+      },
       agent: false,
       maxHeaderSize: limits.responseHeaderBytes,
     });
-    const onAbort = () => asked.destroy(request.signal!.reason as Error);
-    request.signal?.addEventListener('abort', onAbort);
-    asked.once('close', () => request.signal?.removeEventListener('abort', onAbort));
+    const ignore = request.cancellation?.onCancel((reason) => asked.destroy(reason as Error));
+    asked.once('close', () => ignore?.());
     asked.once('error', reject);
     asked.once('response', (response) => resolve(answerOf(response, response)));
     asked.once('upgrade', (response, socket: Socket, head) => {
       socket.unshift(head);
-      resolve({ ...answerOf(response, lifeOf(socket, request.signal, endingOf)), socket });
+      resolve({ ...answerOf(response, lifeOf(socket, request.cancellation, endingOf)), socket });
     });
     asked.end();
   });
 }
 
 function answerOf(response: IncomingMessage, body: Readable): InvocationResponse {
-  return { status: response.statusCode!, headers: responseHeaders(response.headers), body };
+  return { status: response.statusCode!, headers: endToEnd(response.headers), body };
 }
 
-/** An empty stream that ends when the connection does, in an error if the signal or the process's death ended it. */
-function lifeOf(socket: Socket, signal: AbortSignal | null, endingOf: () => Promise<Error | null>): Readable {
+function withoutBody(headers: Record<string, string | string[]>): Record<string, string | string[]> {
+  const { 'content-length': _length, expect: _expect, ...others } = headers;
+  return others;
+}
+
+/** Without those that belong to one connection. */
+function endToEnd(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+): Record<string, string | string[]> {
+  const kept: Record<string, string | string[]> = {};
+  for (const name in headers) {
+    const value = headers[name];
+    if (value !== undefined && !hopByHop.has(name)) kept[name] = value;
+  }
+  return kept;
+}
+
+/** An empty stream that ends when the connection does, in an error if a cancellation or the process's death ended it. */
+function lifeOf(
+  socket: Socket,
+  cancellation: Cancellation | null,
+  endingOf: () => Promise<Error | null>,
+): Readable {
   const life = new Readable({ read() {} });
   life.on('error', () => {});
   // Nothing comes, but only who reads is told of the end.
   life.resume();
-  const onAbort = () => {
-    life.destroy(signal!.reason as Error);
+  const ignore = cancellation?.onCancel((reason) => {
+    life.destroy(reason as Error);
     // After whoever listens could say goodbye.
     setImmediate(() => socket.destroy());
-  };
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener('abort', onAbort);
+  });
   socket.on('error', () => {});
   let endedByUs: boolean | undefined;
   // Node.js answers the other side's end with its own right afterwards.
   socket.once('end', () => (endedByUs = socket.writableEnded));
   socket.once('close', () => {
-    signal?.removeEventListener('abort', onAbort);
+    ignore?.();
     if (endedByUs ?? socket.writableEnded) return life.push(null);
     void endingOf().then((error) => (error ? life.destroy(error) : life.push(null)));
   });

@@ -1,7 +1,7 @@
 import { Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { createHash, timingSafeEqual } from 'node:crypto';
+import { hash, timingSafeEqual } from 'node:crypto';
 import { AccessTokens } from '../access-tokens/access-tokens.js';
 import { callerFromClaims, functionClaims, keylessCaller, managerCaller, type Caller } from '../caller.js';
 import { AppError } from '../errors/app-error.js';
@@ -103,8 +103,7 @@ function callerOfOpaqueKey(project: Project, key: string): Caller {
 
 /** Compares two secrets in a time that tells neither their contents nor their lengths. */
 export function sameSecret(a: string, b: string): boolean {
-  const digest = (value: string) => createHash('sha256').update(value).digest();
-  return timingSafeEqual(digest(a), digest(b));
+  return timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'));
 }
 
 /** Refuses requests that carry neither a key nor a token, as Supabase's gateway does. */

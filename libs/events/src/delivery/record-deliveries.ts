@@ -1,0 +1,25 @@
+import type { PlatformDatabase } from '#libs/platform';
+import type { JobQueue } from '../queue/job-queue.js';
+import { insertDeliveries, type NewDelivery } from './deliveries.sql.js';
+import { queueNameOf, workChannel } from './queue-names.js';
+
+/**
+ * Records deliveries of one project, adds their jobs and wakes the workers. A repetition finds its own work done; a
+ * crash in between leaves deliveries without jobs, which the workers make sure of later.
+ */
+export async function recordDeliveries(
+  platform: PlatformDatabase,
+  queue: JobQueue,
+  projectRef: string,
+  deliveries: readonly NewDelivery[],
+): Promise<void> {
+  if (deliveries.length === 0) return;
+  await insertDeliveries(platform, deliveries);
+  const accepted = deliveries.filter((delivery) => delivery.refusal === null);
+  for (const slug of new Set(accepted.map((delivery) => delivery.functionSlug))) {
+    const own = accepted.filter((delivery) => delivery.functionSlug === slug);
+    const jobs = own.map(({ id }) => ({ id, data: { deliveryId: id } }));
+    await queue.add(queueNameOf(projectRef, slug), jobs);
+    await platform.query('select pg_notify($1, $2)', [workChannel, `${projectRef}/${slug}`]);
+  }
+}
