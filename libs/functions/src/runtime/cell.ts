@@ -1,3 +1,4 @@
+import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server } from 'node:net';
 import type { DeploymentDirectory } from './deployment-directory.js';
 
@@ -27,6 +28,8 @@ export interface Cell {
   readonly enter: readonly string[] | undefined;
   /** Where connections to the world arrive, where the cell is a jail. */
   readonly doors: readonly Server[];
+  /** Where a jail's questions for names arrive. */
+  readonly datagrams: DatagramSocket | null;
   /** Tells that process `pid` has been started for it. */
   onStarted(pid: number): void;
   /** Tells that the process is in it, and listens. */

@@ -16,6 +16,7 @@ const openCell = {
   },
   enter: undefined,
   doors: [],
+  datagrams: null,
   onStarted: () => {},
   onReady: () => {},
   outside: (path: string) => path,

@@ -251,7 +251,7 @@ export class DenoRuntime implements FunctionRuntime {
           invocationId: null,
         }),
     };
-    const egress = new Egress(rules, cell.doors);
+    const egress = new Egress(rules, cell);
     egress.listen();
     return egress;
   }

@@ -58,6 +58,7 @@ export async function jailCell(options: {
     },
     enter: jail.enter,
     doors: jail.doors,
+    datagrams: jail.datagrams,
     onStarted: (started) => {
       pid = started;
       record.recordProcess(pid);

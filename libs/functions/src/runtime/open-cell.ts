@@ -29,6 +29,7 @@ export function openCell(options: {
     },
     enter: undefined,
     doors: [],
+    datagrams: null,
     onStarted: (pid) => directory.recordProcess(pid),
     onReady: () => {},
     outside: (path) => path,

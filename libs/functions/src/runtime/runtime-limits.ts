@@ -30,6 +30,8 @@ export const runtimeLimits = {
   egressConnections: 256,
   /** Names that one instance may connect to: a `*.host` permits any number. */
   egressNames: 1000,
+  /** Names that one instance may ask for in a second by datagrams; beyond it none are read any more. */
+  egressDatagramsPerSecond: 1000,
   /** Refused destinations of one instance that are told in its log. */
   egressRefusalsTold: 20,
   /** How long a declared host is dialled. */

@@ -1,14 +1,15 @@
+import type { Socket as DatagramSocket } from 'node:dgram';
 import { connect, isIP, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { runtimeLimits as limits } from '../runtime-limits.js';
 import { addressesInHosts, addressesOfName } from './addresses-of-name.js';
 import { DeclaredHosts, isHostName } from './declared-hosts.js';
 import type { EgressSecret } from './egress-secrets.js';
-import { answerNames } from './name-server.js';
+import { answerDatagrams, answerNames } from './name-server.js';
 import { isPublicAddress } from './public-address.js';
 import type { SecretRelay } from './secret-relay.js';
 
-/** TCP, because only TCP sockets can be handed over; `use-vc` in resolv.conf(5) says so to the function. */
+/** Of both UDP and TCP (RFC 1035 §4.2). */
 export const nameServerPort = 53;
 
 const notPublic = 'it has an address that is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS';
@@ -51,7 +52,10 @@ export class Egress {
   /** @param addressesOf asks for the addresses of a name that may be anybody's; none when there are none */
   constructor(
     private readonly rules: EgressRules,
-    private readonly doors: readonly Server[],
+    private readonly entrances: {
+      readonly doors: readonly Server[];
+      readonly datagrams: DatagramSocket | null;
+    },
     private readonly addressesOf: (name: string) => Promise<string[]> = addressesOfName,
   ) {
     this.#declared = new DeclaredHosts(rules.allowedHosts);
@@ -59,7 +63,9 @@ export class Egress {
   }
 
   listen(): void {
-    for (const door of this.doors) door.on('connection', (socket) => this.#onConnection(socket));
+    const { doors, datagrams } = this.entrances;
+    for (const door of doors) door.on('connection', (socket) => this.#onConnection(socket));
+    if (datagrams) answerDatagrams(datagrams, (name) => this.#standInFor(name));
   }
 
   /** To be called when the process has ended: its peers may hold their ends of connections for as long as they like. */

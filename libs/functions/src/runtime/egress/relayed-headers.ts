@@ -1,13 +1,4 @@
-/** Headers of one connection, which are not passed on to the next (RFC 9110 §7.6.1). */
-const ofOneConnection = [
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-];
+import { hopByHop } from '../http/hop-by-hop.js';
 
 /** @param raw names and values in turn, as Node.js gives them; also the result, which keeps order, case and repetition */
 export function passedOn(raw: readonly string[]): [name: string, value: string][] {
@@ -15,7 +6,7 @@ export function passedOn(raw: readonly string[]): [name: string, value: string][
   const named = headers
     .filter(([name]) => name.toLowerCase() === 'connection')
     .flatMap(([, value]) => value.toLowerCase().split(/[\s,]+/));
-  const left = new Set([...ofOneConnection, ...named]);
+  const left = new Set([...hopByHop, ...named]);
   return headers.filter(([name]) => !left.has(name.toLowerCase()));
 }
 
