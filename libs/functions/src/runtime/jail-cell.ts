@@ -49,6 +49,7 @@ export async function jailCell(options: {
     uid: jail.uid,
     paths: {
       loader: jailPaths.loader,
+      authorities: jailPaths.authorities,
       codeDirectory: jailPaths.code,
       socket: join(jailPaths.run, 's.sock'),
       nodeSocket: join(jailPaths.run, 'n.sock'),
@@ -57,6 +58,7 @@ export async function jailCell(options: {
     },
     enter: jail.enter,
     doors: jail.doors,
+    datagrams: jail.datagrams,
     onStarted: (started) => {
       pid = started;
       record.recordProcess(pid);

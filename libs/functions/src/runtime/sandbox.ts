@@ -9,6 +9,7 @@ import { Cgroups } from './cgroups.js';
 import { confinedCommand, functionUids, type Confinement } from './confined-command.js';
 import type { DeploymentDirectory } from './deployment-directory.js';
 import type { IsolationReport } from './function-runtime.js';
+import { nameServerPort } from './egress/egress.js';
 import { findHostPrograms, type HostPrograms } from './host-programs.js';
 import { Jailer, jailPaths } from './jail/jailer.js';
 import { jailCell } from './jail-cell.js';
@@ -132,6 +133,7 @@ export class Sandbox {
       diskBytes: limits.jailDiskBytes,
       fileCount: limits.jailFiles,
       ports,
+      datagramPort: nameServerPort,
       addresses,
     });
     return jailCell({ runDirectory: this.runDirectory, jail, denoDirectory });

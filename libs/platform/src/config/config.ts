@@ -89,6 +89,8 @@ const environmentSchema = z.object({
    * long the function usually rests: 10 s to 10 min.
    */
   GALLEY_INSTANCE_IDLE_MS: z.coerce.number().int().min(0).optional(),
+  /** Certificates (PEM) of authorities that functions trust beside the usual ones: those of a company, say. */
+  GALLEY_EXTRA_CA_FILE: z.string().min(1).optional(),
   /** How many days what functions write is kept. */
   GALLEY_LOG_DAYS: z.coerce.number().int().min(1).max(3_650).default(7),
   /** How many lines of it are kept for each project, the newest. Looked after about once an hour. */
@@ -132,6 +134,7 @@ export interface Config {
     readonly instanceIdleMs: number | null;
     readonly warmProcesses: number;
     readonly privateHosts: readonly string[];
+    readonly extraAuthorityFile: string | undefined;
     /** What is kept of the log lines of each project. */
     readonly logRetention: { readonly days: number; readonly lines: number };
   };
@@ -180,6 +183,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS ?? null,
       warmProcesses: env.GALLEY_WARM_PROCESSES,
       privateHosts: env.GALLEY_PRIVATE_HOSTS?.split(',').map((host) => host.trim()) ?? [],
+      extraAuthorityFile: env.GALLEY_EXTRA_CA_FILE,
       logRetention: { days: env.GALLEY_LOG_DAYS, lines: env.GALLEY_LOG_LINES },
     },
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,

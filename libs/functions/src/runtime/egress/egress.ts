@@ -1,12 +1,15 @@
+import type { Socket as DatagramSocket } from 'node:dgram';
 import { connect, isIP, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { runtimeLimits as limits } from '../runtime-limits.js';
 import { addressesInHosts, addressesOfName } from './addresses-of-name.js';
 import { DeclaredHosts, isHostName } from './declared-hosts.js';
-import { answerNames } from './name-server.js';
+import type { EgressSecret } from './egress-secrets.js';
+import { answerDatagrams, answerNames } from './name-server.js';
 import { isPublicAddress } from './public-address.js';
+import type { SecretRelay } from './secret-relay.js';
 
-/** TCP, because only TCP sockets can be handed over; `use-vc` in resolv.conf(5) says so to the function. */
+/** Of both UDP and TCP (RFC 1035 §4.2). */
 export const nameServerPort = 53;
 
 const notPublic = 'it has an address that is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS';
@@ -19,6 +22,8 @@ export interface EgressRules {
   readonly api: { readonly host: string; readonly port: number; accept?(socket: Socket): boolean };
   /** Hosts that the operator allows although their addresses are not public; without a port all are meant. */
   readonly privateHosts: readonly string[];
+  /** What is put into requests to which of the allowed hosts, and by whom. */
+  readonly secrets?: { readonly used: readonly EgressSecret[]; readonly relay: SecretRelay };
   /** Called when a connection ends, with the bytes that it carried, TLS and all; not for those to the API. */
   onCarried(sentBytes: number, receivedBytes: number): void;
   /** Called once for each destination that is refused. */
@@ -30,7 +35,8 @@ export interface EgressRules {
  * device; a connection to one arrives at a door with the stand-in as its local address, so it is known which name was
  * meant. The name is resolved here, every address that it has must be public, and the address that was checked is the
  * one that is dialled: neither a name that leads inside nor one that changes between check and use gets through.
- * TLS is between the function and its peer; we only carry it.
+ * TLS is between the function and its peer, and we only carry it, save where the function uses secrets that it does
+ * not hold: those connections are led through {@link SecretRelay}.
  */
 export class Egress {
   readonly #declared: DeclaredHosts;
@@ -46,7 +52,10 @@ export class Egress {
   /** @param addressesOf asks for the addresses of a name that may be anybody's; none when there are none */
   constructor(
     private readonly rules: EgressRules,
-    private readonly doors: readonly Server[],
+    private readonly entrances: {
+      readonly doors: readonly Server[];
+      readonly datagrams: DatagramSocket | null;
+    },
     private readonly addressesOf: (name: string) => Promise<string[]> = addressesOfName,
   ) {
     this.#declared = new DeclaredHosts(rules.allowedHosts);
@@ -54,7 +63,9 @@ export class Egress {
   }
 
   listen(): void {
-    for (const door of this.doors) door.on('connection', (socket) => this.#onConnection(socket));
+    const { doors, datagrams } = this.entrances;
+    for (const door of doors) door.on('connection', (socket) => this.#onConnection(socket));
+    if (datagrams) answerDatagrams(datagrams, (name) => this.#standInFor(name));
   }
 
   /** To be called when the process has ended: its peers may hold their ends of connections for as long as they like. */
@@ -113,27 +124,27 @@ export class Egress {
   async #vet(socket: Socket, host: string, port: number, isApi: boolean): Promise<void> {
     const isPrivate = isApi || this.#private.permits(host, port);
     const addresses = isIP(host) > 0 ? [host] : await (isPrivate ? addressesInHosts : this.addressesOf)(host);
-    if (isPrivate || addresses.every(isPublicAddress)) await this.#carry(socket, addresses, port, !isApi);
-    else this.#refuse(socket, `${host}:${port}`, notPublic);
-  }
-
-  /** Carries bytes both ways. Resolves when neither end is there any more. */
-  async #carry(
-    socket: Socket,
-    addresses: readonly string[],
-    port: number,
-    isCounted: boolean,
-  ): Promise<void> {
+    if (!isPrivate && !addresses.every(isPublicAddress)) {
+      return this.#refuse(socket, `${host}:${port}`, notPublic);
+    }
     const peer = await firstToAnswer(addresses, port, socket);
     if (!peer) return void socket.resetAndDestroy();
     this.#keep(peer);
-    // What was sent before still arrives.
+    const ended = new Promise((resolve) => peer.once('close', resolve));
     if (socket.destroyed) peer.destroy();
-    else socket.once('close', () => peer.destroySoon());
-    pipeline(socket, peer, (error) => error && peer.destroy());
-    pipeline(peer, socket, (error) => error && socket.destroy());
-    await new Promise((resolve) => peer.once('close', resolve));
-    if (isCounted) this.rules.onCarried(peer.bytesWritten, peer.bytesRead);
+    else if (isApi || !this.#relay(socket, peer, host, port)) carry(socket, peer);
+    await ended;
+    if (!isApi) this.rules.onCarried(peer.bytesWritten, peer.bytesRead);
+  }
+
+  /** Where secrets are used, who puts them in takes the connection. */
+  #relay(socket: Socket, peer: Socket, host: string, port: number): boolean {
+    const { used = [], relay } = this.rules.secrets ?? {};
+    const secrets = used.filter(({ hosts }) => new DeclaredHosts(hosts).permits(host, port));
+    if (!relay || secrets.length === 0) return false;
+    const onUnverified = (why: string) => this.#tellRefused(`${host}:${port}`, why);
+    relay.join(socket, peer, { host, port, secrets, onUnverified }).catch(() => socket.destroy());
+    return true;
   }
 
   #standInFor(name: string): string | null {
@@ -163,6 +174,14 @@ export class Egress {
     this.#refused.add(destination);
     this.rules.onRefused(destination, why);
   }
+}
+
+/** Carries bytes both ways. */
+function carry(socket: Socket, peer: Socket): void {
+  // What was sent before still arrives.
+  socket.once('close', () => peer.destroySoon());
+  pipeline(socket, peer, (error) => error && peer.destroy());
+  pipeline(peer, socket, (error) => error && socket.destroy());
 }
 
 /** @param asker gives up when it is closed */

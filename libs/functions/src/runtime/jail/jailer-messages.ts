@@ -19,6 +19,8 @@ export interface JailOrder {
   readonly fileCount: number;
   /** TCP ports that are listened on, on all addresses. */
   readonly ports: readonly number[];
+  /** A UDP port of 127.0.0.1 on which datagrams are taken. */
+  readonly datagramPort?: number;
   /** IPv4 addresses that are answered as if they were the hosts themselves, beside 127.0.0.0/8. */
   readonly addresses: readonly string[];
 }
@@ -30,9 +32,10 @@ export type JailerRequest =
 /** Descriptors of the jailer, by what nsenter(1) calls the namespaces. */
 export type NamespaceDescriptors = Readonly<Record<'mount' | 'net' | 'ipc' | 'uts', number>>;
 
-/** What the jailer tells over its channel; a message with a port brings the listening socket. */
+/** What the jailer tells over its channel; a message with a port brings the socket that is bound to it. */
 export type JailerReply =
   | { readonly ready: true; readonly rootFd: number }
   | { readonly jail: string; readonly port: number }
+  | { readonly jail: string; readonly datagramPort: number }
   | { readonly jail: string; readonly namespaces: NamespaceDescriptors }
   | { readonly jail: string; readonly error: string };

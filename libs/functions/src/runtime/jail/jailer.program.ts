@@ -8,7 +8,8 @@
  *
  * Argument: {@link JailerSetup} in JSON. Standard input: a {@link JailerRequest} a line; it ends when that does.
  * Descriptor 3 is a channel of Node's `child_process` (`stdio: 'ipc'`), because Node can be handed a socket by that
- * alone: a line `{"cmd":"NODE_HANDLE","type":"net.Native","msg":…}` with a descriptor beside it.
+ * alone: a line `{"cmd":"NODE_HANDLE","type":"net.Native","msg":…}` with a descriptor beside it; for one of UDP the type
+ * is `dgram.Socket`, with `"dgramType":"udp4"`.
  */
 import type { JailerReply, JailerRequest, JailerSetup, JailOrder } from './jailer-messages.js';
 import type * as Kernel from './kernel.js';
@@ -151,7 +152,7 @@ function makeFiles({ jail, uid, diskBytes, fileCount }: JailOrder): void {
 }
 
 /** In the new namespaces: shows the jail its own files and nobody else's, and opens its doors to the server. */
-function furnish({ jail, ports, addresses }: JailOrder): void {
+function furnish({ jail, ports, datagramPort, addresses }: JailOrder): void {
   kernel.mount({ from: `/jails/${jail}`, to: '/i', flags: mountFlags.bind });
   kernel.mount({ from: '/i/tmp', to: '/tmp', flags: mountFlags.bind });
   // Of the others' as well: they would stay in memory for as long as this jail is there.
@@ -160,9 +161,13 @@ function furnish({ jail, ports, addresses }: JailOrder): void {
   addresses.forEach((address, index) => kernel.addLoopbackAddress(address, index));
   for (const port of ports) {
     const socket = kernel.listen(port);
-    tell({ jail, port }, socket);
+    tell({ jail, port }, { socket, type: 'net.Native' });
     kernel.close(socket);
   }
+  if (datagramPort === undefined) return;
+  const socket = kernel.receiveDatagrams(datagramPort);
+  tell({ jail, datagramPort }, { socket, type: 'dgram.Socket', dgramType: 'udp4' });
+  kernel.close(socket);
 }
 
 function removeJail(jail: string): void {
@@ -174,7 +179,16 @@ function removeJail(jail: string): void {
   }
 }
 
-function tell(reply: JailerReply, socket?: number): void {
-  const message = socket === undefined ? reply : { cmd: 'NODE_HANDLE', type: 'net.Native', msg: reply };
-  kernel.send(channel, new TextEncoder().encode(`${JSON.stringify(message)}\n`), socket);
+/** @param handle how Node.js is to take the socket */
+function tell(
+  reply: JailerReply,
+  handle?: { readonly socket: number; readonly type: string; readonly dgramType?: string },
+): void {
+  if (!handle) return kernel.send(channel, encoded(reply));
+  const { socket, ...kind } = handle;
+  kernel.send(channel, encoded({ cmd: 'NODE_HANDLE', ...kind, msg: reply }), socket);
+}
+
+function encoded(message: object): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${JSON.stringify(message)}\n`);
 }

@@ -209,6 +209,15 @@ export function listen(port: number): number {
   return socket;
 }
 
+/** Takes datagrams on a UDP port of 127.0.0.1, where a jail's resolver asks. */
+export function receiveDatagrams(port: number): number {
+  const datagrams = 2;
+  const socket = checked(libc.socket(inet, datagrams | closeOnExec | nonBlocking, 0), 'socket');
+  const address = new Uint8Array([inet, 0, port >> 8, port & 255, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  checked(libc.bind(socket, address, address.length), `bind of UDP port ${port}`);
+  return socket;
+}
+
 function setOption(socket: number, level: number, name: number, value: 0 | 1): void {
   checked(libc.setsockopt(socket, level, name, new Uint8Array([value, 0, 0, 0]), 4), 'setsockopt');
 }
