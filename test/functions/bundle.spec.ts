@@ -85,6 +85,24 @@ describe('a bundle', () => {
   });
 });
 
+it('is made as well where there are no namespaces, and the log says so', async () => {
+  const told: string[] = [];
+  const bundled = await bundle(
+    {
+      'hello/index.ts': `import './other.ts'; export default () => new Response('open');`,
+      'hello/other.ts': 'fail(',
+    },
+    { namespaces: false, log: (line) => told.push(line) },
+  ).catch((error: Error) => error.message);
+  expect(bundled).toMatch(/^hello\/other\.ts:1:6: /);
+  expect(told[0]).toMatch(/^This host allows builds no namespaces/);
+  const sound = await bundle(
+    { 'hello/index.ts': `export default () => new Response('open');` },
+    { namespaces: false, check: true },
+  );
+  expect(await answerOf(sound)).toBe('open');
+});
+
 it('is made again when the kept one was damaged on disk', async () => {
   const files = { 'hello/index.ts': `export default () => new Response('undamaged' as string);` };
   const first = await bundle(files);

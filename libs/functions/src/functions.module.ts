@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { CONFIG, InvocationLiveness, Metrics, ShutdownGrace, type Config } from '#libs/platform';
 import { UsageModule } from '#libs/usage';
+import { closeBuildSandboxes } from './bundle/build-sandbox.js';
 import { sweepSourceTrees } from './bundle/source-tree.js';
 import { Activations } from './deploy/activations.js';
 import { Builds } from './deploy/builds.js';
@@ -129,6 +130,7 @@ export class FunctionsModule
     await this.instances.drain(this.grace.leftMs());
     await this.instances.close();
     await this.functionRuntime.close();
+    await closeBuildSandboxes();
   }
 
   /** After the last request, so that no line is left. */

@@ -1,5 +1,6 @@
+import type { BuildRoom } from './build-room.js';
 import { bundleError, cleanOutput } from './bundle-error.js';
-import { importArgument, runDenoTool } from './deno-tool.js';
+import { runDenoTool } from './deno-tool.js';
 import { declaresRuntime, runtimeTypesFile } from './runtime-types.js';
 import type { SourceTree } from './source-tree.js';
 import { writeDenoConfig } from './write-deno-config.js';
@@ -29,15 +30,15 @@ const howToSkip =
  */
 export async function checkTypes(
   tree: SourceTree,
-  dataDir: string,
+  room: BuildRoom,
   onLine: (line: string) => void,
 ): Promise<void> {
   const options: Record<string, unknown> = { ...lenient, ...tree.config.compilerOptions };
-  let errors = await typeErrors(tree, await writeDenoConfig(tree, 'check', options), { dataDir, onLine });
+  let errors = await typeErrors(tree, await writeDenoConfig(tree, 'check', options), room, onLine);
   const checksNull = options['strictNullChecks'] ?? options['strict'];
   if (errors.length > 0 && !checksNull) {
     const strict = await writeDenoConfig(tree, 'check-null', { ...options, strictNullChecks: true });
-    const places = new Set((await typeErrors(tree, strict, { dataDir, onLine })).map(({ place }) => place));
+    const places = new Set((await typeErrors(tree, strict, room, onLine)).map(({ place }) => place));
     errors = errors.filter(({ place }) => places.has(place));
   }
   if (errors.length > 0) throw bundleError([...errors.map(({ text }) => text), howToSkip]);
@@ -52,21 +53,22 @@ interface TypeError {
 async function typeErrors(
   tree: SourceTree,
   configArguments: readonly string[],
-  { dataDir, onLine }: { dataDir: string; onLine: (line: string) => void },
+  room: BuildRoom,
+  onLine: (line: string) => void,
 ): Promise<TypeError[]> {
   const args = [
     'check',
     '--quiet',
     '--no-lock',
     '--node-modules-dir=none',
-    importArgument,
+    room.importArgument,
     ...configArguments,
     tree.entrypoint,
   ];
   if (!declaresRuntime(tree.files)) args.push(runtimeTypesFile);
-  const { exitCode, stderr } = await runDenoTool({ args, directory: tree.directory, dataDir, onLine });
+  const { exitCode, stderr } = await runDenoTool({ args, room, onLine });
   if (exitCode === 0) return [];
-  const output = cleanOutput(stderr, tree.directory);
+  const output = cleanOutput(stderr, room.sources);
   const errors = parseTypeErrors(output);
   // Something else than types is wrong, and is so however they are checked.
   if (errors.length === 0) throw bundleError([output.trim()]);

@@ -1,8 +1,9 @@
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import type { BuildRoom } from './build-room.js';
 import { bundleError, cleanOutput } from './bundle-error.js';
-import { importArgument, runDenoTool } from './deno-tool.js';
+import { runDenoTool } from './deno-tool.js';
 import type { SourceTree } from './source-tree.js';
 
 const position = z.object({ line: z.number(), character: z.number() });
@@ -39,7 +40,7 @@ const addonTools =
  */
 export async function checkModuleGraph(
   tree: SourceTree,
-  dataDir: string,
+  room: BuildRoom,
   onLine: (line: string) => void,
 ): Promise<string[]> {
   const args = [
@@ -47,24 +48,19 @@ export async function checkModuleGraph(
     '--json',
     '--no-lock',
     '--node-modules-dir=none',
-    importArgument,
+    room.importArgument,
     ...tree.configArguments,
     tree.entrypoint,
   ];
-  const { exitCode, stdout, stderr } = await runDenoTool({
-    args,
-    directory: tree.directory,
-    dataDir,
-    onLine,
-  });
+  const { exitCode, stdout, stderr } = await runDenoTool({ args, room, onLine });
   if (exitCode !== 0)
     throw bundleError([
-      cleanOutput(stderr, tree.directory)
+      cleanOutput(stderr, room.sources)
         .trim()
         .replace(/^error: /, ''),
     ]);
   const graph = moduleGraph.parse(JSON.parse(stdout.toString('utf8')));
-  const errors = [...outsideFiles(graph, tree.directory), ...unresolved(graph, tree.directory)];
+  const errors = [...outsideFiles(graph, room.sources), ...unresolved(graph, room.sources)];
   if (errors.length > 0) throw bundleError(errors);
   const native = Object.values(graph.npmPackages).filter(({ dependencies }) =>
     dependencies.some((name) => addonTools.test(name)),

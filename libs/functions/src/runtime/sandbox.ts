@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { OperatorError, repositoryRoot } from '#libs/platform';
 import type { Cell } from './cell.js';
@@ -175,8 +175,8 @@ export class Sandbox {
       deno: this.deno,
       nsenter,
       unshare: isRoot ? null : unshare,
-      loaderDirectory: this.loaderDirectory,
-      runDirectory: this.runDirectory.path,
+      root: join(this.runDirectory.path, 'jail-root'),
+      visible: [{ from: this.loaderDirectory, to: dirname(jailPaths.loader) }],
       // An installation in /usr, say, brings its data and its sources with it.
       hidden: [this.dataDir, repositoryRoot],
     });

@@ -84,6 +84,11 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[^\s,]+(\s*,\s*[^\s,]+)*$/)
     .optional(),
+  /** Hosts that builds may fetch packages and modules from, beside npm's registry and the usual: `npm.internal:4873`. */
+  GALLEY_PACKAGE_HOSTS: z
+    .string()
+    .regex(/^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?(\s*,\s*([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?)*$/i)
+    .optional(),
   /**
    * How long a function's process is kept after its last invocation, in milliseconds. By default that follows from how
    * long the function usually rests: 10 s to 10 min.
@@ -135,6 +140,7 @@ export interface Config {
     readonly warmProcesses: number;
     readonly privateHosts: readonly string[];
     readonly extraAuthorityFile: string | undefined;
+    readonly packageHosts: readonly string[];
     /** What is kept of the log lines of each project. */
     readonly logRetention: { readonly days: number; readonly lines: number };
   };
@@ -182,13 +188,18 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       memoryMb: env.GALLEY_FUNCTIONS_MEMORY_MB ?? Math.floor((hostMemoryBytes() * functionsShare) / 2 ** 20),
       instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS ?? null,
       warmProcesses: env.GALLEY_WARM_PROCESSES,
-      privateHosts: env.GALLEY_PRIVATE_HOSTS?.split(',').map((host) => host.trim()) ?? [],
       extraAuthorityFile: env.GALLEY_EXTRA_CA_FILE,
+      privateHosts: hostsIn(env.GALLEY_PRIVATE_HOSTS),
+      packageHosts: hostsIn(env.GALLEY_PACKAGE_HOSTS),
       logRetention: { days: env.GALLEY_LOG_DAYS, lines: env.GALLEY_LOG_LINES },
     },
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,
     unused: Object.keys(given).filter((name) => isUnused(name, env)),
   };
+}
+
+function hostsIn(list: string | undefined): string[] {
+  return list?.split(',').map((host) => host.trim()) ?? [];
 }
 
 /** What of a host's memory functions get unless told: the rest is PostgreSQL's and ours. */

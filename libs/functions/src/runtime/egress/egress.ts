@@ -12,6 +12,8 @@ import type { SecretRelay } from './secret-relay.js';
 /** Of both UDP and TCP (RFC 1035 §4.2). */
 export const nameServerPort = 53;
 
+/** Why a destination is refused that nobody declared. */
+export const notDeclared = 'it is not among permissions.hosts';
 const notPublic = 'it has an address that is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS';
 
 /** Where a function may connect to. */
@@ -108,7 +110,7 @@ export class Egress {
   async #lead(socket: Socket, host: string, port: number, isApi: boolean): Promise<void> {
     const destination = `${host}:${port}`;
     if (!this.#permits(host, port)) {
-      return this.#refuse(socket, destination, 'it is not among permissions.hosts');
+      return this.#refuse(socket, destination, notDeclared);
     }
     if (this.#connections >= limits.egressConnections) {
       return this.#refuse(socket, destination, `more than ${limits.egressConnections} connections are open`);
@@ -151,7 +153,7 @@ export class Egress {
     if (!isHostName(name)) return null;
     const isApi = name === this.rules.api.host;
     if (!isApi && !this.#declared.permitsName(name)) {
-      this.#tellRefused(name, 'it is not among permissions.hosts');
+      this.#tellRefused(name, notDeclared);
       return null;
     }
     const known = this.#standIns.get(name);
@@ -201,17 +203,20 @@ function dial(host: string, port: number, asker: Socket): Promise<Socket | null>
   return new Promise((resolve) => {
     const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
     const giveUp = () => socket.destroy();
+    const onFailure = () => {
+      asker.off('close', giveUp);
+      resolve(null);
+    };
     asker.once('close', giveUp);
     socket.setTimeout(limits.egressConnectMs, giveUp);
     socket.once('connect', () => {
       socket.setTimeout(0);
       asker.off('close', giveUp);
+      // Node warns of more than ten listeners, and those who carry its bytes have nine.
+      socket.off('close', onFailure);
       resolve(socket);
     });
     socket.on('error', () => {});
-    socket.once('close', () => {
-      asker.off('close', giveUp);
-      resolve(null);
-    });
+    socket.once('close', onFailure);
   });
 }

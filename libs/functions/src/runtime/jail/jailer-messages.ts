@@ -1,9 +1,19 @@
+/** A path of the host that a jail sees, and where. */
+export interface VisiblePath {
+  readonly from: string;
+  readonly to: string;
+  /** Else it is read-only. */
+  readonly writable?: boolean;
+}
+
 /** What the jailer is started with. */
 export interface JailerSetup {
   /** An empty directory of the host; what is mounted there is seen by nobody else. */
   readonly root: string;
-  /** Host paths that a jail sees, read-only, and where; missing ones are left out. */
-  readonly visible: readonly { readonly from: string; readonly to: string }[];
+  /** Missing ones are left out. */
+  readonly visible: readonly VisiblePath[];
+  /** A directory of the host of which a jail sees what its order names, and nothing else. */
+  readonly trees: string | null;
   /** Directories of the host of which nothing is seen, though they may lie within what is. */
   readonly hidden: readonly string[];
   /** Text files that every jail has. */
@@ -23,6 +33,8 @@ export interface JailOrder {
   readonly datagramPort?: number;
   /** IPv4 addresses that are answered as if they were the hosts themselves, beside 127.0.0.0/8. */
   readonly addresses: readonly string[];
+  /** The name of a directory in {@link JailerSetup.trees}: it is the jail's code, read-only. */
+  readonly tree?: string;
 }
 
 /** One line of the jailer's standard input. */

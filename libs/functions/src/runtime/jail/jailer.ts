@@ -1,9 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import type { Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runtimeLimits as limits } from '../runtime-limits.js';
 import type {
@@ -12,6 +11,7 @@ import type {
   JailerSetup,
   JailOrder,
   NamespaceDescriptors,
+  VisiblePath,
 } from './jailer-messages.js';
 
 /** Where things are in a jail. */
@@ -66,9 +66,13 @@ export class Jailer {
       readonly nsenter: string;
       /** Null: we are root. */
       readonly unshare: string | null;
-      readonly loaderDirectory: string;
-      readonly runDirectory: string;
+      /** An empty directory, made if it is not there. */
+      readonly root: string;
+      /** Beside libraries and Deno. */
+      readonly visible: readonly VisiblePath[];
       readonly hidden: readonly string[];
+      /** Where the directories are that orders name as their `tree`. */
+      readonly trees?: string;
     },
   ) {}
 
@@ -151,16 +155,14 @@ export class Jailer {
   }
 
   #start(): Promise<void> {
-    const { deno, unshare, runDirectory } = this.options;
-    const root = join(runDirectory, 'jail-root');
-    rmSync(root, { recursive: true, force: true });
+    const { deno, unshare, root } = this.options;
     mkdirSync(root, { recursive: true });
     const program = fileURLToPath(
       new URL(`./jailer.program${extensionOf(import.meta.url)}`, import.meta.url),
     );
     const flags = ['--quiet', '--no-config', '--no-lock', '--no-remote', '--no-npm', '--no-prompt'];
     const permissions = ['--allow-ffi', '--allow-read', '--allow-write'];
-    const setup = JSON.stringify(this.#setup(root));
+    const setup = JSON.stringify(this.#setup());
     // Deno would take the channel for its own if it knew of it.
     const chain = ['env', '-u', 'NODE_CHANNEL_FD', deno, 'run', ...flags, ...permissions, program, setup];
     if (unshare) chain.unshift(unshare, '--user', '--map-root-user', '--net', '--');
@@ -237,17 +239,19 @@ export class Jailer {
     this.#process?.stdin!.write(`${JSON.stringify(request)}\n`);
   }
 
-  #setup(root: string): JailerSetup {
+  #setup(): JailerSetup {
+    const { root, visible, hidden, trees = null } = this.options;
     const asIs = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
     const configuration = ['/etc/ld.so.cache', '/etc/ssl', '/etc/ca-certificates', '/etc/pki'];
     const devices = ['/dev/null', '/dev/zero', '/dev/random', '/dev/urandom'];
     return {
       root,
-      hidden: this.options.hidden,
+      trees,
+      hidden,
       visible: [
         ...[...asIs, ...configuration, ...devices].map((path) => ({ from: path, to: path })),
         { from: realpathSync(this.options.deno), to: jailPaths.deno },
-        { from: this.options.loaderDirectory, to: dirname(jailPaths.loader) },
+        ...visible,
       ],
       files: {
         '/etc/hosts': '127.0.0.1 localhost\n',
