@@ -103,7 +103,7 @@ export function openBuildEgress(
           `A connection to ${destination} was refused: ${why === notDeclared ? 'the operator can allow it with GALLEY_PACKAGE_HOSTS' : why}.`,
         ),
     },
-    jail.doors,
+    jail,
   );
   egress.listen();
   return egress;
