@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { FunctionsFetchError, FunctionsHttpError, FunctionsRelayError } from '@supabase/supabase-js';
 import { request as sendRequest } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
+import { limits } from '../../libs/functions/src/limits.js';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 import { writtenLines } from './log-support.js';
@@ -168,6 +169,27 @@ describe('calling a function', () => {
       const { body } = await server.manage('GET', '/invocations?function=leaving');
       return (body as unknown as { id: string }[])[0]?.id === id;
     });
+  });
+
+  it('names no invocation where none began', async () => {
+    await server.deploy(
+      'occupied',
+      `Deno.serve((request) => {
+        console.log('busy');
+        return new Promise((resolve) => request.signal.addEventListener('abort', () => resolve(new Response())));
+      });`,
+      { max_instances: 1 },
+    );
+    const client = new AbortController();
+    const first = server.call('occupied', { signal: client.signal });
+    await writtenLines(server, 'occupied', 1);
+    const wait = jest.replaceProperty(limits, 'instanceWaitMs', 50 as never);
+    const response = await server.call('occupied');
+    wait.restore();
+    expect(response.status).toBe(429);
+    expect(response.headers.get('x-galley-invocation-id')).toBeNull();
+    client.abort();
+    await expect(first).rejects.toThrow('aborted');
   });
 
   it('refuses a request that cannot be read as what it is', async () => {

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
 import { ActiveDeployments } from '../invoke/active-deployments.js';
-import { InvokeFunction } from '../invoke/invoke-function.js';
+import { hasNoRecord, InvokeFunction } from '../invoke/invoke-function.js';
 import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { region } from '../region.js';
@@ -50,7 +50,7 @@ export class FunctionsController {
     const signal = untilDisconnect(reply);
     if (body) await untilBegun(body);
     const invocationId = newId();
-    // Also of an answer of our own: the function's log has what it is about under this id.
+    // Also of an answer of our own: what it is about is recorded under this id.
     void reply.headers({ 'x-galley-invocation-id': invocationId, 'x-sb-edge-region': region });
     const response = await this.invokeFunction
       .invoke(project, deployment, {
@@ -68,6 +68,7 @@ export class FunctionsController {
         depth: caller.depth,
       })
       .catch((error: unknown) => {
+        if (hasNoRecord(error)) void reply.removeHeader('x-galley-invocation-id');
         const problem = body?.stream.errored;
         body?.stream.destroy();
         throw problem instanceof AppError ? problem : error;

@@ -138,6 +138,11 @@ function eventCall(project: Project, delivery: StartedDelivery, signal: AbortSig
 /** Codes of what was not begun: no instance was free, or this process stops. */
 const isBusy: ReadonlySet<string> = new Set(['RATE_LIMIT_EXCEEDED', 'SHUTTING_DOWN', 'CLIENT_GONE']);
 
+/** Whether an invocation was refused before it began, so that nothing can be found under its id. */
+export function hasNoRecord(refusal: unknown): boolean {
+  return refusal instanceof AppError && (isBusy.has(refusal.code) || refusal.code === 'LOOP_DETECTED');
+}
+
 async function outcomeOf(running: RunningInvocation) {
   let retryAfter: number | null = null;
   let answer = '';
