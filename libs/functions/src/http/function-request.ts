@@ -89,7 +89,8 @@ export interface RequestBody {
 }
 
 /**
- * The request's body, cut off with an error past `limits.requestBodyBytes`.
+ * The request's body, cut off with an error past `limits.requestBodyBytes`, and when its client pauses for longer than
+ * `limits.bodyIdleMs`.
  * @throws AppError `body_too_large` (413) when it announces to be too large
  */
 export function boundedBody(request: FastifyRequest): RequestBody | null {
@@ -101,19 +102,26 @@ export function boundedBody(request: FastifyRequest): RequestBody | null {
   let begin!: () => void;
   const begun = new Promise<void>((resolve) => (begin = resolve));
   let sizeBytes = 0;
-  const stream = new Transform({
+  const pause = setTimeout(() => {
+    // What waits to be read is not the client's pause but the function's.
+    if (stream.writableLength > 0) pause.refresh();
+    else stream.destroy(tooSlow(`The request body stopped coming for ${limits.bodyIdleMs} ms`));
+  }, limits.bodyIdleMs);
+  const stream: Transform = new Transform({
     // So that what is waited for fits.
     readableHighWaterMark: 4 * limits.heldBodyBytes,
     transform(chunk: Buffer, _encoding, done) {
+      pause.refresh();
       sizeBytes += chunk.length;
       if (sizeBytes >= awaitedBytes) begin();
       if (sizeBytes > limits.requestBodyBytes) done(tooLarge());
       else done(null, chunk);
     },
   });
-  stream.on('error', () => {});
+  stream.on('error', () => {}).once('close', () => clearTimeout(pause));
   // Also when it has ended already, or closes without saying why.
   finished(body, { writable: false }, (error) => {
+    clearTimeout(pause);
     if (error) stream.destroy(error);
     begin();
   });
@@ -127,7 +135,8 @@ export function boundedBody(request: FastifyRequest): RequestBody | null {
  */
 export function untilBegun({ begun }: RequestBody): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(tooSlow()), limits.bodyStartMs);
+    const message = `The request body did not come within ${limits.bodyStartMs} ms`;
+    const timer = setTimeout(() => reject(tooSlow(message)), limits.bodyStartMs);
     void begun.then(() => {
       clearTimeout(timer);
       resolve();
@@ -135,11 +144,11 @@ export function untilBegun({ begun }: RequestBody): Promise<void> {
   });
 }
 
-function tooSlow(): AppError {
+function tooSlow(message: string): AppError {
   return new AppError({
     code: 'REQUEST_TIMEOUT',
     status: 408,
-    message: `The request body did not come within ${limits.bodyStartMs} ms`,
+    message,
     headers: { connection: 'close' },
   });
 }
