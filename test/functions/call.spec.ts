@@ -81,6 +81,26 @@ describe('calling a function', () => {
     }
   });
 
+  it('keeps it from the query, too, however it is written there', async () => {
+    const settings = { verify_jwt: false };
+    await server.deploy('open', echo, settings);
+    await server.deploy('trusted', echo, { ...settings, permissions: { service_role: true } });
+    const { secretKey, publishableKey } = server.keys;
+    const seen = async (slug: string, query: string) => {
+      const response = await fetch(`${server.url}/functions/v1/${slug}?${query}`);
+      return ((await response.json()) as { url: string }).url.slice(`/${slug}?`.length);
+    };
+    const escaped = [...secretKey].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('');
+    for (const written of [`apikey=${secretKey}`, `api%6Bey=${escaped}`]) {
+      const lent = new URLSearchParams(await seen('open', `a=b%20c&${written}&d`));
+      expect([...lent.keys()]).toEqual(['a', 'apikey', 'd']);
+      expect(await server.project.tokens.verify(lent.get('apikey')!)).toMatchObject({ role: 'service_role' });
+      expect(await seen('trusted', written)).toBe(written);
+    }
+    const others = `apikey=${publishableKey}&apikey=&x=%zz&apikey=%zz&=`;
+    expect(await seen('open', others)).toBe(others);
+  });
+
   it('leaves a preflight to the function, without asking for a token', async () => {
     const response = await fetch(`${server.url}/functions/v1/echo`, {
       method: 'OPTIONS',

@@ -1,9 +1,10 @@
-import { AppError, sameSecret, upgradeOf, type Project } from '#libs/platform';
+import { AppError, upgradeOf, type Project } from '#libs/platform';
 import type { FastifyRequest } from 'fastify';
 import { finished, Transform, type Readable } from 'node:stream';
 import { limits } from '../limits.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { invalidRequest } from './function-errors.js';
+import { lendInHeaders, lendInQuery, serviceRoleLender } from './lend-service-role.js';
 import { calledFunction } from './preview.js';
 import { opaqueApiKey } from './verify-jwt.js';
 
@@ -40,7 +41,8 @@ export function forwardedHeaders(request: FastifyRequest, manifest: Manifest): F
   }
   const authorization = translatedKey(request, project);
   if (authorization) headers['authorization'] = authorization;
-  if (!manifest.permissions.service_role) lendServiceRole(headers, project, lifetimeMs(request, manifest));
+  if (!manifest.permissions.service_role)
+    lendInHeaders(headers, serviceRoleLender(project, lifetimeMs(request, manifest)));
   headers['x-forwarded-for'] = (request.ips ?? [request.ip]).toReversed().join(', ');
   headers['x-forwarded-proto'] ??= 'http';
   headers['x-request-id'] = requestId;
@@ -59,19 +61,10 @@ function translatedKey(request: FastifyRequest, project: Project): string | unde
   return `Bearer ${request.galley.caller.kind === 'service' ? serviceRoleKey : anonKey}`;
 }
 
-/**
- * Puts a token for this call in the place of the project's secret key and of the JWT that this stands for: those open
- * everything, for years.
- */
-function lendServiceRole(headers: ForwardedHeaders, project: Project, lifetime: number): void {
-  const { secretKey, serviceRoleKey } = project.keys;
-  for (const name of ['authorization', 'apikey']) {
-    const value = headers[name];
-    if (typeof value !== 'string') continue;
-    const [, scheme = '', credential] = /^(bearer +)?(.*)$/i.exec(value.trim())!;
-    if (![secretKey, serviceRoleKey].some((key) => sameSecret(credential!, key))) continue;
-    headers[name] = scheme + project.tokens.sign({ role: 'service_role' }, Math.ceil(lifetime / 1000) + 1);
-  }
+/** The path and query that a function gets: the client's, save for a secret key that is not for it. */
+export function forwardedPath(request: FastifyRequest, manifest: Manifest, path: string): string {
+  if (manifest.permissions.service_role) return path;
+  return lendInQuery(path, serviceRoleLender(request.galley.project, lifetimeMs(request, manifest)));
 }
 
 /** How long a call may take at most, from now on. */

@@ -8,7 +8,13 @@ import { hasNoRecord, InvokeFunction } from '../invoke/invoke-function.js';
 import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { region } from '../region.js';
-import { boundedBody, forwardedHeaders, functionTarget, untilBegun } from './function-request.js';
+import {
+  boundedBody,
+  forwardedHeaders,
+  forwardedPath,
+  functionTarget,
+  untilBegun,
+} from './function-request.js';
 import { methodNotAllowed } from './function-errors.js';
 import { FunctionsErrorFilter } from './functions-error.filter.js';
 import { requireSecretKey } from './preview.js';
@@ -58,7 +64,7 @@ export class FunctionsController {
         slug,
         request: {
           method: request.method,
-          path,
+          path: forwardedPath(request, manifest, path),
           headers,
           body: body?.stream ?? null,
           signal,
