@@ -6,4 +6,5 @@ export { DeployFunction } from './deploy/deploy-function.js';
 export { InvokeFunction, type EventOutcome } from './invoke/invoke-function.js';
 export { parseManifest, type Manifest } from './manifest/manifest.js';
 export { FunctionRuntime } from './function-runtime.provider.js';
+export { EventLog } from './logs/event-log.js';
 export { sweepLogs } from './logs/sweep-logs.js';

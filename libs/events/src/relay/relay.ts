@@ -1,6 +1,11 @@
 import { derivedId, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
-import { insertDeliveries, subscriptionsTo, type NewDelivery } from '../delivery/deliveries.sql.js';
+import {
+  insertDeliveries,
+  subscriptionsTo,
+  type Delivery,
+  type NewDelivery,
+} from '../delivery/deliveries.sql.js';
 import { queueNameOf, workChannel } from '../delivery/queue-names.js';
 import { matches, type Subscription } from '../delivery/subscription.js';
 import { claimEvents, claimSize, completeEvents } from '../outbox.js';
@@ -30,6 +35,8 @@ export class Relay {
     private readonly platform: PlatformDatabase,
     private readonly queue: JobQueue,
     private readonly logger: Logger,
+    /** Told of events that become dead letters instead of being carried. */
+    private readonly onRefused: (delivery: Delivery, refusal: string) => void = () => {},
   ) {}
 
   async start(): Promise<void> {
@@ -122,10 +129,15 @@ export class Relay {
       await this.queue.add(queueNameOf(this.project.ref, slug), jobs);
       await this.platform.query('select pg_notify($1, $2)', [workChannel, `${this.project.ref}/${slug}`]);
     }
-    for (const { id, eventName, requestId, functionSlug, refusal } of deliveries) {
+    for (const delivery of deliveries) {
+      const { id, eventName, requestId, functionSlug, refusal } = delivery;
       const line = { deliveryId: id, event: eventName, requestId, function: functionSlug };
-      if (refusal === null) this.logger.debug(line, 'Event queued');
-      else this.logger.warn({ ...line, refusal }, 'Event refused');
+      if (refusal === null) {
+        this.logger.debug(line, 'Event queued');
+      } else {
+        this.logger.warn({ ...line, refusal }, 'Event refused');
+        this.onRefused(delivery, refusal);
+      }
     }
   }
 }
