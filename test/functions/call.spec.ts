@@ -185,6 +185,10 @@ describe('calling a function', () => {
     });
     expect(response.headers.get('access-control-expose-headers')).toContain('x-galley-invocation-id');
     const id = response.headers.get('x-galley-invocation-id');
+    const log = await server.manage('GET', `/functions/leaving/logs?invocation_id=${id}`);
+    expect(log.body).toMatchObject([
+      { source: 'platform', level: 'error', message: expect.stringMatching(/^failed: WORKER_ERROR: /) },
+    ]);
     await eventually(async () => {
       const { body } = await server.manage('GET', '/invocations?function=leaving');
       return (body as unknown as { id: string }[])[0]?.id === id;
