@@ -278,7 +278,9 @@ describe('a listing of lines', () => {
     expect(await said('text=_')).toEqual(['größe_x v1']);
     const [line] = await list('speaker/logs?level=error');
     expect(await said(`invocation_id=${line!.invocation_id}`)).toEqual(['error it v2']);
+    expect(await said(`invocation_id=${line!.invocation_id!.slice(-12)}`)).toEqual(['error it v2']);
     expect(await said(`invocation_id=${newId()}`)).toEqual([]);
+    expect(await said(`invocation_id=${newId().slice(-12)}`)).toEqual([]);
   });
 
   it('is bounded in time', async () => {
