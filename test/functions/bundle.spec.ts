@@ -112,6 +112,14 @@ describe('a mistake is told with its place:', () => {
       `hello/index.ts:2:7: Type 'string' is not assignable to type 'number'. (TS2322)`,
     ],
     [
+      'a timer that is taken for a number',
+      {
+        'hello/index.ts': `const t: number = setTimeout(() => {}, 1);\nexport default () => new Response(String(t));`,
+      },
+      "hello/index.ts:1:7: Type 'Timeout' is not assignable to type 'number'. (TS2322) setTimeout and setInterval return " +
+        'an object: write ReturnType<typeof setTimeout>, or leave the type out.',
+    ],
+    [
       'a syntax error',
       { 'hello/index.ts': `export default ((` },
       'hello/index.ts:1:18: SyntaxError: Expression expected',
