@@ -173,10 +173,8 @@ function isRequiredAtOnce(url: string, at: z.infer<typeof resolution>, tree: Sou
   if (!at.span || !url.startsWith('file:')) return false;
   const source = tree.files.get(posix.relative(tree.directory, fileURLToPath(url)));
   const { line, character } = at.span.start;
-  const before = Buffer.from(source ?? [])
-    .toString('utf8')
-    .split('\n')
-    [line]?.slice(0, character);
+  const text = Buffer.from(source ?? []).toString('utf8');
+  const before = text.split('\n').at(line)?.slice(0, character);
   return before !== undefined && /^(?:(?:const|let|var)\s[^;]*=\s*)?require\($/.test(before);
 }
 

@@ -57,10 +57,10 @@ it('is kept beside what a deployment began with, once', async () => {
 it('is there whole or not at all, whoever looks and whoever else keeps it', async () => {
   const large = Buffer.alloc(4 * 1024 * 1024, 1);
   for (const name of names) writeFileSync(join(from, name), large);
-  let ended = false;
+  const ended = new AbortController();
   const all = Promise.allSettled([1, 2, 3].map(() => keepCompiledCode(from, deployment)));
-  void all.then(() => (ended = true));
-  while (!ended) {
+  void all.then(() => ended.abort());
+  while (!ended.signal.aborted) {
     await turnOfEvents();
     if (!existsSync(deployment.compiledDirectory)) continue;
     const sizes = names.map((name) => statSync(join(deployment.compiledDirectory, name)).size);
