@@ -23,6 +23,7 @@ import { InvokeFunction } from './invoke/invoke-function.js';
 import { LiveInvocations } from './invoke/live-invocations.js';
 import { ProvisionedInstances } from './invoke/provisioned-instances.js';
 import { RunInvocation } from './invoke/run-invocation.js';
+import { EventLog } from './logs/event-log.js';
 import { FunctionLogs } from './logs/function-logs.js';
 import { HostSupport } from './manifest/host-support.js';
 import { SourceMaps } from './logs/source-maps.js';
@@ -51,6 +52,7 @@ const pool = {
     ActiveDeployments,
     Builds,
     DeployFunction,
+    EventLog,
     FunctionEnvironment,
     FunctionLogs,
     HostSupport,
@@ -69,6 +71,7 @@ const pool = {
     ActiveDeployments,
     Builds,
     DeployFunction,
+    EventLog,
     FunctionEnvironment,
     FunctionLogs,
     InvocationLiveness,

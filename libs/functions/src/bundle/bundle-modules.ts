@@ -102,6 +102,12 @@ export async function bundleModules(
 /** Lines are left out: the bundler counts them in compiled text. */
 function describe(error: { text: string; file?: string | undefined }, directory: string): string {
   const denied = /^Requires read access to "(.*?)"/.exec(error.text);
-  const text = denied ? `The file ${denied[1]} lies outside of the function's sources.` : error.text;
+  // Of a package that has no such version, or one below it has none, the bundler tells only this.
+  const lost = /^Could not find constraint '(.*?)' in the list of packages/.exec(error.text);
+  const text = denied
+    ? `The file ${denied[1]} lies outside of the function's sources.`
+    : lost
+      ? `npm:${lost[1]}, or a package that it depends on, is not in the npm registry.`
+      : error.text;
   return cleanOutput(error.file ? `${error.file}: ${text}` : text, directory);
 }

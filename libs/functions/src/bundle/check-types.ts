@@ -18,6 +18,11 @@ const lenient = { strict: false, noImplicitOverride: false };
 const possiblySharedBytes =
   /<ArrayBufferLike>' is not assignable to (?:parameter of )?type '[^']*(?:BodyInit|BufferSource|BlobPart|ArrayBuffer)/;
 
+/** In Deno 1, as in browsers, a timer was a number, and much code says so. */
+const timerAsNumber = /^Type 'Timeout' is not assignable to type 'number'/;
+const howToTypeTimers =
+  'setTimeout and setInterval return an object: write ReturnType<typeof setTimeout>, or leave the type out.';
+
 const howToSkip =
   'To deploy without this check: `check = false` in galley.toml, or `galley deploy --no-check`, or `// @ts-nocheck` above a file.';
 
@@ -84,6 +89,7 @@ function parseTypeErrors(output: string): TypeError[] {
     const message = block.slice(code.length + ' [ERROR]: '.length, at?.index ?? block.length);
     const [summary = '', ...rest] = message.trimEnd().split('\n');
     const place = at ? `${at[1]}: ` : '';
-    return { place: `${place}${code}`, text: [`${place}${summary} (${code})`, ...rest].join('\n') };
+    const hint = timerAsNumber.test(summary) ? ` ${howToTypeTimers}` : '';
+    return { place: `${place}${code}`, text: [`${place}${summary} (${code})${hint}`, ...rest].join('\n') };
   });
 }

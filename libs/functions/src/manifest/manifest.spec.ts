@@ -100,6 +100,7 @@ describe('a manifest', () => {
       { permissions: { hosts: ['https://example.com'] } },
       /permissions\.hosts\[0\]: expected "host", .* without https:/,
     ],
+    [{ permissions: { hosts: 'example.com' } }, /permissions\.hosts: expected a list$/],
     [{ permissions: { hosts: ['example.com:99999'] } }, /permissions\.hosts\[0\]: expected "host"/],
     [{ permissions: { hosts: ['example.com:0'] } }, /permissions\.hosts\[0\]: expected "host"/],
     [{ permissions: { hosts: ['[::::1]'] } }, /permissions\.hosts\[0\]: expected "host"/],

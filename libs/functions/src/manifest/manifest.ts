@@ -1,5 +1,5 @@
 import { eventNames } from '#libs/events';
-import { AppError } from '#libs/platform';
+import { AppError, expected } from '#libs/platform';
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { limits } from '../limits.js';
@@ -172,7 +172,7 @@ export type BucketAccess = (typeof accesses)[number];
  * @throws AppError `invalid_manifest` (400) naming each wrong key and what was expected there.
  */
 export function parseManifest(slug: string, input: unknown): Manifest {
-  const parsed = manifestSchema.safeParse(input ?? {});
+  const parsed = manifestSchema.safeParse(input ?? {}, { error: expected });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     (issue) => `${keyOf(`functions.${slug}`, issue.path)}: ${problemOf(issue)}`,
@@ -192,7 +192,7 @@ function keyOf(where: string, path: readonly PropertyKey[]): string {
 function problemOf(issue: z.core.$ZodIssue): string {
   // The message about a wrong key is inside: `byName` checks the key as a value of its own.
   if (issue.code === 'invalid_key') return issue.issues.map((inner) => inner.message).join(', ');
-  return issue.message.replace(/^Invalid input: /, '');
+  return issue.message;
 }
 
 function isOutsideOfPlatform(qualified: string): boolean {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { bootError, hostError, shuttingDown } from './boot-error.js';
@@ -180,7 +180,8 @@ export class DenoRuntime implements FunctionRuntime {
 
   async #startFor(spec: InstanceSpec, deployment: DeploymentDirectory): Promise<DenoProcess> {
     const { memoryBytes } = spec.limits;
-    const { denoDirectory } = deployment;
+    const { denoDirectory: plain, compiledDirectory } = deployment;
+    const denoDirectory = existsSync(compiledDirectory) ? compiledDirectory : plain;
     const cell = this.sandbox.jailer
       ? await this.sandbox.jailCell({ denoDirectory, ...this.#needs(spec) })
       : this.sandbox.openCell({ deploymentId: spec.deploymentId, deployment });

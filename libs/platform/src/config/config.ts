@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { constrainedMemory } from 'node:process';
 import { z } from 'zod';
 import { OperatorError } from '../errors/app-error.js';
+import { expected } from '../errors/expected.js';
 import { problemsInOneLine } from '../errors/parse-input.js';
 
 const flag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] });
@@ -155,7 +156,7 @@ export interface Config {
  */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const parsed = environmentSchema.safeParse(given);
+  const parsed = environmentSchema.safeParse(given, { error: expected });
   if (!parsed.success) {
     throw new OperatorError(
       `The configuration is wrong. ${problemsInOneLine(parsed.error)}. Mend the environment and start again.`,
