@@ -91,7 +91,8 @@ export class RunInvocation {
   ): Promise<{ observed: Observed | undefined; error: unknown }> {
     let observed: Observed | undefined;
     const work = new Cancellation();
-    const asked = new Cancellation();
+    // Of the instance that is being asked: of each try its own.
+    let asked = new Cancellation();
     const ignore = call.request.cancellation.onCancel(() => {
       if (!observed || call.trigger.kind === 'event') work.cancel(gone());
       asked.cancel(gone());
@@ -103,8 +104,10 @@ export class RunInvocation {
         // One that could not be reached did nothing for this call.
         observed?.usage();
         observed = observe(instance, start);
-        ended.onCancel((reason) => asked.cancel(reason));
-        await converse(observed, requestOf(project, deployment, call, asked), waiting);
+        const own = (asked = new Cancellation());
+        if (call.request.cancellation.isCancelled) own.cancel(gone());
+        ended.onCancel((reason) => own.cancel(reason));
+        await converse(observed, requestOf(project, deployment, call, own), waiting);
         if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
       });
       return { observed, error: undefined };

@@ -35,7 +35,10 @@ export class Exchange {
     this.#parser = new ResponseParser(method === 'HEAD', limits.responseHeaderBytes, {
       onHead: (head) => (this.head = head),
       onData: (part) => this.#takePart(part),
-      onEnd: () => (this.isComplete = true),
+      onEnd: () => {
+        this.isComplete = true;
+        clearTimeout(this.#idleTimer);
+      },
     });
   }
 
