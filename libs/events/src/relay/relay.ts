@@ -30,6 +30,8 @@ export class Relay {
     private readonly platform: PlatformDatabase,
     private readonly queue: JobQueue,
     private readonly logger: Logger,
+    /** Is told of events that were carried, each once. */
+    private readonly onCarried: (events: number) => void = () => {},
   ) {}
 
   async start(): Promise<void> {
@@ -107,10 +109,8 @@ export class Relay {
         .map((subscription) => deliveryOf(ref, event, subscription, refusal)),
     );
     await this.#deliver(deliveries);
-    await completeEvents(
-      this.project.database,
-      events.map((event) => event.id),
-    );
+    const ids = events.map((event) => event.id);
+    this.onCarried(await completeEvents(this.project.database, ids));
   }
 
   async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {

@@ -11,6 +11,7 @@ import type {
   InvocationRequest,
   InvocationResponse,
 } from '../runtime/function-runtime.js';
+import { Traffic } from '../runtime/traffic.js';
 import { InstanceSpecs, memoryBytes } from './instance-specs.js';
 import type { InvocationCall } from './invocation-call.js';
 import type { ActiveDeployment } from './known-deployments.js';
@@ -37,6 +38,7 @@ interface Observed {
   /** Of the monotonic clock. */
   readonly startedMs: number;
   readonly usage: () => InstanceUsage;
+  readonly traffic: Traffic;
   httpStatus: number | null;
   /** Its answer is complete. */
   isAnswered: boolean;
@@ -102,7 +104,8 @@ export class RunInvocation {
       await this.pool.withInstance(key, makeSpec, timed, work, async (instance, start, ended) => {
         observed = observe(instance, start);
         ended.onCancel((reason) => asked.cancel(reason));
-        await converse(observed, requestOf(project, deployment, call, asked), waiting);
+        const request = requestOf(project, deployment, call, asked);
+        await converse(observed, { ...request, traffic: observed.traffic }, waiting);
         if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
       });
       return { observed, error: undefined };
@@ -129,6 +132,7 @@ function observe(instance: FunctionInstance, start: StartKind): Observed {
     startedAt: new Date(),
     startedMs: performance.now(),
     usage: instance.startMeter(),
+    traffic: new Traffic(),
     httpStatus: null,
     isAnswered: false,
   };
@@ -235,6 +239,8 @@ function recordOf(
     peakMemoryBytes: usage?.peakMemoryBytes ?? 0,
     memoryBytes: memoryBytes(deployment.manifest),
     bootMs: observed?.start === 'cold' ? observed.instance.bootMs : null,
+    bytesIn: observed?.traffic.bytesIn ?? 0,
+    bytesOut: observed?.traffic.bytesOut ?? 0,
   };
 }
 
