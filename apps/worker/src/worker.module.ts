@@ -12,7 +12,7 @@ import {
   type Logger,
 } from '#libs/platform';
 import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
-import { UsageModule } from '#libs/usage';
+import { Budgets, UsageLedger, UsageModule } from '#libs/usage';
 import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
@@ -34,10 +34,15 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     bytes: ObjectBytes,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
+    ledger: UsageLedger,
+    budgets: Budgets,
     @Inject(CONFIG) config: Config,
     @Inject(LOGGER) logger: Logger,
   ) {
-    this.#relays = projects.all().map((project) => new Relay(project, database, queue, logger));
+    this.#relays = projects.all().map((project) => {
+      const count = (events: number) => ledger.addMeter(project.ref, 'events', events, new Date());
+      return new Relay(project, database, queue, logger, count);
+    });
     const autoscaler = new Autoscaler(
       queue,
       (projectRef, slug) => invokeFunction.eventCapacity(projects.get(projectRef), slug),
@@ -48,6 +53,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       database,
       autoscaler,
       (job) => deliver({ database, projects, invokeFunction, logger }, job),
+      (projectRef, slug) => budgets.holds(projectRef, slug),
       logger,
     );
     this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);

@@ -69,7 +69,17 @@ const parts = 8;
 
 const names = Object.keys(columns).join(', ');
 const arrays = Object.values(columns).map((type, i) => `$${i + 1}::${type}[]`);
-const sums = ['invocations', 'failed', 'cold_starts', 'wall_ms', 'cpu_ms', 'gb_ms', 'whole_gb_ms', 'bytes_in', 'bytes_out'];
+const sums = [
+  'invocations',
+  'failed',
+  'cold_starts',
+  'wall_ms',
+  'cpu_ms',
+  'gb_ms',
+  'whole_gb_ms',
+  'bytes_in',
+  'bytes_out',
+];
 const highest = ['longest_wall_ms', 'peak_memory_bytes'];
 const addToSums = [
   ...sums.map((name) => `${name} = invocation_hours.${name} + excluded.${name}`),
@@ -110,9 +120,9 @@ export async function insertInvocations(sql: Sql, records: readonly InvocationRe
  * Joins the parts of hours that began before `before`, to which nobody writes side by side any more. Returns how many
  * rows are gone.
  */
-export async function joinHourParts(sql: Sql, before: Date): Promise<number> {
+export async function joinHourParts(sql: Sql, projectRef: string, before: Date): Promise<number> {
   const { rows } = await sql.query<{ gone: number }>(
-    `with gone as (delete from invocation_hours where hour < $1 and part <> 0 returning *),
+    `with gone as (delete from invocation_hours where project_ref = $2 and hour < $1 and part <> 0 returning *),
      joined as (
        insert into invocation_hours (project_ref, hour, function_slug, part, ${[...sums, ...highest].join(', ')})
        select project_ref, hour, function_slug, 0, ${sums.map((name) => `sum(${name})`).join(', ')},
@@ -120,7 +130,7 @@ export async function joinHourParts(sql: Sql, before: Date): Promise<number> {
        from gone group by 1, 2, 3 order by 1, 2, 3
        on conflict (project_ref, hour, function_slug, part) do update set ${addToSums})
      select count(*)::integer as gone from gone`,
-    [before],
+    [before, projectRef],
   );
   return rows[0]!.gone;
 }
