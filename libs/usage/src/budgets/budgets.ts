@@ -162,7 +162,7 @@ export class Budgets {
             const line = { project: projectRef, ...budget, used, resetsAt };
             if (!isNew) return;
             if (kind === 'warned') this.logger.warn(line, 'A budget is nearly used up');
-            else this.logger.error(line, 'A budget is used up: calls are refused, and events wait');
+            else this.logger.warn(line, 'A budget is used up: calls are refused, and events wait');
           },
           () => known.told.delete(key),
         );

@@ -29,7 +29,8 @@ export class ProjectBudgets {
   /** `day '*'`, `month thumbnails` → */
   readonly #sums = new Map<string, Sums>();
   readonly #starts: { readonly day: Date; readonly month: Date };
-  readonly #prices: UnitPrices;
+  readonly #hasIncluded: boolean;
+  readonly #listPrices: UnitPrices;
 
   constructor(
     readonly snapshot: Snapshot,
@@ -49,10 +50,8 @@ export class ProjectBudgets {
         });
       }
     }
-    const month = this.#usedIn('month', allFunctions, 0);
-    this.#prices = book.rates.some(({ included }) => included > 0)
-      ? unitPrices(book, month.quantities)
-      : listPrices(book);
+    this.#hasIncluded = book.rates.some(({ included }) => included > 0);
+    this.#listPrices = listPrices(book);
   }
 
   /** When its periods are over it must be made anew. */
@@ -76,14 +75,14 @@ export class ProjectBudgets {
   }
 
   states(): BudgetState[] {
-    return this.snapshot.budgets.map((budget) => this.#stateOf(budget, 0));
+    return this.snapshot.budgets.map((budget) => this.#stateOf(budget, () => 0));
   }
 
   /** The budget that does not let one more invocation of a function begin; those under way count as such. */
   exceeded(slug: string): ExceededBudget | undefined {
     for (const budget of this.snapshot.budgets) {
       if (budget.function !== null && budget.function !== slug) continue;
-      const { used, resetsAt } = this.#stateOf(budget, this.#runningOf(budget));
+      const { used, resetsAt } = this.#stateOf(budget, (own) => this.#runningOf(own));
       if (used < budget.most) continue;
       const { warn_at: _warnAt, ...rest } = budget;
       const currency = budget.measure === 'cost' ? this.snapshot.book.currency : null;
@@ -92,18 +91,26 @@ export class ProjectBudgets {
     return undefined;
   }
 
-  #runningOf({ function: slug }: Budget): number {
-    if (slug !== null) return this.running.get(slug) ?? 0;
+  #runningOf(slug: string): number {
+    if (slug !== allFunctions) return this.running.get(slug) ?? 0;
     let all = 0;
     for (const count of this.running.values()) all += count;
     return all;
   }
 
-  #stateOf(budget: Budget, running: number): BudgetState {
-    const { period, measure, function: slug } = budget;
-    const used = usedOf(measure, this.#usedIn(period, slug ?? allFunctions, running), this.#prices);
+  #stateOf(budget: Budget, runningOf: (slug: string) => number): BudgetState {
+    const { period, measure } = budget;
+    const slug = budget.function ?? allFunctions;
+    const used = usedOf(measure, this.#usedIn(period, slug, runningOf(slug)), this.#prices(runningOf));
     const { from, to } = periodOf(period, this.#starts[period]);
     return { budget, used, startsAt: from, resetsAt: to };
+  }
+
+  /** What is included in a month is shared out among all functions. */
+  #prices(runningOf: (slug: string) => number): UnitPrices {
+    if (!this.#hasIncluded) return this.#listPrices;
+    const month = this.#usedIn('month', allFunctions, runningOf(allFunctions));
+    return unitPrices(this.snapshot.book, month.quantities);
   }
 
   #usedIn(period: 'day' | 'month', slug: string, running: number): Used {
