@@ -78,6 +78,7 @@ describe('migrations', () => {
       prisma.priceBook.findMany(),
       prisma.budget.findMany(),
       prisma.budgetNotice.findMany(),
+      prisma.usageWriter.findMany(),
       prisma.accessToken.findMany(),
       prisma.build.findMany(),
       prisma.buildLogLine.findMany(),

@@ -77,13 +77,13 @@ describe('a budget of invocations', () => {
   it('never lets one begin too few or too many while its sums are read again and again', async () => {
     await put([{ function: null, measure: 'invocations', most: 300 }]);
     const budgets = server.get(Budgets);
-    let isDone = false;
+    const done = new AbortController();
     const refreshing = (async () => {
-      while (!isDone) await budgets.refresh(server.project.ref);
+      while (!done.signal.aborted) await budgets.refresh(server.project.ref);
     })();
     const all: number[] = [];
     for (let i = 0; i < 16; i++) all.push(...(await statuses(20)));
-    isDone = true;
+    done.abort();
     await refreshing;
     expect(all.filter((status) => status === 200)).toHaveLength(300);
   });

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { WebSocket } from 'undici';
 import { FunctionRuntime } from '#libs/functions';
+import type { PlatformDatabase, Sql } from '#libs/platform';
 import { UsageLedger } from '#libs/usage';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
 import { eventually } from '../support/eventually.js';
@@ -96,8 +98,8 @@ describe('the bytes of an invocation', () => {
     const socket = new WebSocket(
       `${server.url.replace('http', 'ws')}/functions/v1/socket?apikey=${server.keys.publishableKey}`,
     );
-    await new Promise((resolve) => (socket.onopen = resolve));
-    const answered = new Promise((resolve) => (socket.onmessage = resolve));
+    await once(socket, 'open');
+    const answered = once(socket, 'message');
     socket.send('x'.repeat(100));
     await answered;
     socket.close();
@@ -273,6 +275,29 @@ describe('what a project uses', () => {
     await server.get(UsageLedger).flush();
     await database.query('alter table gone rename to meter_hours');
     expect(await meters()).toEqual({ ...before, rows_written: before.rows_written + 3 });
+  });
+});
+
+describe('the ledger', () => {
+  it('counts once what was committed without its hearing of it', async () => {
+    const { database, logger } = server.platform;
+    let isLost = true;
+    const flaky = {
+      async transaction(work: (tx: Sql) => Promise<void>) {
+        await database.transaction(work);
+        if (!isLost) return;
+        isLost = false;
+        throw new Error('The connection was lost at the commit');
+      },
+    };
+    const ledger = new UsageLedger(flaky as PlatformDatabase, logger);
+    const before = await meters();
+    ledger.addMeter(server.project.ref, 'rows_read', 10, new Date());
+    await ledger.flush();
+    ledger.addMeter(server.project.ref, 'rows_read', 5, new Date());
+    await ledger.flush();
+    expect(isLost).toBe(false);
+    expect(await meters()).toEqual({ ...before, rows_read: before.rows_read + 15 });
   });
 });
 

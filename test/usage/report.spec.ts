@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { newId } from '#libs/platform';
-import { insertInvocations, joinHourParts, type InvocationRecord } from '#libs/usage';
+import { insertInvocations, tidyUsage, type InvocationRecord } from '#libs/usage';
 import { startUsageServer, type RawInvocation, type UsageServer } from './usage-server.js';
 
 const hourMs = 3_600_000;
@@ -120,7 +120,7 @@ describe('the sums by the hour', () => {
       ),
       { numRuns: 12 },
     );
-    expect(await joinHourParts(server.platform.database, server.project.ref, new Date())).toBeGreaterThan(0);
+    expect(await tidyUsage(server.platform.database, server.project.ref, new Date())).toBeGreaterThan(0);
     await expectSumsOfRecords();
     expect(await server.rows('select from invocation_hours where part <> 0')).toEqual([]);
   });

@@ -52,7 +52,8 @@ async function tellUsage({ options, say, note, connect }: Call): Promise<void> {
     money(costs.cost),
     money(costs.projected),
     costs.always_on.cost === null ? '-' : money(costs.always_on.cost),
-    costs.saved_percent === null ? '-' : `${costs.saved_percent.toFixed(1)} %`,
+    // Rounded down: nothing saves all.
+    costs.saved_percent === null ? '-' : `${(Math.floor(costs.saved_percent * 10) / 10).toFixed(1)} %`,
   ];
   const rows = report.functions.map((each) => row(each.function, each.invocations, each.gb_ms, each));
   const sum = (field: 'invocations' | 'gb_ms') =>

@@ -1,11 +1,9 @@
 import { sweepLogs } from '#libs/functions';
 import type { Config, Logger, PlatformDatabase, Project, ProjectRegistry } from '#libs/platform';
 import { sweepOrphanVersions, type ObjectBytes } from '#libs/storage';
-import { joinHourParts } from '#libs/usage';
+import { tidyUsage } from '#libs/usage';
 
 const intervalMs = 60 * 60_000;
-/** Of an hour that began this long ago few invocations are still to be written. */
-const usageWrittenMs = 2 * 60 * 60_000;
 /** Workers that start together do not sweep together. */
 const jitterMs = 10 * 60_000;
 
@@ -46,7 +44,7 @@ export class Housekeeping {
         sweepLogs(this.database, project.ref, this.config.functions.logRetention),
       );
       await this.#sweep(project, 'parts of hours of usage by joining them', () =>
-        joinHourParts(this.database, project.ref, new Date(Date.now() - usageWrittenMs)),
+        tidyUsage(this.database, project.ref, new Date()),
       );
     }
   }

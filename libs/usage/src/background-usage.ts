@@ -38,10 +38,6 @@ export class BackgroundUsageSums {
     });
   }
 
-  addAll(other: BackgroundUsageSums): void {
-    for (const { hour, ...usage } of other.#sums.values()) this.add(usage, hour);
-  }
-
   async write(sql: Sql): Promise<void> {
     const sums = [...this.#sums.values()];
     if (sums.length === 0) return;

@@ -16,9 +16,9 @@ export function periodOf(unit: PeriodUnit, at: Date): Period {
     const [year, month] = [at.getUTCFullYear(), at.getUTCMonth()];
     return { from: new Date(Date.UTC(year, month)), to: new Date(Date.UTC(year, month + 1)) };
   }
-  const lengthMs = unit === 'hour' ? hourMs : dayMs;
-  const startsMs = Math.floor(at.getTime() / lengthMs) * lengthMs;
-  return { from: new Date(startsMs), to: new Date(startsMs + lengthMs) };
+  const unitMs = unit === 'hour' ? hourMs : dayMs;
+  const startsMs = Math.floor(at.getTime() / unitMs) * unitMs;
+  return { from: new Date(startsMs), to: new Date(startsMs + unitMs) };
 }
 
 /** The periods that `period` touches, in their order. */

@@ -16,6 +16,9 @@ export const usageLimits = {
   budgetStaleMs: 5_000,
   /** After this an invocation that ended here and was not written will not be. */
   budgetUnseenMs: 60_000,
+  /** From so many invocations of a day on, what they held at the peak of this hour is not worked out more often. */
+  manyInvocations: 100_000,
+  peakAgeMs: 60_000,
   /** How often it is looked at what is stored. */
   gaugeMs: 3_600_000,
   /** Invocations of one listing. */

@@ -36,12 +36,6 @@ export class ProjectCounts {
     this.#activeUsers.add(`${projectRef}\0${month}\0${userId}`);
   }
 
-  addAll(other: ProjectCounts): void {
-    for (const [key, usage] of other.#requests) this.#sumUpRequest(key, usage);
-    for (const [key, amount] of other.#meters) this.#sumUpMeter(key, amount);
-    for (const key of other.#activeUsers) this.#activeUsers.add(key);
-  }
-
   async write(sql: Sql): Promise<void> {
     if (this.#requests.size > 0) {
       const usages = [...this.#requests.values()];

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { LOGGER, PlatformDatabase, type Logger } from '#libs/platform';
+import { LOGGER, newId, PlatformDatabase, type Logger, type Sql } from '#libs/platform';
 import { BackgroundUsageSums, type BackgroundUsage } from './background-usage.js';
 import { hourText, periodOf } from './hours.js';
 import { insertInvocations, type InvocationRecord } from './invocation-record.js';
@@ -16,6 +16,10 @@ export class UsageLedger implements OnApplicationShutdown {
   #invocations: InvocationRecord[] = [];
   #counts = new ProjectCounts();
   #background = new BackgroundUsageSums();
+  /** Is being written, or was not heard of when it was. */
+  #batch: Batch | undefined;
+  #batches = 0;
+  readonly #writer = newId();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
   /** Who is known to be active, and need not be written again. */
@@ -65,7 +69,7 @@ export class UsageLedger implements OnApplicationShutdown {
     this.#schedule();
   }
 
-  /** Writes all that is held; returns when it is committed, or put back because the database failed. */
+  /** Writes all that is held; returns when it is committed, or kept for the next time because the database failed. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -83,24 +87,51 @@ export class UsageLedger implements OnApplicationShutdown {
   }
 
   async #write(): Promise<void> {
-    const invocations = this.#invocations.splice(0);
-    const counts = this.#counts;
-    this.#counts = new ProjectCounts();
-    const background = this.#background;
-    this.#background = new BackgroundUsageSums();
-    if (invocations.length === 0 && counts.isEmpty && background.isEmpty) return;
     try {
-      await this.database.transaction(async (tx) => {
-        await insertInvocations(tx, invocations);
-        await background.write(tx);
-        await counts.write(tx);
-      });
+      if (this.#batch) await this.#writeBatch(this.#batch);
+      this.#batch = this.#take();
+      if (this.#batch) await this.#writeBatch(this.#batch);
+      this.#batch = undefined;
     } catch (error) {
       this.logger.warn({ err: error }, 'Usage could not be written; trying again');
-      this.#invocations = [...invocations, ...this.#invocations].slice(-limits.heldRecords);
-      this.#counts.addAll(counts);
-      this.#background.addAll(background);
       this.#schedule();
     }
   }
+
+  #take(): Batch | undefined {
+    const batch = { invocations: this.#invocations, counts: this.#counts, background: this.#background };
+    if (batch.invocations.length === 0 && batch.counts.isEmpty && batch.background.isEmpty) return undefined;
+    this.#invocations = [];
+    this.#counts = new ProjectCounts();
+    this.#background = new BackgroundUsageSums();
+    return { ...batch, number: (this.#batches += 1) };
+  }
+
+  async #writeBatch({ number, invocations, counts, background }: Batch): Promise<void> {
+    await this.database.transaction(async (tx) => {
+      if (!(await beginBatch(tx, this.#writer, number))) return;
+      await insertInvocations(tx, invocations);
+      await background.write(tx);
+      await counts.write(tx);
+    });
+  }
+}
+
+/** What is written together. It stays as it is until it is known to be written. */
+interface Batch {
+  readonly number: number;
+  readonly invocations: readonly InvocationRecord[];
+  readonly counts: ProjectCounts;
+  readonly background: BackgroundUsageSums;
+}
+
+/** @returns false when the batch was committed before, although we did not hear of it */
+async function beginBatch(sql: Sql, writer: string, batch: number): Promise<boolean> {
+  if (batch === 1) await sql.query(`delete from usage_writers where at < now() - interval '1 day'`);
+  const { rowCount } = await sql.query(
+    `insert into usage_writers (writer, batch) values ($1, $2)
+     on conflict (writer) do update set batch = excluded.batch, at = now() where usage_writers.batch < excluded.batch`,
+    [writer, batch],
+  );
+  return rowCount === 1;
 }

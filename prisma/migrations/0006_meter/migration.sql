@@ -47,6 +47,7 @@ create table reserved_peaks (
   gb double precision not null,
   -- How many invocations there were when it was worked out: with others it is worked out anew.
   seen bigint not null,
+  at timestamptz(3) not null default now(),
   primary key (project_ref, hour, function_slug)
 );
 
@@ -108,4 +109,11 @@ create table budget_notices (
   used double precision not null,
   at timestamptz(3) not null default now(),
   primary key (project_ref, function_slug, measure, period, starts_at, kind)
+);
+
+-- The last batch that each process wrote: a batch whose commit was not heard of is not written twice.
+create table usage_writers (
+  writer uuid primary key,
+  batch bigint not null,
+  at timestamptz(3) not null default now()
 );

@@ -7,7 +7,7 @@ import type { Quantities } from '../prices/price-book.js';
 /** All functions of the project together, where else a function's name stands. */
 export const allFunctions = '*';
 
-const budget = z.strictObject({
+const budgetInput = z.strictObject({
   /** null: all functions together. */
   function: z
     .string()
@@ -22,14 +22,14 @@ const budget = z.strictObject({
 });
 
 export const budgetList = z
-  .array(budget)
+  .array(budgetInput)
   .max(limits.budgets)
   .refine((list) => new Set(list.map(budgetKey)).size === list.length, {
     error: 'expected one budget for each function, measure and period',
   });
 
 /** What a project, or one of its functions, may use in a day or month of UTC. */
-export type Budget = z.output<typeof budget>;
+export type Budget = z.output<typeof budgetInput>;
 
 export function budgetKey({ function: slug, measure, period }: Budget): string {
   return `${slug ?? allFunctions} ${measure} ${period}`;

@@ -64,4 +64,3 @@ export const priceBook = z.strictObject({
 
 /** Somebody's prices. */
 export type PriceBook = z.output<typeof priceBook>;
-export type Rate = PriceBook['rates'][number];

@@ -61,7 +61,7 @@ function overlap(a: Period, b: Period): Period {
 }
 
 /** How many times as long a period is as what has passed of it; 1 when it is over, or has not begun. The first hour counts as over. */
-export function growthOf(period: Period, now: Date): number {
+function growthOf(period: Period, now: Date): number {
   if (now <= period.from || now >= period.to) return 1;
   return lengthMs(period) / Math.max(3_600_000, now.getTime() - period.from.getTime());
 }
