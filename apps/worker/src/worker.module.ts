@@ -1,6 +1,6 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { EventsModule, JobQueue, Relay } from '#libs/events';
-import { FunctionsModule, InvokeFunction } from '#libs/functions';
+import { EventsModule, JobQueue, Relay, type Delivery } from '#libs/events';
+import { EventLog, FunctionsModule, InvokeFunction } from '#libs/functions';
 import {
   CONFIG,
   LOGGER,
@@ -31,6 +31,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     database: PlatformDatabase,
     projects: ProjectRegistry,
     invokeFunction: InvokeFunction,
+    eventLog: EventLog,
     bytes: ObjectBytes,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
@@ -41,7 +42,9 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   ) {
     this.#relays = projects.all().map((project) => {
       const count = (events: number) => ledger.addMeter(project.ref, 'events', events, new Date());
-      return new Relay(project, database, queue, logger, count);
+      const onRefused = (delivery: Delivery, refusal: string) =>
+        void eventLog.tellRefusal(project, delivery, refusal);
+      return new Relay(project, database, queue, logger, onRefused, count);
     });
     const autoscaler = new Autoscaler(
       queue,
@@ -52,7 +55,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       queue,
       database,
       autoscaler,
-      (job) => deliver({ database, projects, invokeFunction, logger }, job),
+      (job) => deliver({ database, projects, invokeFunction, eventLog, logger }, job),
       (projectRef, slug) => budgets.holds(projectRef, slug),
       logger,
     );

@@ -102,10 +102,15 @@ export class RunInvocation {
       const { key, makeSpec, options } = this.specs.plan(project, deployment);
       const timed = { ...options, wallTimeMs: wallTimeMs(deployment.manifest, call) };
       await this.pool.withInstance(key, makeSpec, timed, work, async (instance, start, ended) => {
+        // One that could not be reached did nothing for this call.
+        observed?.usage();
         observed = observe(instance, start);
         ended.onCancel((reason) => asked.cancel(reason));
-        const request = requestOf(project, deployment, call, asked);
-        await converse(observed, { ...request, traffic: observed.traffic }, waiting);
+        const request = requestOf(project, deployment, call, {
+          cancellation: asked,
+          traffic: observed.traffic,
+        });
+        await converse(observed, request, waiting);
         if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
       });
       return { observed, error: undefined };
@@ -180,7 +185,7 @@ function requestOf(
   project: Project,
   deployment: ActiveDeployment,
   call: InvocationCall,
-  cancellation: Cancellation,
+  follow: Required<Pick<InvocationRequest, 'cancellation' | 'traffic'>>,
 ): InvocationRequest {
   const { manifest, role, slug } = deployment;
   const claims = {
@@ -204,7 +209,7 @@ function requestOf(
     headers: { ...headers, 'x-request-id': call.requestId, ...ownHeaders },
     body,
     isUpgrade,
-    cancellation,
+    ...follow,
   };
 }
 

@@ -4,6 +4,7 @@ import { pipeline, Readable, Transform } from 'node:stream';
 import type { Cancellation } from '../cancellation.js';
 import type { InvocationRequest, InvocationResponse } from './function-runtime.js';
 import { hopByHop } from './http/hop-by-hop.js';
+import { NotReached } from './invocation.js';
 import { invocationHeader } from './loader/protocol.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 import type { Traffic } from './traffic.js';
@@ -35,7 +36,9 @@ export function askForWebSocket(
     });
     const ignore = request.cancellation?.onCancel((reason) => asked.destroy(reason as Error));
     asked.once('close', () => ignore?.());
-    asked.once('error', reject);
+    asked.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.syscall === 'connect' ? new NotReached(error) : error),
+    );
     asked.once('response', (response) => resolve(answerOf(response, counted(response, request.traffic))));
     asked.once('upgrade', (response, socket: Socket, head) => {
       request.traffic?.follow(socket, head);
