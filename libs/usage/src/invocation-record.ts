@@ -65,7 +65,7 @@ const columns = {
  * Workers that end deliveries of one function each write its hour, and hold its row until their commit is on disk. By
  * their connections they take different parts of it.
  */
-const parts = 8;
+const parts = 64;
 
 const names = Object.keys(columns).join(', ');
 const arrays = Object.values(columns).map((type, i) => `$${i + 1}::${type}[]`);
