@@ -57,6 +57,8 @@ export class Consumers {
     private readonly database: PlatformDatabase,
     private readonly autoscaler: Autoscaler,
     private readonly handle: (job: Job) => Promise<void>,
+    /** Whether a function's budget is used up: its consumer closes as if it had no work, which waits in the queue. */
+    private readonly isHeld: (projectRef: string, functionSlug: string) => boolean,
     private readonly logger: Logger,
   ) {}
 
@@ -94,6 +96,7 @@ export class Consumers {
   #want(projectRef: string, functionSlug: string): void {
     if (this.#stopped) return;
     const key = `${projectRef}/${functionSlug}`;
+    if (this.isHeld(projectRef, functionSlug)) return void this.#waiting.delete(key);
     const existing = this.#open.get(key);
     if (existing) {
       existing.busyAt = Date.now();

@@ -1,12 +1,16 @@
 import { sweepLogs } from '#libs/functions';
 import type { Config, Logger, PlatformDatabase, Project, ProjectRegistry } from '#libs/platform';
 import { sweepOrphanVersions, type ObjectBytes } from '#libs/storage';
+import { tidyUsage } from '#libs/usage';
 
 const intervalMs = 60 * 60_000;
 /** Workers that start together do not sweep together. */
 const jitterMs = 10 * 60_000;
 
-/** What is done about once an hour: bytes that crashes left without a row are removed, and log lines that have had their time. */
+/**
+ * What is done about once an hour: bytes that crashes left without a row are removed, log lines
+ * that have had their time, and the parts in which hours of usage are written are joined.
+ */
 export class Housekeeping {
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
@@ -38,6 +42,9 @@ export class Housekeeping {
       );
       await this.#sweep(project, 'function log lines', () =>
         sweepLogs(this.database, project.ref, this.config.functions.logRetention),
+      );
+      await this.#sweep(project, 'parts of hours of usage by joining them', () =>
+        tidyUsage(this.database, project.ref, new Date()),
       );
     }
   }

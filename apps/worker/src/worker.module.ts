@@ -12,7 +12,7 @@ import {
   type Logger,
 } from '#libs/platform';
 import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
-import { UsageModule } from '#libs/usage';
+import { Budgets, UsageLedger, UsageModule } from '#libs/usage';
 import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
@@ -35,13 +35,16 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     bytes: ObjectBytes,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
+    ledger: UsageLedger,
+    budgets: Budgets,
     @Inject(CONFIG) config: Config,
     @Inject(LOGGER) logger: Logger,
   ) {
     this.#relays = projects.all().map((project) => {
+      const count = (events: number) => ledger.addMeter(project.ref, 'events', events, new Date());
       const onRefused = (delivery: Delivery, refusal: string) =>
         void eventLog.tellRefusal(project, delivery, refusal);
-      return new Relay(project, database, queue, logger, onRefused);
+      return new Relay(project, database, queue, logger, onRefused, count);
     });
     const autoscaler = new Autoscaler(
       queue,
@@ -53,6 +56,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       database,
       autoscaler,
       (job) => deliver({ database, projects, invokeFunction, eventLog, logger }, job),
+      (projectRef, slug) => budgets.holds(projectRef, slug),
       logger,
     );
     this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);
