@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { parseAllDocuments, parse } from 'yaml';
 import { repositoryRoot } from '#libs/platform';
 
-export const deployDirectory = join(repositoryRoot, 'deploy', 'kubernetes');
+const deployDirectory = join(repositoryRoot, 'deploy', 'kubernetes');
 
 /** A Kubernetes object as the manifests have it; the tests say what they expect in it. */
 export interface Manifest {
