@@ -2,29 +2,24 @@ import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } fro
 import { EventsModule, JobQueue, Relay, type Delivery } from '#libs/events';
 import { EventLog, FunctionsModule, InvokeFunction } from '#libs/functions';
 import {
-  CONFIG,
   LOGGER,
   Metrics,
   ShutdownGrace,
   PlatformDatabase,
   ProjectRegistry,
-  type Config,
   type Logger,
 } from '#libs/platform';
-import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
 import { Budgets, UsageLedger, UsageModule } from '#libs/usage';
 import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
-import { Housekeeping } from './housekeeping.js';
 import { tellQueues } from './queue-metrics.js';
 
 /** Carries events to functions: a relay for each project, and consumers for the functions that have work. */
-@Module({ imports: [EventsModule, FunctionsModule, ObjectBytesModule, UsageModule] })
+@Module({ imports: [EventsModule, FunctionsModule, UsageModule] })
 export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
-  readonly #housekeeping: Housekeeping;
 
   constructor(
     queue: JobQueue,
@@ -32,12 +27,10 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     projects: ProjectRegistry,
     invokeFunction: InvokeFunction,
     eventLog: EventLog,
-    bytes: ObjectBytes,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
     ledger: UsageLedger,
     budgets: Budgets,
-    @Inject(CONFIG) config: Config,
     @Inject(LOGGER) logger: Logger,
   ) {
     this.#relays = projects.all().map((project) => {
@@ -59,18 +52,15 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       (projectRef, slug) => budgets.holds(projectRef, slug),
       logger,
     );
-    this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);
     tellQueues(metrics, this.#consumers, autoscaler);
   }
 
   async onApplicationBootstrap(): Promise<void> {
     await Promise.all([...this.#relays.map((relay) => relay.start()), this.#consumers.start()]);
-    this.#housekeeping.start();
   }
 
   /** Before the features close: events stop coming first, then the jobs under way end. */
   async onModuleDestroy(): Promise<void> {
-    await this.#housekeeping.stop();
     await Promise.all(this.#relays.map((relay) => relay.stop()));
     await this.#consumers.stop(this.grace.leftMs());
   }

@@ -1,17 +1,28 @@
+import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { sweepLogs } from '#libs/functions';
-import type { Config, Logger, PlatformDatabase, Project, ProjectRegistry } from '#libs/platform';
-import { sweepOrphanVersions, type ObjectBytes } from '#libs/storage';
+import {
+  CONFIG,
+  LOGGER,
+  PlatformDatabase,
+  ProjectRegistry,
+  type Config,
+  type Logger,
+  type Project,
+} from '#libs/platform';
+import { ObjectBytes, ObjectBytesModule, sweepOrphanVersions } from '#libs/storage';
 import { tidyUsage } from '#libs/usage';
 
 const intervalMs = 60 * 60_000;
-/** Workers that start together do not sweep together. */
+/** Servers that start together do not sweep together. */
 const jitterMs = 10 * 60_000;
 
 /**
- * What is done about once an hour: bytes that crashes left without a row are removed, log lines
- * that have had their time, and the parts in which hours of usage are written are joined.
+ * What is done about once an hour: bytes that crashes left without a row are removed, log lines that have had their time,
+ * and the parts in which hours of usage are written are joined. By servers, because workers come and go with the work,
+ * and may never live for an hour.
  */
-export class Housekeeping {
+@Module({ imports: [ObjectBytesModule] })
+export class HousekeepingModule implements OnApplicationBootstrap, OnModuleDestroy {
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
 
@@ -19,20 +30,24 @@ export class Housekeeping {
     private readonly projects: ProjectRegistry,
     private readonly bytes: ObjectBytes,
     private readonly database: PlatformDatabase,
-    private readonly config: Config,
-    private readonly logger: Logger,
+    @Inject(CONFIG) private readonly config: Config,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
-  start(): void {
-    const waitMs = intervalMs + Math.random() * jitterMs;
-    this.#timer = setTimeout(() => {
-      this.#working = this.#work().finally(() => this.start());
-    }, waitMs).unref();
+  onApplicationBootstrap(): void {
+    this.#start();
   }
 
-  async stop(): Promise<void> {
+  async onModuleDestroy(): Promise<void> {
     await this.#working;
     clearTimeout(this.#timer);
+  }
+
+  #start(): void {
+    const waitMs = intervalMs + Math.random() * jitterMs;
+    this.#timer = setTimeout(() => {
+      this.#working = this.#work().finally(() => this.#start());
+    }, waitMs).unref();
   }
 
   async #work(): Promise<void> {
