@@ -124,6 +124,22 @@ function queueContract(
       expect(failures).toEqual([0, 0]);
     });
 
+    it('tries a job at once that waits for later, when it is hastened, and adds one that is not there', async () => {
+      const name = uniqueName();
+      const tried: string[] = [];
+      await queue.add(name, [{ id: 'later', data: {} }]);
+      const consumer = await queue.consume(name, { concurrency: 1 }, async (job) => {
+        tried.push(job.id);
+        if (tried.length === 1) throw new RetryLater('not yet', 3_600_000, true);
+      });
+      await eventually(async () => (await queue.counts(name)).delayed === 1);
+      await queue.hasten(name, { id: 'later', data: {} });
+      await queue.hasten(name, { id: 'new', data: {} });
+      await eventually(() => tried.length === 3);
+      await consumer.close();
+      expect(tried.toSorted()).toEqual(['later', 'later', 'new']);
+    });
+
     it('lets a job that is under way end before its consumer is closed', async () => {
       const name = uniqueName();
       let release = () => {};

@@ -1,4 +1,14 @@
-import { endAttempt, RetryLater, startDelivery, type Job, type StartedDelivery } from '#libs/events';
+import {
+  endAttempt,
+  nextInOrder,
+  queueNameOf,
+  retryDelayMs,
+  RetryLater,
+  startDelivery,
+  type Job,
+  type JobQueue,
+  type StartedDelivery,
+} from '#libs/events';
 import type { EventOutcome, InvokeFunction } from '#libs/functions';
 import { newId, type Logger, type PlatformDatabase, type ProjectRegistry } from '#libs/platform';
 import { insertInvocations } from '#libs/usage';
@@ -11,6 +21,7 @@ const jobData = z.object({ deliveryId: z.uuid() });
 /** What running a delivery needs. */
 export interface DeliverContext {
   readonly database: PlatformDatabase;
+  readonly queue: JobQueue;
   readonly projects: ProjectRegistry;
   readonly invokeFunction: InvokeFunction;
   readonly logger: Logger;
@@ -28,8 +39,9 @@ export async function deliver(context: DeliverContext, job: Job): Promise<void> 
   const invocationId = newId();
   const started = await startDelivery(context.database, deliveryId, invocationId);
   if (!started) return;
+  if ('waitMs' in started) throw new RetryLater(started.reason, started.waitMs, true);
   const outcome = await invoke(context, started, job.signal);
-  const attemptsLeft = job.failures + 1 < outcome.maxAttempts;
+  const attemptsLeft = started.failures + 1 < attemptsOf(started, outcome);
   // What was cut off by our own stop was not tried: the next worker begins it anew.
   const untried = outcome.status === 'busy' || (outcome.status === 'failed' && job.signal.aborted);
   await end(context, started, outcome, untried ? 'untried' : attemptsLeft ? 'left' : 'none');
@@ -84,5 +96,21 @@ async function end(
   if (state === 'succeeded') logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Delivery succeeded');
   else if (state === 'dead') logger.error({ ...log, error }, 'Delivery is dead: no attempts left');
   else logger.warn({ ...log, error }, 'Delivery will be tried again');
-  if (again) throw new RetryLater(error ?? 'busy', outcome.retryAfterMs, attempts === 'untried');
+  if (!again) return wakeNext(context, delivery);
+  const waitMs = outcome.retryAfterMs ?? retryDelayMs(delivery.failures + 1, delivery.settings.retry);
+  throw new RetryLater(error ?? 'busy', waitMs, attempts === 'untried');
+}
+
+/** None when there is no such function any more. */
+function attemptsOf({ settings }: StartedDelivery, { maxAttempts }: EventOutcome): number {
+  return maxAttempts === 0 ? 0 : (settings.attempts ?? maxAttempts);
+}
+
+/** Lets the delivery go on that waited for this one to end. Should we die before, it looks by itself. */
+async function wakeNext({ database, queue }: DeliverContext, delivery: StartedDelivery): Promise<void> {
+  const { subscriptionId, orderingKey, projectRef, functionSlug } = delivery;
+  if (orderingKey === null) return;
+  const id = await nextInOrder(database, subscriptionId, orderingKey);
+  if (id !== undefined)
+    await queue.hasten(queueNameOf(projectRef, functionSlug), { id, data: { deliveryId: id } });
 }

@@ -7,18 +7,25 @@ export {
 } from './catalogue.js';
 export { appendEvent } from './outbox.js';
 export { matches, type Subscription, type SubscriptionFilter } from './delivery/subscription.js';
+export type { BatchSettings, SubscriptionSettings } from './delivery/subscription-settings.js';
+export { mismatchOf, parseConditions, type ColumnKind } from './delivery/row-condition.js';
 export {
   endAttempt,
   endDeliveriesToNobody,
   functionsWithWork,
   openDeliveries,
-  startDelivery,
   type DeliveredPayload,
   type Delivery,
-  type StartedDelivery,
 } from './delivery/deliveries.sql.js';
+export {
+  nextInOrder,
+  startDelivery,
+  type StartedDelivery,
+  type Waiting,
+} from './delivery/start-delivery.sql.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
 export { Relay } from './relay/relay.js';
+export { retryDelayMs } from './queue/retry-delay.js';
 export { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './queue/job-queue.js';
 export { BullMqQueue } from './queue/bullmq-queue.js';
 export { postgresBackend, redisBackend } from './queue/backends.js';

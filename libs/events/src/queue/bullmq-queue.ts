@@ -53,6 +53,13 @@ export class BullMqQueue extends JobQueue {
     await this.add(queue, [job]);
   }
 
+  async hasten(queue: string, job: { id: string; data: unknown }): Promise<void> {
+    const existing = await this.#queue(queue).getJob(job.id);
+    if (!(await existing?.isDelayed())) return this.ensure(queue, job);
+    // Its time may have come in between.
+    await existing!.promote().catch(() => this.ensure(queue, job));
+  }
+
   async consume(
     queue: string,
     options: { concurrency: number },

@@ -48,6 +48,9 @@ export abstract class JobQueue {
   /** Makes sure that a job which should exist does: adds it again if the queue lost it or thinks it ended. */
   abstract ensure(queue: string, job: { id: string; data: unknown }): Promise<void>;
 
+  /** The same; and a job that waits for a later moment is tried at once. */
+  abstract hasten(queue: string, job: { id: string; data: unknown }): Promise<void>;
+
   /** `handle` gets jobs, at most `concurrency` at a time. */
   abstract consume(
     queue: string,

@@ -1,11 +1,11 @@
 import { derivedId, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
-import { subscriptionsTo, type NewDelivery } from '../delivery/deliveries.sql.js';
+import { hasOrderedSubscriptions, subscriptionsTo, type NewDelivery } from '../delivery/deliveries.sql.js';
 import { recordDeliveries } from '../delivery/record-deliveries.js';
-import { matches, type Subscription } from '../delivery/subscription.js';
-import { claimEvents, claimSize, completeEvents } from '../outbox.js';
+import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
 import { refusalOf } from './refusal.js';
+import { wantedDeliveries, type Wanted } from './wanted-deliveries.js';
 
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
 const pollMs = 2_000;
@@ -16,7 +16,7 @@ const retryMs = 500;
  *
  * claim (lease) → record deliveries → add jobs → remove from the outbox. A crash after any step repeats it from the
  * claim; the delivery's id depends only on event and subscription, so a repetition finds its own work done. Any
- * number of relays may run: a claim skips rows that another holds.
+ * number of relays may run: a claim skips rows that another holds. Where a subscription has an order they take turns.
  */
 export class Relay {
   #stopListening: (() => Promise<void>) | undefined;
@@ -48,8 +48,10 @@ export class Relay {
   /** Carries what is in the outbox now; returns how many events that were. */
   async runOnce(): Promise<number> {
     let carried = 0;
+    const inOrder = await hasOrderedSubscriptions(this.platform, this.project.ref);
     for (;;) {
-      const events = await claimEvents(this.project.database);
+      const { database } = this.project;
+      const events = inOrder ? await claimEventsInTurn(database) : await claimEvents(database);
       if (events.length > 0) await this.#carryOrRefuse(events);
       carried += events.length;
       if (events.length < claimSize || this.#stopped) return carried;
@@ -101,12 +103,8 @@ export class Relay {
     const { ref } = this.project;
     const names = [...new Set(events.map((event) => event.name))];
     const subscriptions = await subscriptionsTo(this.platform, ref, names);
-    const deliveries = events.flatMap((event) =>
-      subscriptions
-        .filter((subscription) => matches(subscription, event))
-        .map((subscription) => deliveryOf(ref, event, subscription, refusal)),
-    );
-    await this.#deliver(deliveries);
+    const wanted = await wantedDeliveries(this.project.database, events, subscriptions);
+    await this.#deliver(wanted.map((one) => deliveryOf(ref, one, refusal)));
     await completeEvents(
       this.project.database,
       events.map((event) => event.id),
@@ -131,8 +129,7 @@ function isRefused(error: unknown): error is Error & { code: string } {
 
 function deliveryOf(
   projectRef: string,
-  event: CommittedEvent,
-  subscription: Subscription,
+  { event, subscription, orderingKey }: Wanted,
   refusal: string | null,
 ): NewDelivery {
   const refused = refusal ?? refusalOf(event, subscription);
@@ -148,5 +145,8 @@ function deliveryOf(
     depth: event.depth,
     occurredAt: event.occurredAt,
     refusal: refused,
+    rootId: event.rootId,
+    orderingKey,
+    batched: subscription.settings.batch !== undefined,
   };
 }

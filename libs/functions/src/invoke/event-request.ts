@@ -16,8 +16,17 @@ export function eventBody(eventName: string, payload: DeliveredPayload): string 
   switch (eventName) {
     case 'user.created':
       return webhook({ type: 'INSERT', ...user, record });
+    case 'user.updated':
+      return webhook({ type: 'UPDATE', ...user, record, oldRecord });
+    case 'user.signed_in':
+      return webhook({ type: 'UPDATE', ...user, record });
+    case 'user.deleted':
+      return webhook({ type: 'DELETE', ...user, oldRecord: record });
     case 'object.created':
       return webhook({ type: 'INSERT', ...object, record });
+    case 'object.updated':
+    case 'object.moved':
+      return webhook({ type: 'UPDATE', ...object, record, oldRecord });
     case 'object.removed':
       return webhook({ type: 'DELETE', ...object, oldRecord: record });
     case 'row.inserted':
@@ -45,20 +54,49 @@ function webhook(change: {
   return `${head.slice(0, -1)},"record":${change.record ?? 'null'},"old_record":${change.oldRecord ?? 'null'}}`;
 }
 
-/** Headers of an event run: a CloudEvent in binary mode (CloudEvents HTTP binding 1.0 §3.1). */
+/**
+ * Headers of an event run: a CloudEvent in binary mode (CloudEvents HTTP binding 1.0 §3.1). `idempotency-key` is the same
+ * for each try of a delivery.
+ */
 export function eventHeaders(project: Project, delivery: StartedDelivery): Record<string, string> {
-  const api = new URL(project.apiUrl);
+  const { datacontenttype, ...attributes } = attributesOf(project, delivery);
   return {
-    host: api.host,
-    'x-forwarded-proto': api.protocol.slice(0, -1),
-    'content-type': 'application/json',
-    'ce-specversion': '1.0',
-    'ce-id': delivery.eventId,
-    'ce-type': delivery.eventName,
-    'ce-source': `/projects/${project.ref}`,
-    'ce-time': delivery.occurredAt.toISOString(),
-    'x-galley-attempt': String(delivery.attempt),
+    ...platformHeaders(project),
+    'content-type': datacontenttype,
+    'idempotency-key': delivery.id,
+    ...Object.fromEntries(
+      Object.entries(attributes).map(([name, value]) => [`ce-${name}`, headerValue(String(value))]),
+    ),
   };
+}
+
+function platformHeaders(project: Project) {
+  const api = new URL(project.apiUrl);
+  return { host: api.host, 'x-forwarded-proto': api.protocol.slice(0, -1) };
+}
+
+/** The attributes of a CloudEvent (CloudEvents 1.0 §3), with one of our own: which try this is. */
+function attributesOf(project: Project, delivery: StartedDelivery) {
+  const { subject } = delivery.payload;
+  return {
+    specversion: '1.0',
+    id: delivery.eventId,
+    type: delivery.eventName,
+    source: `/projects/${project.ref}`,
+    ...(subject !== null && { subject }),
+    time: delivery.occurredAt.toISOString(),
+    datacontenttype: 'application/json',
+    galleyattempt: delivery.attempt,
+  };
+}
+
+/** CloudEvents HTTP binding 1.0 §3.1.3.2: all but visible ASCII is percent-encoded, and so are `"` and `%`. */
+function headerValue(text: string): string {
+  return text.replace(/[^\x21-\x7e]|["%]/gu, (character) =>
+    character < '\x80'
+      ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+      : encodeURIComponent(character),
+  );
 }
 
 /**

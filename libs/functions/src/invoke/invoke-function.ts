@@ -63,8 +63,9 @@ export class InvokeFunction {
   ): Promise<EventOutcome> {
     let maxAttempts = 0;
     try {
-      const { functionSlug, eventId } = delivery;
-      const deployment = await this.deployments.find(project, functionSlug, { eventId });
+      const { functionSlug, eventId, deploymentNumber } = delivery;
+      const number = deploymentNumber ?? undefined;
+      const deployment = await this.deployments.find(project, functionSlug, { eventId, number });
       maxAttempts = deployment.manifest.attempts;
       const running = this.#start(project, deployment, eventCall(project, delivery, signal));
       return { maxAttempts, ...(await outcomeOf(running)) };
