@@ -1,6 +1,7 @@
 import {
   endDeliveriesToNobody,
   functionsWithWork,
+  jobOf,
   JobQueue,
   maxOpenConsumers,
   openDeliveries,
@@ -141,7 +142,7 @@ export class Consumers {
       openDeliveries(tx, reconcileAfterMs, reconcileBatch),
     );
     for (const { id, projectRef, functionSlug } of open) {
-      await this.queue.ensure(queueNameOf(projectRef, functionSlug), { id, data: { deliveryId: id } });
+      await this.queue.ensure(queueNameOf(projectRef, functionSlug), jobOf(id));
     }
   }
 

@@ -1,6 +1,7 @@
 import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
 import { CONFIG, LOGGER, PlatformDatabase, Sealer, type Config, type Logger } from '#libs/platform';
 import { DeliveriesController } from './deliveries.controller.js';
+import { FunctionEventsController } from './function-events.controller.js';
 import { postgresBackend, redisBackend } from './queue/backends.js';
 import { BullMqQueue } from './queue/bullmq-queue.js';
 import { JobQueue } from './queue/job-queue.js';
@@ -39,5 +40,5 @@ export class EventsModule implements OnApplicationShutdown {
   }
 }
 
-@Module({ imports: [EventsModule], controllers: [DeliveriesController] })
+@Module({ imports: [EventsModule], controllers: [DeliveriesController, FunctionEventsController] })
 export class EventsHttpModule {}

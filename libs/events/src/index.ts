@@ -17,12 +17,9 @@ export {
   type DeliveredPayload,
   type Delivery,
 } from './delivery/deliveries.sql.js';
-export {
-  nextInOrder,
-  startDelivery,
-  type StartedDelivery,
-  type Waiting,
-} from './delivery/start-delivery.sql.js';
+export { startDelivery, type StartedDelivery, type Waiting } from './delivery/start-delivery.sql.js';
+export { endBatch, startBatch, type BatchedEnd } from './delivery/batches.sql.js';
+export { hastenNext, jobOf } from './delivery/delivery-jobs.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
 export { Relay } from './relay/relay.js';
 export { retryDelayMs } from './queue/retry-delay.js';

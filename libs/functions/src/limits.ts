@@ -35,6 +35,8 @@ export const limits = {
   /** Events that a function is given at once. Lambda's bounds are 10,000 and 300 s. */
   batchSize: { min: 1, max: 1000 },
   batchWindowMs: { min: 0, max: 300_000 },
+  /** How much of the answer to a batch is read for what failed of it. */
+  batchAnswerBytes: 256 * 1024,
   /** The condition on one column of a subscription. */
   conditionChars: 1000,
   /** Entries of each list and table of a manifest. */

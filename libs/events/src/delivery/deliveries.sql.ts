@@ -160,17 +160,3 @@ export async function endDeliveriesToNobody(sql: Sql, olderThanMs: number): Prom
   );
   return rowCount;
 }
-
-/** Opens a dead delivery again and returns its function; undefined when there is no such dead delivery. */
-export async function redriveDelivery(
-  sql: Sql,
-  projectRef: string,
-  deliveryId: string,
-): Promise<string | undefined> {
-  const { rows } = await sql.query<{ function_slug: string }>(
-    `update deliveries set state = 'queued', finished_at = null, attempts = 0, failures = 0, retry_at = null
-     where id = $1 and project_ref = $2 and state = 'dead' returning function_slug`,
-    [deliveryId, projectRef],
-  );
-  return rows[0]?.function_slug;
-}

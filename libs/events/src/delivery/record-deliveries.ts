@@ -1,7 +1,8 @@
 import type { PlatformDatabase } from '#libs/platform';
 import type { JobQueue } from '../queue/job-queue.js';
 import { insertDeliveries, type NewDelivery } from './deliveries.sql.js';
-import { queueNameOf, workChannel } from './queue-names.js';
+import { jobOf, wakeWorkers } from './delivery-jobs.js';
+import { queueNameOf } from './queue-names.js';
 
 /**
  * Records deliveries of one project, adds their jobs and wakes the workers. A repetition finds its own work done; a
@@ -18,8 +19,8 @@ export async function recordDeliveries(
   const accepted = deliveries.filter((delivery) => delivery.refusal === null);
   for (const slug of new Set(accepted.map((delivery) => delivery.functionSlug))) {
     const own = accepted.filter((delivery) => delivery.functionSlug === slug);
-    const jobs = own.map(({ id }) => ({ id, data: { deliveryId: id } }));
+    const jobs = own.map(({ id }) => jobOf(id));
     await queue.add(queueNameOf(projectRef, slug), jobs);
-    await platform.query('select pg_notify($1, $2)', [workChannel, `${projectRef}/${slug}`]);
+    await wakeWorkers(platform, projectRef, slug);
   }
 }

@@ -4,7 +4,7 @@ import { hasOrderedSubscriptions, subscriptionsTo, type NewDelivery } from '../d
 import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
-import { refusalOf } from './refusal.js';
+import { refusalOf, type Refusal } from './refusal.js';
 import { wantedDeliveries, type Wanted } from './wanted-deliveries.js';
 
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
@@ -92,14 +92,16 @@ export class Relay {
       await this.#carry(events);
     } catch (error) {
       if (!isRefused(error)) throw error;
-      if (events.length === 1) return this.#carry(events, `The event cannot be stored: ${error.message}`);
-      const carried = await Promise.allSettled(events.map((event) => this.#carryOrRefuse([event])));
-      const failed = carried.find((result) => result.status === 'rejected');
-      if (failed) throw failed.reason;
+      if (events.length === 1) {
+        const reason = `The event cannot be stored: ${error.message}`;
+        return this.#carry(events, { reason, keepsEvent: false });
+      }
+      // One after another, as their deliveries may have an order.
+      for (const event of events) await this.#carryOrRefuse([event]);
     }
   }
 
-  async #carry(events: readonly CommittedEvent[], refusal: string | null = null): Promise<void> {
+  async #carry(events: readonly CommittedEvent[], refusal: Refusal | null = null): Promise<void> {
     const { ref } = this.project;
     const names = [...new Set(events.map((event) => event.name))];
     const subscriptions = await subscriptionsTo(this.platform, ref, names);
@@ -130,9 +132,9 @@ function isRefused(error: unknown): error is Error & { code: string } {
 function deliveryOf(
   projectRef: string,
   { event, subscription, orderingKey }: Wanted,
-  refusal: string | null,
+  refused: Refusal | null,
 ): NewDelivery {
-  const refused = refusal ?? refusalOf(event, subscription);
+  const refusal = refused ?? refusalOf(event, subscription);
   return {
     id: derivedId(event.id, subscription.id),
     projectRef,
@@ -140,11 +142,11 @@ function deliveryOf(
     functionSlug: subscription.functionSlug,
     eventId: event.id,
     eventName: event.name,
-    payload: refused === null ? event.payload : '{}',
+    payload: refusal?.keepsEvent === false ? '{}' : event.payload,
     requestId: event.requestId,
     depth: event.depth,
     occurredAt: event.occurredAt,
-    refusal: refused,
+    refusal: refusal?.reason ?? null,
     rootId: event.rootId,
     orderingKey,
     batched: subscription.settings.batch !== undefined,

@@ -59,7 +59,7 @@ function webhook(change: {
  * for each try of a delivery.
  */
 export function eventHeaders(project: Project, delivery: StartedDelivery): Record<string, string> {
-  const { datacontenttype, ...attributes } = attributesOf(project, delivery);
+  const { datacontenttype, ...attributes } = eventAttributes(project, delivery);
   return {
     ...platformHeaders(project),
     'content-type': datacontenttype,
@@ -70,13 +70,13 @@ export function eventHeaders(project: Project, delivery: StartedDelivery): Recor
   };
 }
 
-function platformHeaders(project: Project) {
+export function platformHeaders(project: Project) {
   const api = new URL(project.apiUrl);
   return { host: api.host, 'x-forwarded-proto': api.protocol.slice(0, -1) };
 }
 
 /** The attributes of a CloudEvent (CloudEvents 1.0 §3), with one of our own: which try this is. */
-function attributesOf(project: Project, delivery: StartedDelivery) {
+export function eventAttributes(project: Project, delivery: StartedDelivery) {
   const { subject } = delivery.payload;
   return {
     specversion: '1.0',

@@ -20,7 +20,8 @@ export interface InvocationCall {
     readonly isUpgrade?: boolean;
   };
   readonly trigger:
-    { readonly kind: 'http' } | { readonly kind: 'event'; deliveryId: string; attempt: number };
+    | { readonly kind: 'http' } /** `deliveryId` is null where it is for several. */
+    | { readonly kind: 'event'; deliveryId: string | null; attempt: number };
   readonly requestId: string;
   /** Functions between the first cause and this call. */
   readonly depth: number;

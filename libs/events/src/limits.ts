@@ -1,0 +1,9 @@
+/** Bounds of what the management of events does with one request. */
+export const limits = {
+  /** Deliveries of one listing. */
+  listedDeliveries: 1000,
+  /** Dead deliveries that are opened again at once; the answer says how many more there are. */
+  redrivenDeliveries: 1000,
+  /** Deliveries that go on at once when a pause ends; the others do when they are asked about. */
+  resumedDeliveries: 1000,
+} as const;
