@@ -35,4 +35,7 @@ export const limits = {
   eventNesting: 500,
   /** Functions waking functions: an event this deep in a chain is refused as a loop. */
   eventDepth: 16,
+  /** Deliveries that all events which one request led to through functions may make within that time. */
+  chainDeliveries: 10_000,
+  chainMs: 10 * 60_000,
 } as const;

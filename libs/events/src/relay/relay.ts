@@ -4,6 +4,7 @@ import { hasOrderedSubscriptions, subscriptionsTo, type NewDelivery } from '../d
 import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
+import { loopOf, refuseOverBudget } from './chain-budget.js';
 import { refusalOf, type Refusal } from './refusal.js';
 import { wantedDeliveries, type Wanted } from './wanted-deliveries.js';
 
@@ -106,7 +107,19 @@ export class Relay {
     const names = [...new Set(events.map((event) => event.name))];
     const subscriptions = await subscriptionsTo(this.platform, ref, names);
     const wanted = await wantedDeliveries(this.project.database, events, subscriptions);
-    await this.#deliver(wanted.map((one) => deliveryOf(ref, one, refusal)));
+    const overBudget = await refuseOverBudget(this.platform, ref, wanted);
+    const deliveries: NewDelivery[] = [];
+    const loops = new Map<string, Promise<string>>();
+    const loop = (rootId: string) => {
+      const known = loops.get(rootId) ?? loopOf(this.platform, ref, rootId);
+      loops.set(rootId, known);
+      return known;
+    };
+    for (const [place, one] of wanted.entries()) {
+      const refused = refusal ?? overBudget.get(place) ?? (await refusalOf(one, loop));
+      deliveries.push(deliveryOf(ref, one, refused));
+    }
+    await this.#deliver(deliveries);
     await completeEvents(
       this.project.database,
       events.map((event) => event.id),
@@ -132,9 +145,8 @@ function isRefused(error: unknown): error is Error & { code: string } {
 function deliveryOf(
   projectRef: string,
   { event, subscription, orderingKey }: Wanted,
-  refused: Refusal | null,
+  refusal: Refusal | null,
 ): NewDelivery {
-  const refusal = refused ?? refusalOf(event, subscription);
   return {
     id: derivedId(event.id, subscription.id),
     projectRef,

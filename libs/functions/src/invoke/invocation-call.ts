@@ -23,6 +23,8 @@ export interface InvocationCall {
     | { readonly kind: 'http' } /** `deliveryId` is null where it is for several. */
     | { readonly kind: 'event'; deliveryId: string | null; attempt: number };
   readonly requestId: string;
+  /** The request that everything began with, when that is another one. */
+  readonly rootId?: string | undefined;
   /** Functions between the first cause and this call. */
   readonly depth: number;
 }

@@ -163,6 +163,7 @@ function eventCall(project: Project, delivery: StartedDelivery, signal: AbortSig
     },
     trigger: { kind: 'event', deliveryId: delivery.id, attempt: delivery.attempt },
     requestId: delivery.requestId,
+    rootId: delivery.rootId,
     depth: delivery.depth,
   };
 }
@@ -209,7 +210,12 @@ async function outcomeOf(running: RunningInvocation, answerBytes: number) {
   if (record.status === 'succeeded') return { status: 'succeeded' as const, record, answer };
   const words = answer.slice(0, limits.errorBodyBytes);
   const error = `${record.error}${words === '' ? '' : `: ${words}`}`;
-  return { status: 'failed' as const, error, record: { ...record, error }, retryAfterMs: retryAfter ?? undefined };
+  return {
+    status: 'failed' as const,
+    error,
+    record: { ...record, error },
+    retryAfterMs: retryAfter ?? undefined,
+  };
 }
 
 /** Reads a body to its end and keeps the first `maxBytes`. */
