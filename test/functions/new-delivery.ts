@@ -17,6 +17,7 @@ export function newDelivery(slug: string, change: Partial<StartedDelivery> = {})
       record: '{"id":2}',
       oldRecord: '{"id":1}',
       leftOut: null,
+      whole: null,
     },
     requestId: 'trace-event',
     depth: 0,

@@ -1,4 +1,5 @@
 import {
+  addJobs,
   endBatch,
   jobOf,
   queueNameOf,
@@ -33,13 +34,14 @@ export async function deliverBatch(context: DeliverContext, leaderId: string, jo
   const outcome = await invoke(context, [leader, ...batch.filter((one) => one !== leader)], job.signal);
   const { tried } = stateAfter(leader, outcome, job.signal);
   const ends = batch.map((delivery) => endOf(delivery, outcome, job.signal));
-  const ended = await database.transaction(async (tx) => {
-    const own = await endBatch(tx, { invocationId: leader.invocationId, tried, ends });
+  const following = await database.transaction(async (tx) => {
+    const httpStatus = outcome.record?.httpStatus ?? null;
+    const own = await endBatch(tx, { invocationId: leader.invocationId, tried, httpStatus, ends });
     if (own && outcome.record) await insertInvocations(tx, [outcome.record]);
     return own;
   });
   const log = { ...logOf(leader), deliveries: batch.length };
-  if (!ended) {
+  if (!following) {
     logger.warn(log, 'A batch was taken over by another worker while it ran here');
     return;
   }
@@ -47,7 +49,8 @@ export async function deliverBatch(context: DeliverContext, leaderId: string, jo
   if (failed.length === 0) logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Batch succeeded');
   else
     logger.warn({ ...log, failed: failed.length, error: failed[0]!.error }, 'Deliveries of a batch failed');
-  await addJobs(context, leader, ends);
+  await addJobs(database, context.queue, leader.projectRef, following);
+  await ensureJobs(context, leader, ends);
   const own = ends.find(({ deliveryId }) => deliveryId === leaderId)!;
   if (own.state === 'queued') throw new RetryLater(own.error ?? 'busy', own.waitMs, !tried);
 }
@@ -79,7 +82,7 @@ function endOf(delivery: StartedDelivery, outcome: BatchOutcome, signal: AbortSi
 }
 
 /** The jobs of those that were in the batch of another may have ended meanwhile. */
-async function addJobs(
+async function ensureJobs(
   { queue }: DeliverContext,
   leader: StartedDelivery,
   ends: readonly BatchedEnd[],

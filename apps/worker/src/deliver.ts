@@ -1,4 +1,5 @@
 import {
+  addJobs,
   endAttempt,
   hastenNext,
   RetryLater,
@@ -56,20 +57,22 @@ async function end(
   const { database, logger } = context;
   const { state, tried } = stateAfter(delivery, outcome, signal);
   const error = outcome.status === 'succeeded' ? null : outcome.error;
-  const ended = await database.transaction(async (tx) => {
+  const following = await database.transaction(async (tx) => {
     const { id: deliveryId, invocationId } = delivery;
-    const own = await endAttempt(tx, { deliveryId, invocationId, state, error, tried });
+    const httpStatus = outcome.record?.httpStatus ?? null;
+    const own = await endAttempt(tx, { deliveryId, invocationId, state, error, tried, httpStatus });
     if (own && outcome.record) await insertInvocations(tx, [outcome.record]);
     return own;
   });
   const log = logOf(delivery);
-  if (!ended) {
+  if (!following) {
     logger.warn(log, 'A delivery was taken over by another worker while it ran here');
     return;
   }
   if (state === 'succeeded') logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Delivery succeeded');
   else if (state === 'dead') logger.error({ ...log, error }, 'Delivery is dead: no attempts left');
   else logger.warn({ ...log, error }, 'Delivery will be tried again');
+  await addJobs(database, context.queue, delivery.projectRef, following);
   if (state !== 'queued') return hastenNext(database, context.queue, delivery);
   throw new RetryLater(error ?? 'busy', retryWaitMs(delivery, outcome), !tried);
 }

@@ -25,6 +25,21 @@ const rowChange = z.object({
   left_out: z.array(z.string()).optional(),
 });
 
+const functionEnd = z.object({
+  function: z.string(),
+  /** Of what it was woken by. */
+  event: z.string(),
+  event_id: z.uuid(),
+  delivery_id: z.uuid(),
+  attempts: z.int(),
+  /** Of the last try; null when none was made. */
+  invocation_id: z.uuid().nullable(),
+  http_status: z.int().nullable(),
+  error: z.string().nullable(),
+  /** The payload of the event that it was woken by. */
+  request: z.record(z.string(), z.unknown()),
+});
+
 /** Everything that can happen, and the shape of what is told about it. `noun.pastVerb`. */
 export const catalogue = {
   /** An account was made; `record` is the row of `auth.users` without its secrets. */
@@ -45,6 +60,9 @@ export const catalogue = {
   'row.inserted': rowChange,
   'row.updated': rowChange,
   'row.deleted': rowChange,
+  /** A delivery to a function succeeded, or is dead after its last try. Recorded with that, and never in an outbox. */
+  'function.succeeded': functionEnd,
+  'function.failed': functionEnd,
 } as const;
 
 export type EventName = keyof typeof catalogue;

@@ -10,7 +10,6 @@ export { matches, type Subscription, type SubscriptionFilter } from './delivery/
 export type { BatchSettings, SubscriptionSettings } from './delivery/subscription-settings.js';
 export { mismatchOf, parseConditions, type ColumnKind } from './delivery/row-condition.js';
 export {
-  endAttempt,
   endDeliveriesToNobody,
   functionsWithWork,
   openDeliveries,
@@ -18,7 +17,14 @@ export {
   type Delivery,
 } from './delivery/deliveries.sql.js';
 export { startDelivery, type StartedDelivery, type Waiting } from './delivery/start-delivery.sql.js';
-export { endBatch, startBatch, type BatchedEnd } from './delivery/batches.sql.js';
+export { startBatch } from './delivery/batches.sql.js';
+export {
+  endAttempt,
+  endBatch,
+  type BatchedEnd,
+  type FollowingDelivery,
+} from './delivery/end-delivery.sql.js';
+export { addJobs } from './delivery/record-deliveries.js';
 export { hastenNext, jobOf } from './delivery/delivery-jobs.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
 export { Relay } from './relay/relay.js';

@@ -39,6 +39,8 @@ export interface DeliveredPayload {
   readonly record: string | null;
   readonly oldRecord: string | null;
   readonly leftOut: string[] | null;
+  /** The whole payload, of events that are not about a row. */
+  readonly whole: string | null;
 }
 
 export async function subscriptionsTo(
@@ -94,33 +96,6 @@ export async function insertDeliveries(sql: Sql, deliveries: readonly NewDeliver
       deliveries.map((d) => d.deploymentNumber ?? null),
     ],
   );
-}
-
-/**
- * Ends a try: `succeeded` and `dead` end the delivery, `queued` leaves it for the next try. What was not tried at all
- * (no instance was free) is given back and not counted.
- * @returns false when another worker has taken the delivery over in the meantime; then nothing was written
- */
-export async function endAttempt(
-  sql: Sql,
-  attempt: {
-    deliveryId: string;
-    invocationId: string;
-    state: 'succeeded' | 'dead' | 'queued';
-    error: string | null;
-    tried: boolean;
-  },
-): Promise<boolean> {
-  const { rowCount } = await sql.query(
-    `update deliveries
-     set state = $3, attempts = attempts - case when $5 then 0 else 1 end,
-         failures = failures + case when $5 and $3 <> 'succeeded' then 1 else 0 end,
-         last_error = case when $3 = 'succeeded' then null else coalesce($4, last_error) end, invocation_id = null,
-         finished_at = case when $3 = 'queued' then null else now() end
-     where id = $1 and invocation_id = $2 and state = 'running'`,
-    [attempt.deliveryId, attempt.invocationId, attempt.state, attempt.error, attempt.tried],
-  );
-  return rowCount === 1;
 }
 
 /** Functions that have something to do, and may. */

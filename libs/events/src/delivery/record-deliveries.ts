@@ -17,8 +17,18 @@ export async function recordDeliveries(
   if (deliveries.length === 0) return;
   await insertDeliveries(platform, deliveries);
   const accepted = deliveries.filter((delivery) => delivery.refusal === null);
-  for (const slug of new Set(accepted.map((delivery) => delivery.functionSlug))) {
-    const own = accepted.filter((delivery) => delivery.functionSlug === slug);
+  await addJobs(platform, queue, projectRef, accepted);
+}
+
+/** Adds the jobs of recorded deliveries and wakes the workers. */
+export async function addJobs(
+  platform: PlatformDatabase,
+  queue: JobQueue,
+  projectRef: string,
+  deliveries: readonly { readonly id: string; readonly functionSlug: string }[],
+): Promise<void> {
+  for (const slug of new Set(deliveries.map((delivery) => delivery.functionSlug))) {
+    const own = deliveries.filter((delivery) => delivery.functionSlug === slug);
     const jobs = own.map(({ id }) => jobOf(id));
     await queue.add(queueNameOf(projectRef, slug), jobs);
     await wakeWorkers(platform, projectRef, slug);

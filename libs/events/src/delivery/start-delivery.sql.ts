@@ -32,7 +32,9 @@ export const startedColumns = `
   case split_part(event_name, '.', 1)
     when 'object' then (payload ->> 'bucket') || '/' || (payload ->> 'name')
     when 'row' then (payload ->> 'schema') || '.' || (payload ->> 'table')
-    when 'user' then payload #>> '{record,id}' end as subject,
+    when 'user' then payload #>> '{record,id}'
+    when 'function' then payload ->> 'function' end as subject,
+  case when event_name like 'function.%' then payload::text end as whole,
   payload ->> 'schema' as schema, payload ->> 'table' as table,
   nullif(payload -> 'record', 'null')::text as record, nullif(payload -> 'old_record', 'null')::text as "oldRecord",
   payload -> 'left_out' as "leftOut", request_id as "requestId", root_id as "rootId", depth,
@@ -80,8 +82,8 @@ export async function startDelivery(
 }
 
 export function startedOf(row: DeliveryRow): StartedDelivery {
-  const { subject, schema, table, record, oldRecord, leftOut, ...delivery } = row;
-  return { ...delivery, payload: { subject, schema, table, record, oldRecord, leftOut } };
+  const { subject, schema, table, record, oldRecord, leftOut, whole, ...delivery } = row;
+  return { ...delivery, payload: { subject, schema, table, record, oldRecord, leftOut, whole } };
 }
 
 async function whyNot(sql: Sql, deliveryId: string): Promise<Waiting | undefined> {

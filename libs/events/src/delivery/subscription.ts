@@ -18,6 +18,8 @@ export interface SubscriptionFilter {
   readonly prefix?: string;
   /** Row events: only of this table, `schema.name`. */
   readonly table?: string;
+  /** Ends of deliveries: only of those to this function. */
+  readonly function?: string;
   /** `row.updated`: only when one of these columns changed. */
   readonly columns?: readonly string[];
   /** Row events: only of rows that satisfy this, by column: see `row-condition.ts`. */

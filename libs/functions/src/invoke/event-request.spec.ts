@@ -4,7 +4,15 @@ import type { Project } from '#libs/platform';
 import { eventBody, eventHeaders, retryAfterMs } from './event-request.js';
 
 describe('the body of an event run', () => {
-  const nothing = { subject: null, schema: null, table: null, record: null, oldRecord: null, leftOut: null };
+  const nothing = {
+    subject: null,
+    schema: null,
+    table: null,
+    record: null,
+    oldRecord: null,
+    leftOut: null,
+    whole: '{}',
+  };
   const row = (record: string | null, oldRecord: string | null) => ({
     ...nothing,
     schema: 'public',

@@ -1,6 +1,7 @@
 import { eventNames, parseConditions, type EventName } from '#libs/events';
 import { z } from 'zod';
 import { limits } from '../limits.js';
+import { isSlug } from './slug.js';
 import { bucketName, byName, list, table, tableName, wholeNumber } from './toml-schema.js';
 
 const columnName = z.string().regex(/^[^\0]{1,63}$/, { error: 'expected the name of a column' });
@@ -41,6 +42,7 @@ export const subscription = table({
   bucket: bucketName.optional(),
   prefix: z.string().min(1).max(900).optional(),
   table: tableName.optional(),
+  function: z.string().refine(isSlug, { error: 'expected the name of a function' }).optional(),
   columns: list(columnName).min(1, { error: 'expected the name of a column' }).optional(),
   when: byName(columnName, z.string().max(limits.conditionChars)).optional(),
   attempts: wholeNumber(limits.attempts).optional(),
@@ -51,7 +53,7 @@ export const subscription = table({
   const refuse = (path: PropertyKey[], message: string) =>
     context.addIssue({ code: 'custom', path, message });
   const allowed = filtersOf(on.event);
-  for (const key of ['bucket', 'prefix', 'table', 'columns', 'when'] as const) {
+  for (const key of ['bucket', 'prefix', 'table', 'function', 'columns', 'when'] as const) {
     if (on[key] === undefined || allowed.includes(key)) continue;
     refuse([key], `${on.event} has no ${key}; expected ${allowed.join(', ') || 'no filter'}`);
   }
@@ -68,12 +70,14 @@ function filtersOf(event: EventName): readonly string[] {
   if (event.startsWith('object.')) return ['bucket', 'prefix'];
   if (event === 'row.updated') return ['table', 'columns', 'when'];
   if (event.startsWith('row.')) return ['table', 'when'];
+  if (event.startsWith('function.')) return ['function'];
   return [];
 }
 
 function orderingProblem(on: { event: EventName; ordering_key?: string | undefined; batch?: unknown }) {
   if (on.ordering_key === undefined) return undefined;
   if (on.batch) return 'a subscription has either an order or batches';
+  if (on.event.startsWith('function.')) return `${on.event} has no order`;
   const columns = orderingColumns[on.event.split('.')[0] as keyof typeof orderingColumns];
   if (!columns || columns.includes(on.ordering_key)) return undefined;
   return `${on.event} is ordered by ${columns.join(', ')}`;

@@ -11,7 +11,7 @@ export interface Subscription {
 }
 
 // Key order is fixed here, so that equal filters have one text and one id.
-const filterKeys = ['bucket', 'prefix', 'table', 'columns', 'when'] as const;
+const filterKeys = ['bucket', 'prefix', 'table', 'function', 'columns', 'when'] as const;
 const settingKeys = ['attempts', 'retry', 'ordering_key', 'batch'] as const;
 
 /** The events that wake a function. The same event with the same filter keeps its id over all deployments. */
