@@ -97,8 +97,11 @@ describe('deliveries with an ordering key', () => {
       retry: { delays_ms: [60_000] },
     });
     await server.project.database.query(`insert into public.jobs values (1, null), (2, null)`);
-    await eventually(async () => (await states())[1]?.state === 'succeeded');
-    expect((await states())[0]!.state).toBe('queued');
+    const expected = [
+      { id: 1, state: 'queued', failures: 1 },
+      { id: 2, state: 'succeeded', failures: 0 },
+    ];
+    await eventually(async () => JSON.stringify(await states()) === JSON.stringify(expected));
   });
 });
 
@@ -169,4 +172,20 @@ it('a subscription has its own attempts and waits', async () => {
   await server.project.database.query('insert into public.jobs values (1)');
   await allAre('dead', 1);
   expect((await told()).map(({ attempt }) => attempt)).toEqual([1, 2]);
+});
+
+it('no more invocations begin within a period than the rate of their function says', async () => {
+  await server.deploy('retrying', telling('new Response()'), {
+    permissions,
+    rate: { count: 3, period_ms: 1_500 },
+    on: [inserted],
+  });
+  await server.project.database.query('insert into public.jobs select generate_series(1, 8)');
+  await allAre('succeeded', 8);
+  const { rows } = await server.platform.database.query<{ most: number }>(
+    `with own as (select started_at from invocations where delivery_id in (select id from deliveries))
+     select max((select count(*) from own other where other.started_at > i.started_at - interval '1300 ms'
+       and other.started_at <= i.started_at))::integer as most from own i`,
+  );
+  expect(rows[0]!.most).toBe(3);
 });

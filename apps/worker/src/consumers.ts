@@ -51,7 +51,7 @@ export class Consumers {
     private readonly queue: JobQueue,
     private readonly database: PlatformDatabase,
     private readonly concurrencyOf: (projectRef: string, functionSlug: string) => Promise<number>,
-    private readonly handle: (job: Job) => Promise<void>,
+    private readonly handle: (job: Job, of: { projectRef: string; functionSlug: string }) => Promise<void>,
     private readonly logger: Logger,
   ) {}
 
@@ -109,7 +109,9 @@ export class Consumers {
 
   async #consume(projectRef: string, functionSlug: string): Promise<Consumer> {
     const concurrency = await this.concurrencyOf(projectRef, functionSlug);
-    return this.queue.consume(queueNameOf(projectRef, functionSlug), { concurrency }, this.handle);
+    return this.queue.consume(queueNameOf(projectRef, functionSlug), { concurrency }, (job) =>
+      this.handle(job, { projectRef, functionSlug }),
+    );
   }
 
   async #sweep(): Promise<void> {

@@ -23,13 +23,20 @@ type BatchOutcome = EventOutcome & { readonly failedEventIds: ReadonlySet<string
  * once, and ends all of them together with the invocation's record in one transaction. Those that failed are tried
  * again, in whichever batch they come into.
  *
+ * @param onBegin called when there is something to invoke
  * @throws RetryLater when the delivery itself is to be tried again, or waits for others
  */
-export async function deliverBatch(context: DeliverContext, leaderId: string, job: Job): Promise<void> {
+export async function deliverBatch(
+  context: DeliverContext,
+  leaderId: string,
+  job: Job,
+  onBegin: () => void,
+): Promise<void> {
   const { database, logger } = context;
   const batch = await database.transaction((tx) => startBatch(tx, leaderId, newId()));
   if (!batch) return;
   if ('waitMs' in batch) throw new RetryLater(batch.reason, batch.waitMs, true);
+  onBegin();
   const leader = batch.find(({ id }) => id === leaderId)!;
   const outcome = await invoke(context, [leader, ...batch.filter((one) => one !== leader)], job.signal);
   const { tried } = stateAfter(leader, outcome, job.signal);

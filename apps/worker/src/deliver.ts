@@ -1,9 +1,12 @@
 import {
   addJobs,
   endAttempt,
+  giveRateBack,
   hastenNext,
+  HoldQueue,
   RetryLater,
   startDelivery,
+  takeRate,
   type Job,
   type StartedDelivery,
 } from '#libs/events';
@@ -14,6 +17,11 @@ import { z } from 'zod';
 import { deliverBatch } from './deliver-batch.js';
 import { logOf, refusalOf, retryWaitMs, stateAfter, type DeliverContext } from './delivery-outcome.js';
 
+interface FunctionName {
+  readonly projectRef: string;
+  readonly functionSlug: string;
+}
+
 const jobData = z.object({ deliveryId: z.uuid() });
 
 /**
@@ -21,16 +29,36 @@ const jobData = z.object({ deliveryId: z.uuid() });
  * record in one transaction. Only the try whose invocation id stands in the row may end it, so a try that was taken
  * over (its worker was thought dead) changes nothing any more.
  *
- * @throws RetryLater when the delivery is to be tried again, or not yet.
+ * @throws RetryLater when the delivery is to be tried again, or not yet; HoldQueue when its function has begun as much as
+ *   its rate allows.
  */
-export async function deliver(context: DeliverContext, job: Job): Promise<void> {
+export async function deliver(context: DeliverContext, job: Job, of: FunctionName): Promise<void> {
+  const { database, invokeFunction, projects } = context;
+  const rate = await invokeFunction.eventRateOf(projects.get(of.projectRef), of.functionSlug);
+  if (!rate) {
+    await tryDelivery(context, job);
+    return;
+  }
+  const waitMs = await takeRate(database, of, rate);
+  if (waitMs > 0) throw new HoldQueue(waitMs);
+  let hasBegun = false;
+  try {
+    await tryDelivery(context, job, () => (hasBegun = true));
+  } finally {
+    if (!hasBegun) await giveRateBack(database, of);
+  }
+}
+
+/** @param onBegin called when there is something to invoke */
+async function tryDelivery(context: DeliverContext, job: Job, onBegin: () => void = () => {}): Promise<void> {
   const { deliveryId } = jobData.parse(job.data);
   const started = await startDelivery(context.database, deliveryId, newId());
   if (!started) return;
   if ('waitMs' in started) {
-    if (started.reason === 'batched') return deliverBatch(context, deliveryId, job);
+    if (started.reason === 'batched') return deliverBatch(context, deliveryId, job, onBegin);
     throw new RetryLater(started.reason, started.waitMs, true);
   }
+  onBegin();
   const outcome = await invoke(context, started, job.signal);
   await end(context, started, outcome, job.signal);
 }

@@ -1,12 +1,14 @@
+import { sweepDeliveries } from '#libs/events';
 import { sweepLogs } from '#libs/functions';
 import type { Config, Logger, PlatformDatabase, Project, ProjectRegistry } from '#libs/platform';
 import { sweepOrphanVersions, type ObjectBytes } from '#libs/storage';
+import { sweepInvocations } from '#libs/usage';
 
 const intervalMs = 60 * 60_000;
 /** Workers that start together do not sweep together. */
 const jitterMs = 10 * 60_000;
 
-/** What is done about once an hour: bytes that crashes left without a row are removed, and log lines that have had their time. */
+/** What is done about once an hour: bytes that crashes left without a row are removed, and log lines, deliveries and records that have had their time. */
 export class Housekeeping {
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
@@ -38,6 +40,12 @@ export class Housekeeping {
       );
       await this.#sweep(project, 'function log lines', () =>
         sweepLogs(this.database, project.ref, this.config.functions.logRetention),
+      );
+      await this.#sweep(project, 'ended deliveries', () =>
+        sweepDeliveries(this.database, project.ref, this.config.functions.deliveryDays),
+      );
+      await this.#sweep(project, 'records of invocations', () =>
+        sweepInvocations(this.database, project.ref, this.config.functions.invocationDays),
       );
     }
   }

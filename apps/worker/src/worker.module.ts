@@ -40,7 +40,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       queue,
       database,
       (projectRef, slug) => invokeFunction.concurrencyOf(projects.get(projectRef), slug),
-      (job) => deliver({ database, queue, projects, invokeFunction, logger }, job),
+      (job, of) => deliver({ database, queue, projects, invokeFunction, logger }, job, of),
       logger,
     );
     this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);

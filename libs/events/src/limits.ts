@@ -1,4 +1,4 @@
-/** Bounds of what the management of events does with one request. */
+/** Bounds of what is done with events at once. */
 export const limits = {
   /** Deliveries of one listing. */
   listedDeliveries: 1000,
@@ -6,4 +6,6 @@ export const limits = {
   redrivenDeliveries: 1000,
   /** Deliveries that go on at once when a pause ends; the others do when they are asked about. */
   resumedDeliveries: 1000,
+  /** Deliveries removed with one statement. */
+  sweptDeliveries: 5_000,
 } as const;

@@ -37,6 +37,9 @@ export const limits = {
   batchWindowMs: { min: 0, max: 300_000 },
   /** How much of the answer to a batch is read for what failed of it. */
   batchAnswerBytes: 256 * 1024,
+  /** Invocations for events within a time, where a function bounds them. */
+  rateCount: { min: 1, max: 1000 },
+  ratePeriodMs: { min: 100, max: 3_600_000 },
   /** The condition on one column of a subscription. */
   conditionChars: 1000,
   /** Entries of each list and table of a manifest. */

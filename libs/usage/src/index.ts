@@ -3,3 +3,4 @@ export { gbMs, insertInvocations, type InvocationRecord } from './invocation-rec
 export { UsageLedger } from './usage-ledger.js';
 export { UsageHttpModule, UsageModule } from './usage.module.js';
 export { costUsd, lambdaPrices, type PriceList } from './price.js';
+export { sweepInvocations } from './sweep-invocations.js';

@@ -44,11 +44,13 @@ create table batch_items (
 create index batch_items_delivery_id_idx on batch_items (delivery_id);
 create unique index batch_items_succeeded_once on batch_items (delivery_id) where succeeded;
 
--- How far a function's deliveries have used up what they may begin in a time.
+-- When the last invocations for events of a function with a rate began, oldest first.
 create table event_rates (
   project_ref text not null references projects on delete cascade,
   function_slug text not null,
-  -- When all that was begun would be used up, had it come evenly (GCRA's theoretical arrival time).
-  used_until timestamptz(6) not null,
+  begun_ms double precision[] not null,
   primary key (project_ref, function_slug)
 );
+
+-- What the sweep asks for.
+create index deliveries_ended_idx on deliveries (project_ref, finished_at) where finished_at is not null;

@@ -5,7 +5,7 @@ export interface BatchCandidate {
 }
 
 /** All events of a batch together: what a function is given at once must fit its memory. */
-export const batchBytes = 6 * 1024 * 1024;
+const batchBytes = 6 * 1024 * 1024;
 
 /**
  * Which deliveries go into a batch: the leader, and as many of the others in their order as fit. The leader always does.

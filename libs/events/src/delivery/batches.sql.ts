@@ -90,5 +90,5 @@ async function begin(
     [leaderId, invocationId, ...(ids ? [ids] : [])],
   );
   rows.sort((a, b) => Number(BigInt(a.sequence) - BigInt(b.sequence)));
-  return rows.map(({ sequence: _, ...row }) => startedOf(row));
+  return rows.map(({ sequence: _sequence, ...row }) => startedOf(row));
 }

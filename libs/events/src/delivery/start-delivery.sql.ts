@@ -103,7 +103,7 @@ async function whyNot(sql: Sql, deliveryId: string): Promise<Waiting | undefined
   return { reason: 'behind others', waitMs: row.ahead * behindEachMs };
 }
 
-export function pauseWaitMs(pausedForMs: number): number {
+function pauseWaitMs(pausedForMs: number): number {
   return Math.min(pausedMs.max, Math.max(pausedMs.min, pausedForMs));
 }
 

@@ -8,7 +8,7 @@ import {
 } from 'bullmq';
 import type { Logger } from '#libs/platform';
 import { setMaxListeners } from 'node:events';
-import { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
+import { HoldQueue, JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
 import { retryDelayMs } from './retry-delay.js';
 
 /** A worker that died loses its jobs after this; while it lives it renews its locks at half of it. */
@@ -77,7 +77,9 @@ export class BullMqQueue extends JobQueue {
       removeOnFail: keepEnded,
       settings: { backoffStrategy },
     } as WorkerOptions;
-    const process = (job: BullJob, token?: string) => run(job, token, abort.signal, handle);
+    const hold = (forMs: number) => this.#queue(queue).rateLimit(forMs);
+    const process = (job: BullJob, token?: string) =>
+      run(job, token, { closing: abort.signal, hold }, handle);
     const worker = new Worker(queue, process, workerOptions, this.backend.factory as undefined);
     // Without a listener an `error` event would end the process; BullMQ reconnects by itself.
     worker.on('error', (error) =>
@@ -163,7 +165,7 @@ function backoffStrategy(attemptsMade: number, _type?: string, error?: Error): n
 async function run(
   job: BullJob,
   token: string | undefined,
-  closing: AbortSignal,
+  { closing, hold }: { closing: AbortSignal; hold: (forMs: number) => Promise<void> },
   handle: (job: Job) => Promise<void>,
 ): Promise<void> {
   // A signal of the job's own: what listens to it goes with the job, while the consumer may live for months.
@@ -174,6 +176,10 @@ async function run(
   try {
     await handle({ id: job.id!, data: job.data, failures: job.attemptsMade, signal: abort.signal });
   } catch (error) {
+    if (error instanceof HoldQueue) {
+      await hold(error.forMs);
+      throw Worker.RateLimitError();
+    }
     if (!(error instanceof RetryLater && error.uncounted)) throw error;
     await job.moveToDelayed(Date.now() + (error.afterMs ?? retryDelayMs(1)), token);
     throw new DelayedError();

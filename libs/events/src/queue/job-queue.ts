@@ -23,6 +23,14 @@ export class RetryLater extends Error {
   }
 }
 
+/** Thrown by a consumer's handler: for a while nothing of its queue is to be begun. The job is not counted as tried. */
+export class HoldQueue extends Error {
+  constructor(readonly forMs: number) {
+    super(`Nothing is begun for ${forMs} ms`);
+    this.name = 'HoldQueue';
+  }
+}
+
 export interface Consumer {
   /** Takes no more jobs; those under way may go on for `graceMs`, then their signals abort. Resolves when all have ended. */
   close(graceMs?: number): Promise<void>;

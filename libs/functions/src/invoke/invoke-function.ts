@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { StartedDelivery } from '#libs/events';
+import type { EventRate, StartedDelivery } from '#libs/events';
 import { AppError, limits as platformLimits, LOGGER, type Logger, type Project } from '#libs/platform';
 import { UsageLedger, type InvocationRecord } from '#libs/usage';
 import type { Readable } from 'node:stream';
@@ -113,6 +113,12 @@ export class InvokeFunction {
       (sum, { manifest }) => sum + manifest.max_instances * manifest.concurrency,
       deployments.length === 0 ? 1 : 0,
     );
+  }
+
+  /** How many invocations for events may begin in a time; undefined where that is not bounded. */
+  async eventRateOf(project: Project | undefined, slug: string): Promise<EventRate | undefined> {
+    if (!project) return undefined;
+    return (await this.deployments.answering(project, slug))[0]?.manifest.rate;
   }
 
   #start(project: Project, deployment: ActiveDeployment, call: InvocationCall): RunningInvocation {

@@ -77,6 +77,11 @@ const settings = table({
   isolation: z.literal('strong', { error: 'expected "strong", or nothing' }).optional(),
   /** How often an event is delivered before it is a dead letter: 8 tries take a minute or two, as long as a restart may. */
   attempts: wholeNumber(limits.attempts).default(8),
+  /** Invocations for events that may begin within any such time, over all workers; a batch is one. */
+  rate: table({
+    count: wholeNumber(limits.rateCount),
+    period_ms: wholeNumber(limits.ratePeriodMs),
+  }).optional(),
   /** Type-check before it is deployed. */
   check: z.boolean({ error: 'expected true or false' }).default(true),
   on: list(subscription).default([]),

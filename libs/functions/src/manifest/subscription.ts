@@ -64,8 +64,6 @@ export const subscription = table({
   if (problem) refuse(['ordering_key'], problem);
 });
 
-export type SubscriptionManifest = z.infer<typeof subscription>;
-
 function filtersOf(event: EventName): readonly string[] {
   if (event.startsWith('object.')) return ['bucket', 'prefix'];
   if (event === 'row.updated') return ['table', 'columns', 'when'];
