@@ -57,7 +57,7 @@ export async function deliverBatch(
   else
     logger.warn({ ...log, failed: failed.length, error: failed[0]!.error }, 'Deliveries of a batch failed');
   await addJobs(database, context.queue, leader.projectRef, following);
-  await ensureJobs(context, leader, ends);
+  await hastenFailed(context, leader, ends);
   const own = ends.find(({ deliveryId }) => deliveryId === leaderId)!;
   if (own.state === 'queued') throw new RetryLater(own.error ?? 'busy', own.waitMs, !tried);
 }
@@ -88,14 +88,14 @@ function endOf(delivery: StartedDelivery, outcome: BatchOutcome, signal: AbortSi
   return { deliveryId: delivery.id, state, error, waitMs: retryWaitMs(delivery, itself) };
 }
 
-/** The jobs of those that were in the batch of another may have ended meanwhile. */
-async function ensureJobs(
+/** The jobs of those that were in the batch of another wait for its end. */
+async function hastenFailed(
   { queue }: DeliverContext,
   leader: StartedDelivery,
   ends: readonly BatchedEnd[],
 ): Promise<void> {
   const name = queueNameOf(leader.projectRef, leader.functionSlug);
   for (const { deliveryId: id, state } of ends) {
-    if (state === 'queued' && id !== leader.id) await queue.ensure(name, jobOf(id));
+    if (state === 'queued' && id !== leader.id) await queue.hasten(name, jobOf(id));
   }
 }

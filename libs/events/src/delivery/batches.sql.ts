@@ -12,6 +12,8 @@ import {
 
 /** A job runs late rather than early; what is due within this is due. */
 const dueSlackMs = 100;
+/** Whoever ends the batch makes those go on that failed; this is for when that could not be told. */
+const inOthersBatchMs = 2_000;
 
 interface LeaderRow {
   readonly isTakenOver: boolean;
@@ -24,8 +26,7 @@ interface LeaderRow {
 
 /**
  * Begins a try of several deliveries of one subscription: of `leaderId`, whose job this is, and of others that wait. A
- * batch that a worker began which never ended is taken over as it is. Undefined when the leader has ended or is in
- * another's batch.
+ * batch that a worker began which never ended is taken over as it is. Undefined when the leader has ended.
  *
  * A delivery is begun only by its own job or as part of another's batch; its row's lock decides by which. Whoever waits
  * for one holds none, so nobody waits in a circle.
@@ -36,7 +37,7 @@ export async function startBatch(
   invocationId: string,
 ): Promise<StartedDelivery[] | Waiting | undefined> {
   const leader = await lockLeader(tx, leaderId);
-  if (!leader) return undefined;
+  if (!leader) return whileOpen(tx, leaderId);
   if (leader.isTakenOver) return begin(tx, leaderId, invocationId, 'batch_leader_id = $1');
   if (leader.dueInMs > 0) return { reason: 'batched', waitMs: leader.dueInMs };
   const { size, window_ms: windowMs } = leader.batch ?? { size: 1, window_ms: 0 };
@@ -46,6 +47,15 @@ export async function startBatch(
   // Those that failed have waited already.
   if (!isFull && !leader.isRetried && waitMs > 0) return { reason: 'batched', waitMs };
   return begin(tx, leaderId, invocationId, 'id = any($3::uuid[])', ids);
+}
+
+/** In another's batch it may fail, and is then tried again by its own job: that must not end before it has. */
+async function whileOpen(tx: Sql, deliveryId: string): Promise<Waiting | undefined> {
+  const { rowCount } = await tx.query(
+    `select from deliveries where id = $1 and state in ('queued', 'running')`,
+    [deliveryId],
+  );
+  return rowCount === 0 ? undefined : { reason: 'batched', waitMs: inOthersBatchMs };
 }
 
 async function lockLeader(tx: Sql, leaderId: string): Promise<LeaderRow | undefined> {
