@@ -48,7 +48,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       queue,
       database,
       autoscaler,
-      (job) => deliver({ database, projects, invokeFunction, eventLog, logger }, job),
+      (job, of) => deliver({ database, queue, projects, invokeFunction, eventLog, logger }, job, of),
       (projectRef, slug) => budgets.holds(projectRef, slug),
       logger,
     );

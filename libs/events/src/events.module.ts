@@ -11,6 +11,7 @@ import {
 } from '#libs/platform';
 import { tellBacklog } from './backlog-metrics.js';
 import { DeliveriesController } from './deliveries.controller.js';
+import { FunctionEventsController } from './function-events.controller.js';
 import { postgresBackend, redisBackend } from './queue/backends.js';
 import { BullMqQueue } from './queue/bullmq-queue.js';
 import { JobQueue } from './queue/job-queue.js';
@@ -49,7 +50,7 @@ export class EventsModule implements OnApplicationShutdown {
   }
 }
 
-@Module({ imports: [EventsModule], controllers: [DeliveriesController] })
+@Module({ imports: [EventsModule], controllers: [DeliveriesController, FunctionEventsController] })
 export class EventsHttpModule {
   constructor(
     metrics: Metrics,

@@ -20,8 +20,11 @@ export interface InvocationCall {
     readonly isUpgrade?: boolean;
   };
   readonly trigger:
-    { readonly kind: 'http' } | { readonly kind: 'event'; deliveryId: string; attempt: number };
+    | { readonly kind: 'http' } /** `deliveryId` is null where it is for several. */
+    | { readonly kind: 'event'; deliveryId: string | null; attempt: number };
   readonly requestId: string;
+  /** The request that everything began with, when that is another one. */
+  readonly rootId?: string | undefined;
   /** Functions between the first cause and this call. */
   readonly depth: number;
 }
