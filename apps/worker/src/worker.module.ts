@@ -1,5 +1,5 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { EventsModule, JobQueue, Relay } from '#libs/events';
+import { EventsModule, JobQueue, Relay, Scheduler } from '#libs/events';
 import { FunctionsModule, InvokeFunction } from '#libs/functions';
 import {
   CONFIG,
@@ -8,6 +8,7 @@ import {
   ShutdownGrace,
   PlatformDatabase,
   ProjectRegistry,
+  systemClock,
   type Config,
   type Logger,
 } from '#libs/platform';
@@ -24,6 +25,7 @@ import { tellQueues } from './queue-metrics.js';
 export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
+  readonly #scheduler: Scheduler;
   readonly #housekeeping: Housekeeping;
 
   constructor(
@@ -38,6 +40,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     @Inject(LOGGER) logger: Logger,
   ) {
     this.#relays = projects.all().map((project) => new Relay(project, database, queue, logger));
+    this.#scheduler = new Scheduler(database, queue, systemClock, logger);
     const autoscaler = new Autoscaler(
       queue,
       (projectRef, slug) => invokeFunction.eventCapacity(projects.get(projectRef), slug),
@@ -55,14 +58,15 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await Promise.all([...this.#relays.map((relay) => relay.start()), this.#consumers.start()]);
+    const relays = this.#relays.map((relay) => relay.start());
+    await Promise.all([...relays, this.#scheduler.start(), this.#consumers.start()]);
     this.#housekeeping.start();
   }
 
   /** Before the features close: events stop coming first, then the jobs under way end. */
   async onModuleDestroy(): Promise<void> {
     await this.#housekeeping.stop();
-    await Promise.all(this.#relays.map((relay) => relay.stop()));
+    await Promise.all([...this.#relays.map((relay) => relay.stop()), this.#scheduler.stop()]);
     await this.#consumers.stop(this.grace.leftMs());
   }
 }

@@ -14,6 +14,26 @@ const objectChange = z.object({
   record,
 });
 
+const scheduledRun = z.object({
+  record: z.object({
+    /** Its name. */
+    schedule: z.string(),
+    /** When the run was due. */
+    scheduled_for: z.string(),
+    payload: z.unknown(),
+  }),
+});
+
+const queueMessage = z.object({
+  queue: z.string(),
+  record: z.object({
+    queue: z.string(),
+    msg_id: z.number(),
+    enqueued_at: z.string(),
+    message: z.unknown(),
+  }),
+});
+
 const rowChange = z.object({
   schema: z.string(),
   table: z.string(),
@@ -33,6 +53,10 @@ export const catalogue = {
   'row.inserted': rowChange,
   'row.updated': rowChange,
   'row.deleted': rowChange,
+  /** A time of a schedule has come. It is for the schedule's function alone. */
+  'schedule.fired': scheduledRun,
+  /** A message was sent to a queue that functions subscribe to. */
+  'queue.message': queueMessage,
 } as const;
 
 export type EventName = keyof typeof catalogue;
@@ -46,6 +70,7 @@ export interface EventSubject {
   readonly object: string | null;
   readonly schema: string | null;
   readonly table: string | null;
+  readonly queue: string | null;
 }
 
 /** An event as it was committed. */

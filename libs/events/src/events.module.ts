@@ -4,6 +4,7 @@ import { DeliveriesController } from './deliveries.controller.js';
 import { postgresBackend, redisBackend } from './queue/backends.js';
 import { BullMqQueue } from './queue/bullmq-queue.js';
 import { JobQueue } from './queue/job-queue.js';
+import { SchedulesController } from './schedules/schedules.controller.js';
 
 /** Functions whose queues one worker serves at a time; the others wait their turn. */
 export const maxOpenConsumers = 24;
@@ -23,7 +24,7 @@ async function openQueue(
   return new BullMqQueue(backend, logger);
 }
 
-/** The queues, for every program; {@link EventsHttpModule} adds what a server answers about deliveries. */
+/** The queues, for every program; {@link EventsHttpModule} adds what a server answers about deliveries and schedules. */
 @Global()
 @Module({
   providers: [
@@ -39,5 +40,5 @@ export class EventsModule implements OnApplicationShutdown {
   }
 }
 
-@Module({ imports: [EventsModule], controllers: [DeliveriesController] })
+@Module({ imports: [EventsModule], controllers: [DeliveriesController, SchedulesController] })
 export class EventsHttpModule {}

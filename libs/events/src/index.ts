@@ -18,6 +18,15 @@ export {
   type StartedDelivery,
 } from './delivery/deliveries.sql.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
+export { Scheduler } from './schedules/scheduler.js';
+export type { NewSchedule } from './schedules/schedule.js';
+export {
+  nameOf as scheduleNameOf,
+  scheduleOf,
+  scheduleProblems,
+  scheduleShape,
+} from './schedules/schedule-input.js';
+export { deleteSchedulesOf, replaceSchedules } from './schedules/schedules.sql.js';
 export { Relay } from './relay/relay.js';
 export { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './queue/job-queue.js';
 export { BullMqQueue } from './queue/bullmq-queue.js';

@@ -60,7 +60,8 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
      )
      returning position, id, name, payload::text as payload, request_id, depth, occurred_at,
                payload ->> 'bucket' as bucket, payload ->> 'name' as object,
-               payload ->> 'schema' as schema, payload ->> 'table' as table`,
+               payload ->> 'schema' as schema, payload ->> 'table' as table,
+               payload ->> 'queue' as queue`,
     [claimSize, leaseSeconds],
   );
   // RETURNING keeps no order.
@@ -68,7 +69,13 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
   return rows.map((row) => ({
     id: row.id,
     name: row.name,
-    subject: { bucket: row.bucket, object: row.object, schema: row.schema, table: row.table },
+    subject: {
+      bucket: row.bucket,
+      object: row.object,
+      schema: row.schema,
+      table: row.table,
+      queue: row.queue,
+    },
     payload: row.payload,
     requestId: row.request_id,
     depth: row.depth,

@@ -5,7 +5,7 @@ import { matches, type SubscriptionFilter } from './subscription.js';
 const upload: CommittedEvent = {
   id: '1',
   name: 'object.created',
-  subject: { bucket: 'avatars', object: 'ann/me.jpg', schema: null, table: null },
+  subject: { bucket: 'avatars', object: 'ann/me.jpg', schema: null, table: null, queue: null },
   payload: '{}',
   requestId: 'r',
   depth: 0,
@@ -14,7 +14,7 @@ const upload: CommittedEvent = {
 const change: CommittedEvent = {
   ...upload,
   name: 'row.updated',
-  subject: { bucket: null, object: null, schema: 'public', table: 'posts' },
+  subject: { bucket: null, object: null, schema: 'public', table: 'posts', queue: null },
 };
 
 const on = (event: string, filter: SubscriptionFilter) => ({ id: 's', functionSlug: 'f', event, filter });

@@ -16,15 +16,18 @@ export interface SubscriptionFilter {
   readonly prefix?: string;
   /** Row events: only of this table, `schema.name`. */
   readonly table?: string;
+  /** Messages: only of this queue. */
+  readonly queue?: string;
 }
 
 /** Whether `subscription` wants `event`. */
 export function matches(subscription: Subscription, event: CommittedEvent): boolean {
   if (subscription.event !== event.name) return false;
-  const { bucket, prefix, table } = subscription.filter;
+  const { bucket, prefix, table, queue } = subscription.filter;
   const { subject } = event;
   if (bucket !== undefined && subject.bucket !== bucket) return false;
   if (prefix !== undefined && !subject.object?.startsWith(prefix)) return false;
   if (table !== undefined && `${subject.schema}.${subject.table}` !== table) return false;
+  if (queue !== undefined && subject.queue !== queue) return false;
   return true;
 }

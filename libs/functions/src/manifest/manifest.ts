@@ -1,4 +1,4 @@
-import { eventNames } from '#libs/events';
+import { eventNames, scheduleNameOf, scheduleProblems, scheduleShape } from '#libs/events';
 import { AppError } from '#libs/platform';
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
@@ -50,6 +50,9 @@ const databaseFunctionName = qualifiedName.refine(isOutsideOfPlatform, {
     'functions of the platform and of PostgreSQL cannot be named here; call them from a function of your own',
 });
 const bucketName = z.string().regex(/^[^/\0]{1,100}$/, { error: 'expected the name of a bucket' });
+const queueName = z.string().regex(/^[a-z0-9_-]{1,47}$/, {
+  error: 'expected the name of a queue: up to 47 lower-case letters, digits, "_" and "-"',
+});
 const bucketPath = z.string().regex(/^[^/\0]{1,100}(\/[^\0]{1,900})?$/, {
   error: 'expected "bucket" or "bucket/folder"',
 });
@@ -62,22 +65,30 @@ const secretName = z
       "names that start with SUPABASE_, SB_, DENO_ or GALLEY_ and those the runtime itself acts on are the platform's",
   });
 
+/** A schedule has its function already: it is declared under `schedule`. */
+const subscribable = eventNames.filter((name) => name !== 'schedule.fired');
+
 const subscription = table({
-  event: z.enum(eventNames, { error: `expected one of ${eventNames.join(', ')}` }),
+  event: z.enum(subscribable, { error: `expected one of ${subscribable.join(', ')}` }),
   bucket: bucketName.optional(),
   prefix: z.string().min(1).max(900).optional(),
   table: tableName.optional(),
+  queue: queueName.optional(),
 }).superRefine((on, context) => {
   const allowed = on.event.startsWith('object.')
     ? ['bucket', 'prefix']
     : on.event.startsWith('row.')
       ? ['table']
-      : [];
-  for (const key of ['bucket', 'prefix', 'table'] as const) {
+      : on.event === 'queue.message'
+        ? ['queue']
+        : [];
+  for (const key of ['bucket', 'prefix', 'table', 'queue'] as const) {
     if (on[key] === undefined || allowed.includes(key)) continue;
     const message = `${on.event} has no ${key}; expected ${allowed.join(', ') || 'no filter'}`;
     context.addIssue({ code: 'custom', path: [key], message });
   }
+  if (on.event === 'queue.message' && on.queue === undefined)
+    context.addIssue({ code: 'custom', path: ['queue'], message: 'expected the name of a queue' });
   if (on.event.startsWith('row.') && on.table === undefined) {
     context.addIssue({
       code: 'custom',
@@ -85,6 +96,11 @@ const subscription = table({
       message: 'expected "schema.table": row events need it',
     });
   }
+});
+
+const schedule = table(scheduleShape).superRefine((input, context) => {
+  for (const [key, message] of scheduleProblems(input))
+    context.addIssue({ code: 'custom', path: [key], message });
 });
 
 const permissions = table({
@@ -131,6 +147,11 @@ const settings = table({
   /** Type-check before it is deployed. */
   check: z.boolean({ error: 'expected true or false' }).default(true),
   on: list(subscription).default([]),
+  schedule: list(schedule)
+    .refine((schedules) => new Set(schedules.map(scheduleNameOf)).size === schedules.length, {
+      error: 'expected a name of its own for each schedule',
+    })
+    .optional(),
   permissions: permissions.prefault({}),
 });
 

@@ -5,7 +5,7 @@ import type { Manifest } from './manifest.js';
 export interface Subscription {
   readonly id: string;
   readonly event: string;
-  /** Object events: `bucket`, `prefix`, both optional. Row events: `table`, as `schema.table`. */
+  /** Object events: `bucket`, `prefix`, both optional. Row events: `table`, as `schema.table`. Messages: `queue`. */
   readonly filter: Readonly<Record<string, string>>;
 }
 
@@ -15,7 +15,7 @@ export function subscriptionsOf(projectRef: string, slug: string, manifest: Mani
   for (const on of manifest.on) {
     // Key order is fixed here, so that equal filters have one text and one id.
     const filter = Object.fromEntries(
-      (['bucket', 'prefix', 'table'] as const).flatMap((key) =>
+      (['bucket', 'prefix', 'table', 'queue'] as const).flatMap((key) =>
         on[key] === undefined ? [] : [[key, on[key]]],
       ),
     );
@@ -28,4 +28,9 @@ export function subscriptionsOf(projectRef: string, slug: string, manifest: Mani
 /** The tables whose row changes a function subscribes to: `schema.table`. */
 export function subscribedTables(manifest: Manifest): string[] {
   return [...new Set(manifest.on.flatMap((on) => on.table ?? []))];
+}
+
+/** The queues whose messages a function subscribes to. */
+export function subscribedQueues(manifest: Manifest): string[] {
+  return [...new Set(manifest.on.flatMap((on) => on.queue ?? []))];
 }
