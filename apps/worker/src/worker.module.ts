@@ -1,5 +1,5 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { EventsModule, JobQueue, Relay, Scheduler } from '#libs/events';
+import { EventsModule, JobQueue, QueuePush, Relay, Scheduler } from '#libs/events';
 import { FunctionsModule, InvokeFunction } from '#libs/functions';
 import {
   CONFIG,
@@ -26,6 +26,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
   readonly #scheduler: Scheduler;
+  readonly #queuePush: QueuePush;
   readonly #housekeeping: Housekeeping;
 
   constructor(
@@ -40,6 +41,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     @Inject(LOGGER) logger: Logger,
   ) {
     this.#relays = projects.all().map((project) => new Relay(project, database, queue, logger));
+    this.#queuePush = new QueuePush(projects.all(), database, logger);
     this.#scheduler = new Scheduler(database, queue, systemClock, logger);
     const autoscaler = new Autoscaler(
       queue,
@@ -58,15 +60,19 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    const relays = this.#relays.map((relay) => relay.start());
-    await Promise.all([...relays, this.#scheduler.start(), this.#consumers.start()]);
+    await Promise.all([...this.#sources(), this.#consumers].map((part) => part.start()));
     this.#housekeeping.start();
   }
 
   /** Before the features close: events stop coming first, then the jobs under way end. */
   async onModuleDestroy(): Promise<void> {
     await this.#housekeeping.stop();
-    await Promise.all([...this.#relays.map((relay) => relay.stop()), this.#scheduler.stop()]);
+    await Promise.all(this.#sources().map((source) => source.stop()));
     await this.#consumers.stop(this.grace.leftMs());
+  }
+
+  /** Where events come from. */
+  #sources() {
+    return [...this.#relays, this.#scheduler, this.#queuePush];
   }
 }

@@ -18,6 +18,7 @@ export {
   type StartedDelivery,
 } from './delivery/deliveries.sql.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
+export { QueuePush } from './queues/queue-push.js';
 export { Scheduler } from './schedules/scheduler.js';
 export type { NewSchedule } from './schedules/schedule.js';
 export {

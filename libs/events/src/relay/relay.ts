@@ -5,6 +5,7 @@ import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { matches, type Subscription } from '../delivery/subscription.js';
 import { claimEvents, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
+import { releaseUnwanted } from '../queues/release-unwanted.js';
 import { refusalOf } from './refusal.js';
 
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
@@ -107,6 +108,7 @@ export class Relay {
         .map((subscription) => deliveryOf(ref, event, subscription, refusal)),
     );
     await this.#deliver(deliveries);
+    await releaseUnwanted(this.project.database, events, new Set(deliveries.map(({ eventId }) => eventId)));
     await completeEvents(
       this.project.database,
       events.map((event) => event.id),
