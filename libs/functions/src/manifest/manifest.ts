@@ -4,6 +4,7 @@ import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { limits } from '../limits.js';
 import { reservedEnvironmentName } from '../runtime/deno-command.js';
+import { queueAccesses, withQueues } from './queue-permissions.js';
 
 const verbs = ['select', 'insert', 'update', 'delete'] as const;
 const accesses = ['read', 'write'] as const;
@@ -115,7 +116,11 @@ const permissions = table({
   secrets: list(secretName).default([]),
   rpc: list(databaseFunctionName).default([]),
   service_role: z.boolean({ error: 'expected true or false' }).default(false),
-});
+  queues: byName(
+    queueName,
+    list(z.enum(queueAccesses, { error: `expected ${queueAccesses.join(', ')}` })),
+  ).optional(),
+}).transform(withQueues);
 
 /** A function's manifest, as `[functions.<slug>]` in galley.toml writes it. What is not declared is denied. */
 const settings = table({
