@@ -355,9 +355,11 @@ $create$;
 -- What Supabase's SDKs call: `supabase.schema('pgmq_public').rpc('send', …)`.
 do $create$
 begin
-if to_regnamespace('pgmq_public') is not null then
+if to_regnamespace('pgmq_public') is not null or to_regtype('pgmq.message_record') is null then
   return;
 end if;
+-- What an extension's functions are like, a call will show.
+set local check_function_bodies = off;
 execute $pgmq$
 
 create schema pgmq_public;

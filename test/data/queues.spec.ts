@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { SupabaseClient } from '@supabase/supabase-js';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { DataModule } from '#libs/data';
-import { newId } from '#libs/platform';
+import { newId, repositoryRoot } from '#libs/platform';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 let server: TestServer;
@@ -197,5 +199,31 @@ describe('queues in SQL', () => {
     ]);
     await sql('select pgmq.set_vt($1, 4, 60)', [queue]);
     expect(await sql('select pgmq.pop($1)', [queue])).toEqual([]);
+  });
+});
+
+describe('where the extension pgmq is', () => {
+  it('its queues are used, and nothing of it is replaced', async () => {
+    const migration = await readFile(join(repositoryRoot, 'prisma', 'project', '0007_queues.sql'), 'utf8');
+    const undone = server.project.database.asSystem(async (tx) => {
+      // As a database is found that had the extension before it was Galley's.
+      await tx.query(`
+        drop schema pgmq, pgmq_public cascade;
+        drop table galley.pushed_queues;
+        drop function galley.push_message, galley.append_message, galley.push_due_messages, galley.settle_messages,
+          galley.send;
+        create schema pgmq;
+        create type pgmq.message_record as (msg_id bigint, headers jsonb);
+        create function pgmq.send(queue_name text, msg jsonb, delay integer) returns setof bigint
+          language sql as 'select 42::bigint';`);
+      await tx.query(migration);
+      const { rows } = await tx.query(
+        `select galley.send('any', '{}'), (select * from pgmq_public.send('any', '{}')) as by_api,
+                to_regproc('pgmq.create') as made`,
+      );
+      expect(rows).toEqual([{ send: '42', by_api: '42', made: null }]);
+      throw new Error('enough seen');
+    });
+    await expect(undone).rejects.toThrow('enough seen');
   });
 });

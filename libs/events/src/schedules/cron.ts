@@ -75,7 +75,8 @@ export function cronProblem(expression: string): string | undefined {
 
 export function isTimeZone(name: string): boolean {
   try {
-    return timeZonePattern.test(name) && new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
+    new Intl.DateTimeFormat('en', { timeZone: name }).format();
+    return timeZonePattern.test(name);
   } catch {
     return false;
   }
