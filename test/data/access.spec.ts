@@ -108,6 +108,19 @@ describe('schema changes', () => {
     }
   });
 
+  it('are seen by the next request also when the schema was read while they were under way', async () => {
+    const { database } = server.project;
+    const readMeanwhile = () => as(undefined, 'slow_to_come');
+    await database.asSystem(async (tx) => {
+      await tx.query('create table slow_to_come (id int primary key)');
+      // Counted already, and not there for others.
+      expect((await readMeanwhile()).body.code).toBe('PGRST205');
+      await database.query(`notify pgrst, 'reload schema'`);
+      expect((await readMeanwhile()).body.code).toBe('PGRST205');
+    });
+    expect((await as(undefined, 'slow_to_come')).body).toEqual([]);
+  });
+
   it('never make a request fail while they are read', async () => {
     const notify = () => server.project.database.query(`notify pgrst, 'reload schema'`);
     const requests = Array.from({ length: 30 }, async (_, i) => {

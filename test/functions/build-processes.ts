@@ -18,12 +18,18 @@ function find(parent: number, tool: string): BuildProcess | undefined {
     try {
       const [program, command] = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
       const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-      if (!program?.endsWith('/deno') || command !== tool || !status.includes(`\nPPid:\t${parent}\n`))
-        continue;
+      if (!program?.endsWith('/deno') || command !== tool || !isBelow(status, parent)) continue;
       return { pid: Number(pid), status, limits: readFileSync(`/proc/${pid}/limits`, 'utf8') };
     } catch {
       // It ended meanwhile.
     }
   }
   return undefined;
+}
+
+/** A child, or the child of one: who enters a namespace of processes leaves another outside, to wait for it. */
+function isBelow(status: string, ancestor: number): boolean {
+  const parentOf = (text: string) => Number(/^PPid:\t(\d+)$/m.exec(text)?.[1]);
+  const parent = parentOf(status);
+  return parent === ancestor || parentOf(readFileSync(`/proc/${parent}/status`, 'utf8')) === ancestor;
 }

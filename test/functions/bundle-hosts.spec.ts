@@ -6,21 +6,23 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answerOfBundle, bundleSources } from './bundle-support.js';
+import { answerOfBundle, bundleSources, type BundleOptions } from './bundle-support.js';
 import { useRuntime } from './runtime-support.js';
 
 const used = useRuntime();
-const bundle = (files: Record<string, string>) => bundleSources(used.dataDir, files);
+const bundle = (files: Record<string, string>, options: BundleOptions = {}) =>
+  bundleSources(used.dataDir, files, options);
 const serving = `export default () => new Response('served');`;
 
 describe('a package that brings install scripts', () => {
   let registry: Server;
   let scratch: string;
+  let realRegistry: string;
   const before = process.env['NPM_CONFIG_REGISTRY'];
 
   beforeAll(async () => {
     scratch = mkdtempSync(join(tmpdir(), 'gr-'));
-    const realRegistry = spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim();
+    realRegistry = spawnSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).stdout.trim();
     const folder = join(scratch, 'package');
     const touch = (script: string) => `node -e "require('fs').writeFileSync('${scratch}/${script}-ran', '')"`;
     const scripts = Object.fromEntries(
@@ -64,11 +66,14 @@ describe('a package that brings install scripts', () => {
   });
 
   it('is bundled without running them, whatever the function asks for', async () => {
-    const bundled = await bundle({
+    const files = {
       'hello/index.ts': `import text from 'npm:scripted@1'; export default () => new Response(text);`,
       'hello/deno.json': `{ "nodeModulesDir": "auto", "allowScripts": true, "lock": true }`,
       'hello/package.json': `{ "dependencies": { "scripted": "1" }, "scripts": { "postinstall": "touch ${scratch}/own-ran" } }`,
-    });
+    };
+    // To where the registry leads.
+    const { host } = new URL(realRegistry);
+    const bundled = await bundle(files, { packageHosts: [host], privateHosts: [host] });
     expect(await answerOfBundle(used.runtime, bundled)).toBe('from the package');
     const ran = ['preinstall', 'install', 'postinstall', 'prepare', 'own'].filter((script) =>
       existsSync(join(scratch, `${script}-ran`)),

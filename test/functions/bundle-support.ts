@@ -1,11 +1,14 @@
+import type { BuildNetwork } from '../../libs/functions/src/bundle/build-hosts.js';
 import { bundleFunction, type Bundle } from '../../libs/functions/src/bundle/bundle-function.js';
 import type { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import { call, specFor } from './runtime-support.js';
 
-export interface BundleOptions {
+export interface BundleOptions extends BuildNetwork {
   entrypoint?: string;
   importMap?: string;
   check?: boolean;
+  namespaces?: boolean;
+  log?: (line: string) => void;
 }
 
 /** Bundles texts by path; `hello/index.ts` serves, and types are not checked, unless `options` say otherwise. */
@@ -16,8 +19,8 @@ export function bundleSources(
 ): Promise<Bundle> {
   return bundleFunction({
     files: new Map(Object.entries(files).map(([path, text]) => [path, Buffer.from(text)])),
+    ...options,
     entrypoint: options.entrypoint ?? 'hello/index.ts',
-    importMap: options.importMap,
     check: options.check ?? false,
     dataDir,
   });

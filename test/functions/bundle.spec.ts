@@ -85,6 +85,24 @@ describe('a bundle', () => {
   });
 });
 
+it('is made as well where there are no namespaces, and the log says so', async () => {
+  const told: string[] = [];
+  const bundled = await bundle(
+    {
+      'hello/index.ts': `import './other.ts'; export default () => new Response('open');`,
+      'hello/other.ts': 'fail(',
+    },
+    { namespaces: false, log: (line) => told.push(line) },
+  ).catch((error: Error) => error.message);
+  expect(bundled).toMatch(/^hello\/other\.ts:1:6: /);
+  expect(told[0]).toMatch(/^This host allows builds no namespaces/);
+  const sound = await bundle(
+    { 'hello/index.ts': `export default () => new Response('open');` },
+    { namespaces: false, check: true },
+  );
+  expect(await answerOf(sound)).toBe('open');
+});
+
 it('is made again when the kept one was damaged on disk', async () => {
   const files = { 'hello/index.ts': `export default () => new Response('undamaged' as string);` };
   const first = await bundle(files);
@@ -112,6 +130,14 @@ describe('a mistake is told with its place:', () => {
       `hello/index.ts:2:7: Type 'string' is not assignable to type 'number'. (TS2322)`,
     ],
     [
+      'a timer that is taken for a number',
+      {
+        'hello/index.ts': `const t: number = setTimeout(() => {}, 1);\nexport default () => new Response(String(t));`,
+      },
+      "hello/index.ts:1:7: Type 'Timeout' is not assignable to type 'number'. (TS2322) setTimeout and setInterval return " +
+        'an object: write ReturnType<typeof setTimeout>, or leave the type out.',
+    ],
+    [
       'a syntax error',
       { 'hello/index.ts': `export default ((` },
       'hello/index.ts:1:18: SyntaxError: Expression expected',
@@ -129,12 +155,18 @@ describe('a mistake is told with its place:', () => {
     [
       'a package with a native addon',
       { 'hello/index.ts': `import bcrypt from 'npm:bcrypt@5'; export default bcrypt;` },
-      'npm:bcrypt needs a native addon, which functions cannot load.',
+      'hello/index.ts:1:20: npm:bcrypt needs a native addon, which functions cannot load. npm:bcryptjs does without.',
+    ],
+    [
+      'a package with a native addon that the bundler looks for',
+      { 'hello/index.ts': `import ssh from 'npm:ssh2@1'; export default ssh;` },
+      'npm:ssh2 needs a native addon, which functions cannot load.',
     ],
     [
       'an unmapped name',
       { 'hello/index.ts': `import 'zod';` },
-      'hello/index.ts:1:8: Import "zod" not a dependency',
+      'hello/index.ts:1:8: Import "zod" not a dependency and not in import map from "hello/index.ts". ' +
+        'Import "npm:zod", or name zod in "imports" of deno.json or "dependencies" of package.json',
     ],
     [
       'a host that nobody declared as a source of code',

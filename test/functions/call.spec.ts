@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { FunctionsFetchError, FunctionsHttpError, FunctionsRelayError } from '@supabase/supabase-js';
 import { request as sendRequest } from 'node:http';
 import { text as readText } from 'node:stream/consumers';
+import { limits } from '../../libs/functions/src/limits.js';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 import { writtenLines } from './log-support.js';
@@ -78,6 +79,26 @@ describe('calling a function', () => {
         apikey: key,
       });
     }
+  });
+
+  it('keeps it from the query, too, however it is written there', async () => {
+    const settings = { verify_jwt: false };
+    await server.deploy('open', echo, settings);
+    await server.deploy('trusted', echo, { ...settings, permissions: { service_role: true } });
+    const { secretKey, publishableKey } = server.keys;
+    const seen = async (slug: string, query: string) => {
+      const response = await fetch(`${server.url}/functions/v1/${slug}?${query}`);
+      return ((await response.json()) as { url: string }).url.slice(`/${slug}?`.length);
+    };
+    const escaped = [...secretKey].map((letter) => `%${letter.charCodeAt(0).toString(16)}`).join('');
+    for (const written of [`apikey=${secretKey}`, `api%6Bey=${escaped}`]) {
+      const lent = new URLSearchParams(await seen('open', `a=b%20c&${written}&d`));
+      expect([...lent.keys()]).toEqual(['a', 'apikey', 'd']);
+      expect(await server.project.tokens.verify(lent.get('apikey')!)).toMatchObject({ role: 'service_role' });
+      expect(await seen('trusted', written)).toBe(written);
+    }
+    const others = `apikey=${publishableKey}&apikey=&x=%zz&apikey=%zz&=`;
+    expect(await seen('open', others)).toBe(others);
   });
 
   it('leaves a preflight to the function, without asking for a token', async () => {
@@ -164,10 +185,35 @@ describe('calling a function', () => {
     });
     expect(response.headers.get('access-control-expose-headers')).toContain('x-galley-invocation-id');
     const id = response.headers.get('x-galley-invocation-id');
+    const log = await server.manage('GET', `/functions/leaving/logs?invocation_id=${id}`);
+    expect(log.body).toMatchObject([
+      { source: 'platform', level: 'error', message: expect.stringMatching(/^failed: WORKER_ERROR: /) },
+    ]);
     await eventually(async () => {
       const { body } = await server.manage('GET', '/invocations?function=leaving');
       return (body as unknown as { id: string }[])[0]?.id === id;
     });
+  });
+
+  it('names no invocation where none began', async () => {
+    await server.deploy(
+      'occupied',
+      `Deno.serve((request) => {
+        console.log('busy');
+        return new Promise((resolve) => request.signal.addEventListener('abort', () => resolve(new Response())));
+      });`,
+      { max_instances: 1 },
+    );
+    const client = new AbortController();
+    const first = server.call('occupied', { signal: client.signal });
+    await writtenLines(server, 'occupied', 1);
+    const wait = jest.replaceProperty(limits, 'instanceWaitMs', 50 as never);
+    const response = await server.call('occupied');
+    wait.restore();
+    expect(response.status).toBe(429);
+    expect(response.headers.get('x-galley-invocation-id')).toBeNull();
+    client.abort();
+    await expect(first).rejects.toThrow('aborted');
   });
 
   it('refuses a request that cannot be read as what it is', async () => {

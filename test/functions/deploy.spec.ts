@@ -159,9 +159,12 @@ describe('deploying a function', () => {
     [{ permissions: { secrets: ['NOT_SET'] } }, /permissions\.secrets: the secret NOT_SET is not set/],
     [
       { permissions: { tables: { 'public.nowhere': ['select'] } } },
-      /there is no table or view public\.nowhere/,
+      /there is no table or view public\.nowhere; it would come from a migration, which `galley deploy <folder>` applies/,
     ],
-    [{ permissions: { rpc: ['public.nowhere'] } }, /there is no database function public\.nowhere/],
+    [
+      { permissions: { rpc: ['public.nowhere'] } },
+      /there is no database function public\.nowhere; it would come from a migration/,
+    ],
     [{ on: [{ event: 'row.updated', table: 'public.nowhere' }] }, /there is no table public\.nowhere/],
   ])('refuses the manifest %j and keeps what answers', async (manifest, message) => {
     const refused = await server.tryDeploy('greet', answering('other'), manifest);

@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { connect, type Socket } from 'node:net';
 import { text as readText } from 'node:stream/consumers';
 import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
+import { limits } from '../../libs/functions/src/limits.js';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
@@ -125,6 +126,62 @@ it('clients that announce a body and send none hold no instance, and are told so
     expect(answer).toContain('"code":"REQUEST_TIMEOUT"');
   }
 }, 30_000);
+
+describe('a client that pauses in the middle of its upload', () => {
+  let restore = () => {};
+  const allow = (bodyIdleMs: number) => {
+    const replaced = jest.replaceProperty(limits, 'bodyIdleMs', bodyIdleMs as never);
+    restore = () => replaced.restore();
+  };
+  afterEach(() => restore());
+
+  it('is told that it was too long, and its instance serves others', async () => {
+    await server.deploy('stalled', `Deno.serve(async (r) => new Response(await r.text()));`, {
+      max_instances: 1,
+    });
+    allow(300);
+    const answer = await readText(await beginUpload('stalled'));
+    expect(answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(answer).toContain(
+      '{"code":"REQUEST_TIMEOUT","message":"The request body stopped coming for 300 ms"}',
+    );
+    expect(await (await server.call('stalled', { method: 'POST', body: 'whole' })).text()).toBe('whole');
+    const [next, stalled] = await invocationsOf('stalled', 2);
+    expect(stalled).toMatchObject({ status: 'failed', error: expect.stringMatching(/^REQUEST_TIMEOUT: /) });
+    expect(next).toMatchObject({ status: 'succeeded', start: 'warm' });
+  });
+
+  it('finds its answer broken off when that had begun', async () => {
+    await server.deploy(
+      'talking',
+      `Deno.serve((r) => new Response(new ReadableStream({
+        async start(answer) {
+          for await (const chunk of r.body) answer.enqueue(chunk);
+          answer.close();
+        } })));`,
+      { max_instances: 1 },
+    );
+    allow(300);
+    const answer = await readText(await beginUpload('talking'));
+    expect(answer).toMatch(/^HTTP\/1\.1 200 .*hello/s);
+    // The last chunk, which would say that it is whole.
+    expect(answer).not.toContain('\r\n0\r\n');
+    expect(await (await server.call('talking', { method: 'POST', body: 'whole' })).text()).toBe('whole');
+  });
+
+  it('is not blamed for a function that reads late', async () => {
+    await server.deploy(
+      'reads-late',
+      `Deno.serve(async (r) => {
+        await new Promise((resolve) => setTimeout(resolve, 1000));
+        return new Response(String((await r.text()).length));
+      });`,
+    );
+    allow(200);
+    const body = 'x'.repeat(8 * 1024 * 1024);
+    expect(await (await server.call('reads-late', { method: 'POST', body })).text()).toBe(`${body.length}`);
+  });
+});
 
 describe('a function whose client has gone', () => {
   const spinning = (untilMs: string) => `Deno.serve((request) => {

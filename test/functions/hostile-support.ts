@@ -65,7 +65,7 @@ export function useHostileRuntime(
 }
 
 /** A function that answers every call with what `expression` comes to. */
-function answering(expression: string): string {
+export function answering(expression: string): string {
   return `const attempt = async () => (${expression});
     const uncaught = new Promise((_, reject) => {
       for (const type of ['error', 'unhandledrejection'])

@@ -278,13 +278,18 @@ describe('galley functions logs', () => {
     );
     const all = run('echo', '--text', 'THE TERMINAL');
     expect(await all.ended).toBe(0);
-    expect(all.output().replaceAll(/^\S+Z /gm, '')).toBe(
+    const printed = all.output().replaceAll(/^\S+Z /gm, '');
+    expect(printed.replaceAll(/^(\w+ +echo) [0-9a-f]{12}:/gm, '$1:')).toBe(
       'info  echo: first for the terminal\ninfo  echo: then\n    two lines for the terminal\n' +
         'warn  echo: warned in the terminal\n',
     );
+    const [, invocation] = /^warn +echo ([0-9a-f]{12}):/m.exec(printed)!;
+    const one = run('echo', '--invocation', invocation!);
+    expect(await one.ended).toBe(0);
+    expect(one.output()).toMatch(/^\S+Z warn {2}echo [0-9a-f]{12}: warned in the terminal\n$/);
     const warned = run('--level', 'warn', '--limit', '1', '--text', 'terminal');
     expect(await warned.ended).toBe(0);
-    expect(warned.output()).toMatch(/^\S+Z warn {2}echo: warned in the terminal\n$/);
+    expect(warned.output()).toMatch(/^\S+Z warn {2}echo [0-9a-f]{12}: warned in the terminal\n$/);
   });
 
   it('follows it', async () => {
@@ -292,7 +297,7 @@ describe('galley functions logs', () => {
     try {
       await eventually(async () => (await listeners()) === 1);
       await say('echo', 'error', 'seen at once');
-      await eventually(() => follow.output().includes('error echo: seen at once\n'));
+      await eventually(() => / error echo [0-9a-f]{12}: seen at once\n/.test(follow.output()));
     } finally {
       await follow.end('SIGINT');
     }

@@ -147,9 +147,11 @@ describe('a log line', () => {
 });
 
 describe('the platform tells in the log', () => {
+  /** Of the function's instances. */
   const told = (slug: string) =>
     eventually(async () => {
-      const lines = (await list(`${slug}/logs`)).filter(({ source }) => source === 'platform');
+      const all = (await list(`${slug}/logs`)).filter(({ source }) => source === 'platform');
+      const lines = all.filter(({ invocation_id: invocationId }) => invocationId === null);
       return lines.some(({ message }) => !message.startsWith('booted')) && lines;
     });
 
@@ -191,12 +193,40 @@ describe('the platform tells in the log', () => {
 
   it('that one did not start', async () => {
     await server.deploy('unborn', `throw new Error('no');`);
-    await server.call('unborn');
+    const id = idOf(await server.call('unborn'));
     const [line] = await told('unborn');
-    expect(line).toMatchObject({
-      level: 'error',
-      message: 'The function did not start: its process ended with code 1.',
+    const message = 'The function did not start: its process ended with code 1.';
+    expect(line).toMatchObject({ level: 'error', message });
+    expect(await list(`unborn/logs?invocation_id=${id}`)).toMatchObject([
+      { source: 'platform', level: 'error', message: `failed: BOOT_ERROR: ${message}` },
+    ]);
+  });
+
+  it('of a call that it ended, under its id, and not of answers of the function or clients that left', async () => {
+    await server.deploy(
+      'varied',
+      `Deno.serve(async (request) => {
+        if (request.headers.has('x-fail')) return new Response('mine', { status: 500 });
+        console.log('begun');
+        await new Promise((resolve) => request.signal.addEventListener('abort', resolve));
+        return new Response();
+      });`,
+      { timeout_ms: 800 },
+    );
+    const client = new AbortController();
+    const left = server.call('varied', { signal: client.signal });
+    await writtenLines(server, 'varied', 1);
+    client.abort();
+    await expect(left).rejects.toThrow('aborted');
+    expect((await server.call('varied', { headers: { 'x-fail': '1' } })).status).toBe(500);
+    const id = idOf(await server.call('varied'));
+    const about = await eventually(async () => {
+      const lines = await list('varied/logs?text=failed');
+      return lines.length > 0 && lines;
     });
+    expect(about).toMatchObject([
+      { invocation_id: id, message: expect.stringMatching(/^failed: IDLE_TIMEOUT: /) },
+    ]);
   });
 });
 
@@ -248,7 +278,9 @@ describe('a listing of lines', () => {
     expect(await said('text=_')).toEqual(['größe_x v1']);
     const [line] = await list('speaker/logs?level=error');
     expect(await said(`invocation_id=${line!.invocation_id}`)).toEqual(['error it v2']);
+    expect(await said(`invocation_id=${line!.invocation_id!.slice(-12)}`)).toEqual(['error it v2']);
     expect(await said(`invocation_id=${newId()}`)).toEqual([]);
+    expect(await said(`invocation_id=${newId().slice(-12)}`)).toEqual([]);
   });
 
   it('is bounded in time', async () => {

@@ -59,6 +59,9 @@ describe("a function's permissions", () => {
     expect([changed.status, changed.body]).toEqual([403, expect.stringContaining('permission denied')]);
     const other = await through('rows', get('/rest/v1/private_notes'));
     expect([other.status, other.body]).toEqual([403, expect.stringContaining('permission denied')]);
+    expect(JSON.parse(other.body)).toMatchObject({
+      hint: expect.stringContaining('Declare it in galley.toml, under [functions.rows.permissions]: tables'),
+    });
   });
 
   it('take in only the database functions that it declares', async () => {
@@ -91,7 +94,16 @@ describe("a function's permissions", () => {
     expect((await upload('out/small/new.txt')).status).toBe(200);
     expect((await upload('out/small/new.txt')).status).toBe(200);
     expect((await upload('out/smaller.txt')).status).toBe(400);
-    expect((await upload('in/new.txt')).status).toBe(400);
+    const refused = await upload('in/new.txt');
+    expect([refused.status, JSON.parse(refused.body)]).toMatchObject([
+      400,
+      {
+        statusCode: '403',
+        message:
+          'new row violates row-level security policy (galley.toml declares what the function may read and write: ' +
+          '[functions.pictures.permissions] buckets)',
+      },
+    ]);
     // What it may write it may not, for that, read.
     expect(
       (await through('pictures', get('/storage/v1/object/authenticated/out/small/secret.txt'))).status,

@@ -126,6 +126,31 @@ it('does not let a function with a long line starve another', async () => {
   expect(order.indexOf('quiet')).toBeLessThan(20);
 });
 
+it('runs a call on another instance when its own takes no connection any more', async () => {
+  const spec = specFor(`
+    const server = Deno.serve(() => {
+      setTimeout(() => server.shutdown().then(() => console.log('stopped')));
+      return new Response('answered');
+    });`);
+  const asked: FunctionInstance[] = [];
+  const ask = () =>
+    host.pool.withInstance(
+      'a',
+      () => spec,
+      options,
+      new Cancellation(),
+      async (instance) => {
+        asked.push(instance);
+        return (await call(instance)).text;
+      },
+    );
+  expect(await ask()).toBe('answered');
+  await eventually(() => spec.logs.some(({ message }) => message === 'stopped'));
+  expect(await ask()).toBe('answered');
+  expect(asked.map(({ pid }) => pid === asked[0]!.pid)).toEqual([true, true, false]);
+  expect((await asked[0]!.exited).reason).toBe('removed');
+});
+
 it('starts no more than the memory of the host has room for, and makes room by ending what is unused', async () => {
   // The pool has 1 GB.
   const large = { memoryBytes: 700 * 2 ** 20 };

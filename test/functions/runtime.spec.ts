@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { AppError } from '#libs/platform';
 import { Cancellation } from '../../libs/functions/src/cancellation.js';
+import { runtimeBases } from '../../libs/functions/src/runtime/run-directory.js';
 import { eventually } from '../support/eventually.js';
 import { call, useRuntime, specFor } from './runtime-support.js';
 
@@ -70,6 +73,24 @@ describe('handlers', () => {
     const answers = await Promise.all(instances.map((instance) => call(instance)));
     expect(answers.map((answer) => answer.text)).toEqual(['hi', 'hi', 'hi', 'hi']);
     for (const instance of instances) instance.kill('removed');
+  });
+
+  it('keeps what was compiled for the next start, where each instance has a Deno directory of its own', async () => {
+    if (used.runtime.isolation().network !== 'namespace') return;
+    const compiled = () =>
+      runtimeBases(used.dataDir).flatMap((base) => {
+        const root = join(base, 'deployments');
+        const names = existsSync(root) ? readdirSync(root) : [];
+        return names.filter((name) => existsSync(join(root, name, 'compiled', 'v8_code_cache_v2')));
+      });
+    const before = compiled().length;
+    const spec = specFor(`export default () => new Response('hi'); // ${'x'.repeat(300_000)}`);
+    for (let start = 0; start < 2; start += 1) {
+      const instance = await used.runtime.start(spec);
+      expect((await call(instance)).text).toBe('hi');
+      instance.kill('idle');
+      await eventually(() => compiled().length > before);
+    }
   });
 
   it('starts each of many instances that are started at the same moment', async () => {

@@ -108,6 +108,31 @@ describe('a WebSocket to a function', () => {
     await other.closed;
   });
 
+  it('keeps the secret key of its client from a function that does not declare it', async () => {
+    await server.deploy(
+      'curious',
+      `Deno.serve((request) => {
+        const offered = request.headers.get('sec-websocket-protocol')?.split(', ') ?? [];
+        const seen = JSON.stringify([request.url, request.headers.get('authorization'), ...offered]);
+        const { socket, response } = Deno.upgradeWebSocket(request, { protocol: offered[0] });
+        socket.onopen = () => socket.send(seen);
+        return response;
+      });`,
+    );
+    const { secretKey } = server.keys;
+    const curious = `${server.url}/functions/v1/curious`;
+    for (const client of [
+      await open(`${curious}?apikey=${secretKey}`),
+      await open(curious, [`jwt-${secretKey}`, 'chat']),
+    ]) {
+      const seen = (await client.next()) as string;
+      expect(seen).toMatch(/eyJ.*eyJ/);
+      expect(seen).not.toContain(secretKey);
+      client.socket.close();
+      await client.closed;
+    }
+  });
+
   it('is refused without a good token, and by a function that does not want it, in plain HTTP', async () => {
     const ask = (path: string, headers: Record<string, string> = {}) => rawUpgrade(server.url, path, headers);
     expect(await ask('/functions/v1/echo')).toMatch(/^HTTP\/1.1 401 [^]*UNAUTHORIZED_NO_AUTH_HEADER/);

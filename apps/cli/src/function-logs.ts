@@ -8,6 +8,7 @@ interface LogLine {
   readonly at: string;
   readonly level: string;
   readonly function: string;
+  readonly invocation_id: string | null;
   readonly message: string;
 }
 
@@ -75,6 +76,8 @@ async function* eventsOf(
   yield* readEvents(response);
 }
 
-function rendered({ at, level, function: slug, message }: LogLine): string {
-  return `${at} ${level.padEnd(5)} ${slug}: ${message.replaceAll('\n', '\n    ')}`;
+/** An invocation by the last part of its id, which tells it from others as well as the whole, and `--invocation` takes. */
+function rendered({ at, level, function: slug, invocation_id: invocation, message }: LogLine): string {
+  const writer = invocation === null ? slug : `${slug} ${invocation.slice(invocation.lastIndexOf('-') + 1)}`;
+  return `${at} ${level.padEnd(5)} ${writer}: ${message.replaceAll('\n', '\n    ')}`;
 }

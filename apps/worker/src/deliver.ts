@@ -1,5 +1,12 @@
-import { endAttempt, RetryLater, startDelivery, type Job, type StartedDelivery } from '#libs/events';
-import type { EventOutcome, InvokeFunction } from '#libs/functions';
+import {
+  endAttempt,
+  RetryLater,
+  retryDelayMs,
+  startDelivery,
+  type Job,
+  type StartedDelivery,
+} from '#libs/events';
+import type { EventLog, EventOutcome, InvokeFunction } from '#libs/functions';
 import { newId, type Logger, type PlatformDatabase, type ProjectRegistry } from '#libs/platform';
 import { insertInvocations } from '#libs/usage';
 import { z } from 'zod';
@@ -13,6 +20,7 @@ export interface DeliverContext {
   readonly database: PlatformDatabase;
   readonly projects: ProjectRegistry;
   readonly invokeFunction: InvokeFunction;
+  readonly eventLog: EventLog;
   readonly logger: Logger;
 }
 
@@ -29,10 +37,11 @@ export async function deliver(context: DeliverContext, job: Job): Promise<void> 
   const started = await startDelivery(context.database, deliveryId, invocationId);
   if (!started) return;
   const outcome = await invoke(context, started, job.signal);
-  const attemptsLeft = job.failures + 1 < outcome.maxAttempts;
-  // What was cut off by our own stop was not tried: the next worker begins it anew.
-  const untried = outcome.status === 'busy' || (outcome.status === 'failed' && job.signal.aborted);
-  await end(context, started, outcome, untried ? 'untried' : attemptsLeft ? 'left' : 'none');
+  const ending = endingOf(outcome, job);
+  const isOurs = await end(context, started, outcome, ending);
+  if (!isOurs || outcome.status === 'succeeded') return;
+  if (ending.tried) await tellFailure(context, started, outcome, ending);
+  if (ending.retryInMs !== null) throw new RetryLater(outcome.error, ending.retryInMs, !ending.tried);
 }
 
 async function invoke(
@@ -50,39 +59,57 @@ async function invoke(
   return invokeFunction.invokeForEvent(project, delivery, signal);
 }
 
+/** What becomes of a delivery after a try. */
+interface Ending {
+  readonly state: 'succeeded' | 'dead' | 'queued';
+  readonly attempt: number;
+  readonly tried: boolean;
+  /** Null when it has ended. */
+  readonly retryInMs: number | null;
+}
+
+function endingOf(outcome: EventOutcome, job: Job): Ending {
+  const attempt = job.failures + 1;
+  if (outcome.status === 'succeeded') return { state: 'succeeded', attempt, tried: true, retryInMs: null };
+  // What was cut off by our own stop was not tried: the next worker begins it anew.
+  const tried = outcome.status === 'failed' && !job.signal.aborted;
+  if (tried && attempt >= outcome.maxAttempts) return { state: 'dead', attempt, tried, retryInMs: null };
+  const retryInMs = outcome.retryAfterMs ?? retryDelayMs(tried ? attempt : 1);
+  return { state: 'queued', attempt, tried, retryInMs };
+}
+
+/** @returns whether the delivery was still ours to end */
 async function end(
-  context: DeliverContext,
+  { database, logger }: DeliverContext,
   delivery: StartedDelivery,
   outcome: EventOutcome,
-  attempts: 'untried' | 'left' | 'none',
-): Promise<void> {
-  const { database, logger } = context;
+  { state, tried }: Ending,
+): Promise<boolean> {
   const error = outcome.status === 'succeeded' ? null : outcome.error;
-  const again = outcome.status !== 'succeeded' && attempts !== 'none';
-  const state = outcome.status === 'succeeded' ? 'succeeded' : again ? 'queued' : 'dead';
+  const { id: deliveryId, invocationId, requestId, attempt } = delivery;
   const ended = await database.transaction(async (tx) => {
-    const own = await endAttempt(tx, {
-      deliveryId: delivery.id,
-      invocationId: delivery.invocationId,
-      state,
-      error,
-      tried: attempts !== 'untried',
-    });
+    const own = await endAttempt(tx, { deliveryId, invocationId, state, error, tried });
     if (own && outcome.record) await insertInvocations(tx, [outcome.record]);
     return own;
   });
-  const log = {
-    requestId: delivery.requestId,
-    deliveryId: delivery.id,
-    function: delivery.functionSlug,
-    attempt: delivery.attempt,
-  };
-  if (!ended) {
-    logger.warn(log, 'A delivery was taken over by another worker while it ran here');
-    return;
-  }
-  if (state === 'succeeded') logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Delivery succeeded');
+  const log = { requestId, deliveryId, function: delivery.functionSlug, attempt };
+  if (!ended) logger.warn(log, 'A delivery was taken over by another worker while it ran here');
+  else if (state === 'succeeded')
+    logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Delivery succeeded');
   else if (state === 'dead') logger.error({ ...log, error }, 'Delivery is dead: no attempts left');
   else logger.warn({ ...log, error }, 'Delivery will be tried again');
-  if (again) throw new RetryLater(error ?? 'busy', outcome.retryAfterMs, attempts === 'untried');
+  return ended;
+}
+
+/** Where the function's author looks for it. */
+async function tellFailure(
+  { projects, eventLog }: DeliverContext,
+  delivery: StartedDelivery,
+  { error, maxAttempts }: Exclude<EventOutcome, { status: 'succeeded' }>,
+  { attempt, retryInMs }: Ending,
+): Promise<void> {
+  const project = projects.get(delivery.projectRef);
+  if (!project) return;
+  const { invocationId } = delivery;
+  await eventLog.tellFailure(project, delivery, { invocationId, attempt, maxAttempts, error, retryInMs });
 }

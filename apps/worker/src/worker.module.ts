@@ -1,6 +1,6 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { EventsModule, JobQueue, QueuePush, Relay, Scheduler } from '#libs/events';
-import { FunctionsModule, InvokeFunction } from '#libs/functions';
+import { EventsModule, JobQueue, QueuePush, Relay, Scheduler, type Delivery } from '#libs/events';
+import { EventLog, FunctionsModule, InvokeFunction } from '#libs/functions';
 import {
   CONFIG,
   LOGGER,
@@ -34,13 +34,18 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     database: PlatformDatabase,
     projects: ProjectRegistry,
     invokeFunction: InvokeFunction,
+    eventLog: EventLog,
     bytes: ObjectBytes,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
     @Inject(CONFIG) config: Config,
     @Inject(LOGGER) logger: Logger,
   ) {
-    this.#relays = projects.all().map((project) => new Relay(project, database, queue, logger));
+    this.#relays = projects.all().map((project) => {
+      const onRefused = (delivery: Delivery, refusal: string) =>
+        void eventLog.tellRefusal(project, delivery, refusal);
+      return new Relay(project, database, queue, logger, onRefused);
+    });
     this.#queuePush = new QueuePush(projects.all(), database, logger);
     this.#scheduler = new Scheduler(database, queue, systemClock, logger);
     const autoscaler = new Autoscaler(
@@ -52,7 +57,7 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       queue,
       database,
       autoscaler,
-      (job) => deliver({ database, projects, invokeFunction, logger }, job),
+      (job) => deliver({ database, projects, invokeFunction, eventLog, logger }, job),
       logger,
     );
     this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);

@@ -30,6 +30,7 @@ export {
 export { deleteSchedulesOf, replaceSchedules } from './schedules/schedules.sql.js';
 export { Relay } from './relay/relay.js';
 export { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './queue/job-queue.js';
+export { retryDelayMs } from './queue/retry-delay.js';
 export { BullMqQueue } from './queue/bullmq-queue.js';
 export { postgresBackend, redisBackend } from './queue/backends.js';
 export { EventsHttpModule, EventsModule, maxOpenConsumers } from './events.module.js';

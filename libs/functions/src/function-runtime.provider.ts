@@ -1,4 +1,6 @@
-import { CONFIG, type Config } from '#libs/platform';
+import { CONFIG, OperatorError, type Config } from '#libs/platform';
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { DenoRuntime } from './runtime/deno-runtime.js';
 import type { FunctionRuntime as RuntimePort } from './runtime/function-runtime.js';
 
@@ -15,7 +17,22 @@ export const functionRuntimeProvider = {
   provide: FunctionRuntime,
   inject: [CONFIG],
   useFactory: ({ dataDir, functions }: Config): Promise<RuntimePort> => {
-    const { warmProcesses, privateHosts } = functions;
-    return DenoRuntime.open({ dataDir, warmProcesses, privateHosts });
+    const { warmProcesses, privateHosts, extraAuthorityFile } = functions;
+    const extraAuthorities = extraAuthorityFile && readAuthorities(extraAuthorityFile);
+    return DenoRuntime.open({ dataDir, warmProcesses, privateHosts, extraAuthorities });
   },
 };
+
+/** @throws OperatorError when there is no certificate in it */
+function readAuthorities(path: string): string {
+  try {
+    const text = readFileSync(path, 'utf8');
+    void new X509Certificate(text);
+    return text;
+  } catch (cause) {
+    throw new OperatorError(
+      `GALLEY_EXTRA_CA_FILE names ${path}, which cannot be read as certificates in PEM: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}

@@ -9,6 +9,7 @@ import {
 } from '@nestjs/common';
 import { CONFIG, InvocationLiveness, Metrics, ShutdownGrace, type Config } from '#libs/platform';
 import { UsageModule } from '#libs/usage';
+import { closeBuildSandboxes } from './bundle/build-sandbox.js';
 import { sweepSourceTrees } from './bundle/source-tree.js';
 import { Activations } from './deploy/activations.js';
 import { Builds } from './deploy/builds.js';
@@ -22,6 +23,7 @@ import { InvokeFunction } from './invoke/invoke-function.js';
 import { LiveInvocations } from './invoke/live-invocations.js';
 import { ProvisionedInstances } from './invoke/provisioned-instances.js';
 import { RunInvocation } from './invoke/run-invocation.js';
+import { EventLog } from './logs/event-log.js';
 import { FunctionLogs } from './logs/function-logs.js';
 import { HostSupport } from './manifest/host-support.js';
 import { SourceMaps } from './logs/source-maps.js';
@@ -50,6 +52,7 @@ const pool = {
     ActiveDeployments,
     Builds,
     DeployFunction,
+    EventLog,
     FunctionEnvironment,
     FunctionLogs,
     HostSupport,
@@ -68,6 +71,7 @@ const pool = {
     ActiveDeployments,
     Builds,
     DeployFunction,
+    EventLog,
     FunctionEnvironment,
     FunctionLogs,
     InvocationLiveness,
@@ -129,6 +133,7 @@ export class FunctionsModule
     await this.instances.drain(this.grace.leftMs());
     await this.instances.close();
     await this.functionRuntime.close();
+    await closeBuildSandboxes();
   }
 
   /** After the last request, so that no line is left. */

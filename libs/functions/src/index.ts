@@ -6,6 +6,7 @@ export { DeployFunction } from './deploy/deploy-function.js';
 export { InvokeFunction, type EventOutcome } from './invoke/invoke-function.js';
 export { parseManifest, type Manifest } from './manifest/manifest.js';
 export { FunctionRuntime } from './function-runtime.provider.js';
+export { EventLog } from './logs/event-log.js';
 export { InstanceTarget, type ScalingDecision } from './scaling/instance-target.js';
 export { scalingLimits } from './scaling/scaling-limits.js';
 export { sweepLogs } from './logs/sweep-logs.js';

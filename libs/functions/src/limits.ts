@@ -39,6 +39,8 @@ export const limits = {
   heldBodyBytes: 16 * 1024,
   /** How long that waiting may last. */
   bodyStartMs: 10_000,
+  /** How long a client may then pause in a body that the function wants to read: it holds an instance. */
+  bodyIdleMs: 20_000,
   /** Body of a function's answer: longer ones belong into storage. */
   responseBodyBytes: 2 * 1024 * 1024 * 1024,
   /** WebSockets to functions that a process holds at once. */

@@ -1,5 +1,6 @@
 export { AppError, OperatorError } from './errors/app-error.js';
 export { matchesGlob } from './matches-glob.js';
+export { expected } from './errors/expected.js';
 export { parseInput, problemsInOneLine } from './errors/parse-input.js';
 export { type Clock, systemClock } from './clock.js';
 export { newId, derivedId } from './ids.js';

@@ -1,6 +1,14 @@
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AppError, LOGGER, type Logger, isConnectionError, sqlStateOf } from '#libs/platform';
+import {
+  AppError,
+  functionClaims,
+  isConnectionError,
+  LOGGER,
+  sqlStateOf,
+  type Caller,
+  type Logger,
+} from '#libs/platform';
 import { databaseError } from './database-error.js';
 import { unavailable } from './errors.js';
 
@@ -12,7 +20,7 @@ export class StorageErrorFilter implements ExceptionFilter {
   catch(thrown: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
     const reply = host.switchToHttp().getResponse<FastifyReply>();
-    const error = toStorageError(thrown);
+    const error = toldToFunctions(toStorageError(thrown), request.galley.caller);
     if (isClientGone(reply)) {
       this.logger.debug({ err: thrown, requestId: request.galley.requestId }, 'client went away');
     } else if (error.status >= 500) {
@@ -30,6 +38,14 @@ export class StorageErrorFilter implements ExceptionFilter {
 
 function isClientGone(reply: FastifyReply): boolean {
   return reply.raw.destroyed && !reply.raw.writableFinished;
+}
+
+/** A function may do what it declares; that it may not is told as to people: the object is not there, or a policy refuses. */
+function toldToFunctions(error: AppError, caller: Caller): AppError {
+  const slug = functionClaims(caller)?.function;
+  if (slug === undefined || !/^(AccessDenied|NoSuchKey|NoSuchBucket)$/.test(error.code)) return error;
+  const hint = `galley.toml declares what the function may read and write: [functions.${slug}.permissions] buckets`;
+  return new AppError({ ...error, message: `${error.message} (${hint})`, cause: error });
 }
 
 /** What storage-api puts into `error` where that is not the code itself. */

@@ -156,6 +156,26 @@ describe.each(arrangements)('the network, in the arrangement "%s"', (arrangement
     expect(visitors).toEqual([]);
   });
 
+  it('answers a resolver of its own too, with stand-ins for what is declared', async () => {
+    if (!isJail) return;
+    const allowedHosts = ['known.test'];
+    const began = performance.now();
+    for (const expression of [
+      `Deno.resolveDns('known.test', 'A')`,
+      `import('node:dns').then((dns) => dns.promises.resolve4('known.test'))`,
+    ]) {
+      expect(JSON.parse(await used.inside(expression, { allowedHosts }))).toEqual(['127.64.0.1']);
+    }
+    expect(await used.inside(`Deno.resolveDns('other.test', 'A')`, { allowedHosts })).toMatch(
+      /^threw NotFound/,
+    );
+    expect(await used.inside(`Deno.resolveDns('known.test', 'TXT')`, { allowedHosts })).toMatch(
+      /^\[\]$|^threw NotFound/,
+    );
+    // Each would wait for 8 s and more.
+    expect(performance.now() - began).toBeLessThan(8_000);
+  });
+
   // 16
   it.each(['https://esm.sh/x?secret', 'npm:ms', 'jsr:@std/path'])(
     'imports nothing from %s',

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir, realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { OperatorError } from '#libs/platform';
+import { packagesFolder } from './function-sources.js';
 import { targetOf } from './link-target.js';
 import type { Settings } from './read-settings.js';
 import { unlessMissing } from './unless-missing.js';
@@ -63,7 +64,8 @@ async function foldersOf(root: string): Promise<{ folders: string[]; outside: st
   const entries = (await unlessMissing(directory, (path) => readdir(path, { withFileTypes: true }))) ?? [];
   const folders: string[] = [];
   const outside: string[] = [];
-  for (const entry of entries.filter(({ name }) => /^[a-zA-Z]/.test(name))) {
+  const named = entries.filter(({ name }) => /^[a-zA-Z]/.test(name) && name !== packagesFolder);
+  for (const entry of named) {
     const { kind } = await targetOf(await realpath(root), join(directory, entry.name), entry);
     if (kind === 'folder') folders.push(entry.name);
     if (kind === 'outside') outside.push(`functions/${entry.name} (leads out of the project folder)`);

@@ -13,6 +13,9 @@ export interface FunctionSources {
 /** Settings that all functions may share; everything else beside their folders stays here, `.env` above all. */
 const sharedFiles = /^(deno\.jsonc?|import_map\.json|package\.json)$/;
 
+/** Packages are fetched by their names when a function is built. */
+export const packagesFolder = 'node_modules';
+
 /** The function's own files and those that it may import: folders whose names begin with `_`, and shared settings. */
 export async function functionSources(root: string, slug: string): Promise<FunctionSources> {
   const reader = new SourceReader(await realpath(root));
@@ -45,7 +48,7 @@ class SourceReader implements FunctionSources {
     const own = await realpath(directory);
     if (within.includes(own)) return;
     for (const entry of await readdir(directory, { withFileTypes: true })) {
-      if (entry.name.startsWith('.') || !wanted(entry.name)) continue;
+      if (entry.name.startsWith('.') || entry.name === packagesFolder || !wanted(entry.name)) continue;
       const entryPath = `${path}/${entry.name}`;
       const target = await targetOf(this.root, join(directory, entry.name), entry);
       if (target.kind === 'outside') this.leftOut.push(entryPath);

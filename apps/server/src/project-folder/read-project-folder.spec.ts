@@ -68,6 +68,15 @@ describe('the functions of a project folder', () => {
   });
 });
 
+it('leaves out installed packages, which are many, and keeps what names them', async () => {
+  await write('supabase/functions/node_modules/ms/index.js', 'ms');
+  await write('supabase/functions/hello/node_modules/ms/index.js', 'ms');
+  await write('supabase/functions/hello/package.json', '{}');
+  expect((await readProjectFolder(root)).unused).toEqual([]);
+  const { files } = await functionSources(root, 'hello');
+  expect([...files.keys()].toSorted()).toEqual(['functions/hello/index.ts', 'functions/hello/package.json']);
+});
+
 describe('symbolic links in a project folder', () => {
   it('are followed where they stay in it', async () => {
     await write('lib/cors.ts', 'cors');

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { OperatorError, problemsInOneLine } from '#libs/platform';
+import { expected, OperatorError, problemsInOneLine } from '#libs/platform';
 import { parse, TomlError } from 'smol-toml';
 import { z } from 'zod';
 import { unlessMissing } from './unless-missing.js';
@@ -81,7 +81,7 @@ async function readToml(path: string): Promise<Record<string, unknown> | undefin
 }
 
 function checked<Schema extends z.ZodType>(path: string, schema: Schema, raw: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(raw);
+  const parsed = schema.safeParse(raw, { error: expected });
   if (parsed.success) return parsed.data;
   throw new OperatorError(`${path} is wrong: ${problemsInOneLine(parsed.error)}`);
 }

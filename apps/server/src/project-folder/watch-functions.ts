@@ -1,7 +1,8 @@
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { watch } from 'chokidar';
 import { OperatorError } from '#libs/platform';
 import { deployFunctions, type DeployContext } from './deploy-functions.js';
+import { packagesFolder } from './function-sources.js';
 import { readProjectFolder, type ProjectFolder } from './read-project-folder.js';
 
 /** Editors write a file in several steps; a change is deployed when none has come for this long. */
@@ -13,7 +14,7 @@ export function watchFunctions(context: DeployContext, folder: ProjectFolder): (
   const watched = ['supabase/functions', 'supabase/config.toml', 'galley.toml'];
   const watcher = watch(
     watched.map((path) => join(root, path)),
-    { ignoreInitial: true },
+    { ignoreInitial: true, ignored: (path) => basename(path) === packagesFolder },
   );
   let known = folder;
   let timer: NodeJS.Timeout | undefined;

@@ -1,4 +1,4 @@
-import type { Caller } from '#libs/platform';
+import { functionClaims, type Caller } from '#libs/platform';
 import type { HttpResponse } from './http-response.js';
 import { jsonError, type ErrorBody } from './json-error.js';
 
@@ -20,12 +20,20 @@ export function databaseErrorResponse(error: DatabaseError, caller: Caller | und
   if (error.code === 'PGRST') return raisedResponse(error);
   const isSignedIn = caller !== undefined && caller.kind !== 'anon' && caller.kind !== 'keyless';
   const status = statusOf(error, isSignedIn);
-  const { code, message, detail: details, hint } = error;
+  const { code, message, detail: details, hint = permissionHint(error, caller) } = error;
   return jsonError(
     status,
     { code, message, details, hint },
     status === 401 ? { 'www-authenticate': 'Bearer' } : {},
   );
+}
+
+/** A function may do what it declares: the grants that PostgreSQL would hint at are not its author's to give. */
+function permissionHint({ code }: DatabaseError, caller: Caller | undefined): string | undefined {
+  const slug = code === '42501' && caller && functionClaims(caller)?.function;
+  return slug
+    ? `Declare it in galley.toml, under [functions.${slug}.permissions]: tables = { "schema.name" = ["select"] }, or rpc = ["schema.name"].`
+    : undefined;
 }
 
 /** HTTP statuses by SQLSTATE or its class (postgrest.org, "Errors from PostgreSQL"). */

@@ -9,11 +9,12 @@ import { loadViewColumns } from './views.sql.js';
 
 /** Reads the catalogues of a project's database in one snapshot. */
 export async function loadSchemaCache(project: Project): Promise<SchemaCache> {
+  // Before the snapshot: a change that is counted and not seen would be missed.
+  const version = await readSchemaVersion(project.database);
   return project.database.asSystem(async (tx) => {
     await tx.query('set transaction isolation level repeatable read, read only');
     // With nothing on the path PostgreSQL writes every name of a type or default with its schema.
     await tx.query(`set local search_path = ''`);
-    const version = await readSchemaVersion(tx);
     const tables = await loadTables(tx, exposedSchemas);
     const keys = await loadForeignKeys(tx);
     const viewColumns = await loadViewColumns(tx, exposedSchemas);
@@ -22,10 +23,19 @@ export async function loadSchemaCache(project: Project): Promise<SchemaCache> {
   });
 }
 
-/** The number of schema changes so far, counted by an event trigger. */
-export async function readSchemaVersion(sql: Pick<Project['database'], 'query'>): Promise<string> {
-  const { rows } = await sql.query<{ version: string }>(
-    'select last_value::text as version from galley.schema_changes',
+/**
+ * The number of schema changes so far, counted by an event trigger; null while one is under way, which is counted and
+ * not yet seen: what is read meanwhile may be old.
+ */
+export async function readSchemaVersion(sql: Pick<Project['database'], 'query'>): Promise<string | null> {
+  const { rows } = await sql.query<{ version: string | null }>(
+    `select case when not exists (
+       select from pg_locks
+       where locktype = 'advisory' and objsubid = 1 and mode = 'ShareLock'
+         and database = (select oid from pg_database where datname = current_database())
+         and (classid::bigint << 32) + objid::bigint = 'galley.schema_changes'::regclass::oid::bigint
+     ) then last_value::text end as version
+     from galley.schema_changes`,
   );
   return rows[0]!.version;
 }

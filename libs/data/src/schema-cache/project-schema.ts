@@ -41,7 +41,7 @@ class ProjectSchema {
 
   async #reloadIfChanged(): Promise<SchemaCache> {
     const version = await readSchemaVersion(this.#project.database);
-    return this.#snapshot?.version === version ? this.#snapshot : this.#load();
+    return version !== null && this.#snapshot?.version === version ? this.#snapshot : this.#load();
   }
 
   #load(): Promise<SchemaCache> {

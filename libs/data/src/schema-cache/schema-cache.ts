@@ -6,8 +6,8 @@ export interface SchemaCache {
   readonly relationships: ReadonlyMap<string, readonly Relationship[]>;
   /** Overloads of each function, by {@link nameKey}. */
   readonly functions: ReadonlyMap<string, readonly DatabaseFunction[]>;
-  /** Value of the DDL counter when the snapshot was taken. */
-  readonly version: string;
+  /** Value of the DDL counter when the snapshot was taken; null when that could not be told, so that it may be old. */
+  readonly version: string | null;
 }
 
 export interface QualifiedName {

@@ -1,6 +1,6 @@
 import { derivedId, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
-import { subscriptionsTo, type NewDelivery } from '../delivery/deliveries.sql.js';
+import { subscriptionsTo, type Delivery, type NewDelivery } from '../delivery/deliveries.sql.js';
 import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { matches, type Subscription } from '../delivery/subscription.js';
 import { claimEvents, claimSize, completeEvents } from '../outbox.js';
@@ -31,6 +31,8 @@ export class Relay {
     private readonly platform: PlatformDatabase,
     private readonly queue: JobQueue,
     private readonly logger: Logger,
+    /** Told of events that become dead letters instead of being carried. */
+    private readonly onRefused: (delivery: Delivery, refusal: string) => void = () => {},
   ) {}
 
   async start(): Promise<void> {
@@ -117,10 +119,15 @@ export class Relay {
 
   async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {
     await recordDeliveries(this.platform, this.queue, this.project.ref, deliveries);
-    for (const { id, eventName, requestId, functionSlug, refusal } of deliveries) {
+    for (const delivery of deliveries) {
+      const { id, eventName, requestId, functionSlug, refusal } = delivery;
       const line = { deliveryId: id, event: eventName, requestId, function: functionSlug };
-      if (refusal === null) this.logger.debug(line, 'Event queued');
-      else this.logger.warn({ ...line, refusal }, 'Event refused');
+      if (refusal === null) {
+        this.logger.debug(line, 'Event queued');
+      } else {
+        this.logger.warn({ ...line, refusal }, 'Event refused');
+        this.onRefused(delivery, refusal);
+      }
     }
   }
 }

@@ -1,13 +1,18 @@
 import { execFile } from 'node:child_process';
-import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, realpath, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { inheritedEnvironment } from '#libs/platform';
-import { privileges } from '../runtime/confined-command.js';
-import { denoBinary } from '../runtime/deno-binary.js';
-import { findHostPrograms } from '../runtime/host-programs.js';
+import { Cgroups } from '../runtime/cgroups.js';
+import { findHostPrograms, type HostPrograms } from '../runtime/host-programs.js';
+import { ownName } from '../runtime/run-directory.js';
+import { buildHosts, type BuildHosts, type BuildNetwork } from './build-hosts.js';
+import { BuildJails, openBuildEgress } from './build-jails.js';
+import { proxiesIn, type Proxies } from './build-proxy.js';
+import { giveTo, jailRoom, openRoom, type BuildConfinement, type BuildRoom } from './build-room.js';
 import { bundleLimits as limits } from './bundle-limits.js';
+import { noRoom } from './deno-tool.js';
 
 const execute = promisify(execFile);
 
@@ -19,91 +24,149 @@ export const buildUid = 65_533;
 
 /**
  * How Deno's tools are started on this host. Nothing of a function is executed while it is built, but its sources are
- * read by a compiler: one that was led astray finds itself without privileges, without the server's files, and bounded.
+ * read by a compiler: one that was led astray finds itself without privileges, without the server's files, bounded, and
+ * where the host allows namespaces in a jail, like a function.
  */
-export interface BuildSandbox {
-  /** The user that builds run as, or null when it is the server's own. */
-  readonly uid: number | null;
-  /** Gives a directory and all in it to that user. */
-  handOver(directory: string): Promise<void>;
-  /** The command that runs `deno` with `args`. */
-  command(args: readonly string[]): [program: string, args: string[]];
+interface BuildSandbox {
+  /** @param tree a directory in the temporary one */
+  open(tree: string, network: BuildNetwork, log: (line: string) => void): Promise<BuildRoom>;
+  close(): Promise<void>;
 }
 
 const known = new Map<string, Promise<BuildSandbox>>();
 
-/** The strongest that works on this host, found out once, by trying. @param cacheDirectory Deno's cache */
-export function buildSandbox(cacheDirectory: string): Promise<BuildSandbox> {
-  let sandbox = known.get(cacheDirectory);
+/** Deno's cache of packages and remote modules, shared by all bundles of this host. */
+function denoCacheDirectory(dataDir: string): string {
+  return join(dataDir, 'cache', 'deno');
+}
+
+/**
+ * The strongest that works on this host, found out once, by trying.
+ * @param namespaces false: do without, as on a host that does not allow them
+ */
+export function buildSandbox(dataDir: string, namespaces: boolean): Promise<BuildSandbox> {
+  const key = `${dataDir} ${namespaces}`;
+  let sandbox = known.get(key);
   if (!sandbox) {
-    sandbox = detect(cacheDirectory);
-    known.set(cacheDirectory, sandbox);
-    sandbox.catch(() => known.delete(cacheDirectory));
+    sandbox = detect(dataDir, namespaces);
+    known.set(key, sandbox);
+    sandbox.catch(() => known.delete(key));
   }
   return sandbox;
 }
 
-async function detect(cacheDirectory: string): Promise<BuildSandbox> {
-  await mkdir(cacheDirectory, { recursive: true });
-  const { prlimit, setpriv } = findHostPrograms();
-  const sandboxOf = (uid: number | null): BuildSandbox => {
-    const prefix = [
-      ...(prlimit ? [prlimit, ...resourceLimits(uid !== null)] : []),
-      ...(setpriv ? [setpriv, ...privileges(uid)] : []),
-    ];
-    return newSandbox(uid, prefix);
-  };
-  if (setpriv && process.getuid?.() === 0) {
-    const separate = sandboxOf(buildUid);
-    if (await works(separate, cacheDirectory)) return separate;
+/** To be called when no build runs any more. */
+export async function closeBuildSandboxes(): Promise<void> {
+  const sandboxes = [...known.values()];
+  known.clear();
+  for (const sandbox of await Promise.allSettled(sandboxes)) {
+    if (sandbox.status === 'fulfilled') await sandbox.value.close();
   }
-  const confined = sandboxOf(null);
-  return (await works(confined, cacheDirectory)) ? confined : newSandbox(null, []);
 }
 
-function newSandbox(uid: number | null, prefix: readonly string[]): BuildSandbox {
+async function detect(dataDir: string, namespaces: boolean): Promise<BuildSandbox> {
+  const cacheDirectory = denoCacheDirectory(dataDir);
+  await mkdir(cacheDirectory, { recursive: true });
+  const programs = findHostPrograms();
+  const isRoot = process.getuid?.() === 0;
+  const none: HostPrograms = { setpriv: null, prlimit: null, nsenter: null, unshare: null };
+  const separate = { programs, uid: buildUid, cgroups: null, cacheDirectory };
+  const own = { ...separate, uid: null };
+  const candidates: Candidate[] = [
+    ...(namespaces && Object.values(programs).every((path) => path !== null)
+      ? [jailed(isRoot ? separate : own, dataDir)]
+      : []),
+    ...(programs.setpriv && isRoot ? [open(separate)] : []),
+    open(own),
+  ];
+  for (const candidate of candidates) {
+    if (await works(candidate)) return candidate;
+    await candidate.close();
+  }
+  return open({ ...own, programs: none });
+}
+
+function open(confinement: BuildConfinement): Candidate {
   return {
-    uid,
-    // Root without its capabilities is a user like others: what it is to write must be its own.
-    handOver: async (directory) => {
-      if (process.getuid?.() === 0) await execute('chown', ['-R', `${uid ?? 0}:${uid ?? 0}`, directory]);
+    confinement,
+    open: async (tree, network, log) => {
+      log('This host allows builds no namespaces: they are kept in by their user and limits alone');
+      return openRoom(confinement, tree, network);
     },
-    command: (args) => {
-      const [program, ...rest] = [...prefix, denoBinary(), ...args];
-      return [program!, rest];
+    close: () => Promise.resolve(),
+  };
+}
+
+function jailed(without: BuildConfinement, dataDir: string): Candidate {
+  const cgroups = without.uid === null ? null : Cgroups.detect(ownName(), limits.threads);
+  const confinement = { ...without, cgroups };
+  const jails = new BuildJails(confinement.programs, dataDir, confinement.cacheDirectory);
+  return {
+    confinement,
+    open: async (tree, network, log) => {
+      const hosts = await buildHosts(network);
+      const proxies = proxiesIn(inheritedEnvironment());
+      if (hosts && proxies) {
+        log('Building in a jail');
+        return openJail({ confinement, jails, tree, network, hosts, proxies, log });
+      }
+      const why = hosts ? 'the proxy of this host is not for HTTP' : 'npm is not there to tell its registry';
+      log(`Building without a jail, since ${why}`);
+      return openRoom(confinement, tree, network);
+    },
+    close: async () => {
+      await jails.close();
+      cgroups?.close();
     },
   };
 }
 
-/** Whether Deno starts that way, and reaches what it must read and write: its cache and temporary directories. */
-async function works(sandbox: BuildSandbox, cacheDirectory: string): Promise<boolean> {
-  const scratch = await mkdtemp(join(tmpdir(), 'galley-probe-'));
+async function openJail(options: {
+  confinement: BuildConfinement;
+  jails: BuildJails;
+  tree: string;
+  network: BuildNetwork;
+  hosts: BuildHosts;
+  proxies: Proxies;
+  log: (line: string) => void;
+}): Promise<BuildRoom> {
+  const { confinement, jails, tree, network, hosts, proxies, log } = options;
+  const jail = await jails.make(tree, confinement.uid, hosts).catch((cause: unknown) => {
+    throw noRoom(cause);
+  });
+  const egress = openBuildEgress(jail, hosts, proxies, log);
+  const close = () => {
+    egress.close();
+    jails.remove(jail);
+  };
+  return jailRoom(confinement, tree, network, { jail, proxies, close });
+}
+
+interface Candidate extends BuildSandbox {
+  readonly confinement: BuildConfinement;
+}
+
+/** Whether Deno starts that way, reads the sources, and reaches what it must write: its cache, and temporary files. */
+async function works({ confinement, open: openOne }: Candidate): Promise<boolean> {
+  const { uid, cacheDirectory } = confinement;
+  const scratch = await realpath(await mkdtemp(join(tmpdir(), 'galley-probe-')));
+  let room: BuildRoom | undefined;
   try {
-    await sandbox.handOver(scratch);
-    if ((await lstat(cacheDirectory)).uid !== (sandbox.uid ?? process.getuid?.()))
-      await sandbox.handOver(cacheDirectory);
-    const write = (directory: string) =>
-      `Deno.removeSync(Deno.makeTempFileSync({ dir: ${JSON.stringify(directory)} }));`;
-    const code = `${write(scratch)}${write(cacheDirectory)}`;
-    const [program, args] = sandbox.command(['eval', '--no-config', '--no-lock', code]);
-    const env = { ...inheritedEnvironment(), DENO_DIR: cacheDirectory, DENO_NO_UPDATE_CHECK: '1' };
-    await execute(program, args, { cwd: scratch, env, timeout: limits.probeTimeoutMs });
+    if ((await lstat(cacheDirectory)).uid !== (uid ?? process.getuid?.())) await giveTo(uid, cacheDirectory);
+    room = await openOne(scratch, {}, () => {});
+    await room.handOver();
+    const code = `Deno.readDirSync('.').next();
+      for (const dir of [undefined, Deno.env.get('DENO_DIR')]) Deno.removeSync(Deno.makeTempFileSync({ dir }));`;
+    const [program, args] = room.command(['eval', '--no-config', '--no-lock', code]);
+    const options = { cwd: room.workingDirectory, env: room.environment, timeout: limits.probeTimeoutMs };
+    const probe = execute(program, args, options);
+    probe.child.stdin!.end('\n');
+    await probe;
     return true;
   } catch {
     return false;
   } finally {
+    room?.close();
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-/** V8 reserves 512 MiB of `data` for code before it has allocated anything. */
-function resourceLimits(ownUser: boolean): string[] {
-  return [
-    `--data=${(512 + limits.memoryMegabytes) * 1024 * 1024}`,
-    `--fsize=${limits.fileBytes}`,
-    `--nofile=${limits.openFiles}`,
-    '--core=0',
-    // Counted per user, so it would count the server's own threads if they shared one.
-    ...(ownUser ? [`--nproc=${limits.threads}`] : []),
-  ];
 }

@@ -1,15 +1,17 @@
 import { createHash } from 'node:crypto';
-import { mkdir } from 'node:fs/promises';
-import { bundleLimits as limits } from './bundle-limits.js';
 import { AppError } from '#libs/platform';
+import type { BuildNetwork } from './build-hosts.js';
+import type { BuildRoom } from './build-room.js';
+import { buildSandbox } from './build-sandbox.js';
+import { bundleLimits as limits } from './bundle-limits.js';
 import { bundleModules, type BundledModules } from './bundle-modules.js';
 import { checkTypes } from './check-types.js';
-import { denoCacheDirectory, storageFull } from './deno-tool.js';
+import { storageFull } from './deno-tool.js';
 import { KeptBundles } from './kept-bundles.js';
 import { checkModuleGraph } from './module-graph.js';
 import { writeSourceTree } from './source-tree.js';
 
-export interface BundleRequest {
+export interface BundleRequest extends BuildNetwork {
   /** Sources by path: relative, with `/`, relative to a common root (`my-function/index.ts`, `_shared/cors.ts`). */
   readonly files: ReadonlyMap<string, Uint8Array>;
   /** Path of the module that serves. */
@@ -20,6 +22,8 @@ export interface BundleRequest {
   readonly check: boolean;
   /** Holds the caches of packages and bundles. */
   readonly dataDir: string;
+  /** False: do without namespaces, as on a host that does not allow them. */
+  readonly namespaces?: boolean;
   /** Told of the steps and of downloads, one line each. */
   readonly log?: (line: string) => void;
 }
@@ -70,21 +74,24 @@ export async function bundleFunction(request: BundleRequest): Promise<Bundle> {
 }
 
 async function bundle(request: BundleRequest): Promise<BundledModules> {
-  const { dataDir, log = () => {} } = request;
-  await mkdir(denoCacheDirectory(dataDir), { recursive: true });
+  const { dataDir, namespaces = true, log = () => {} } = request;
+  const sandbox = await buildSandbox(dataDir, namespaces);
   const tree = await writeSourceTree(request);
+  let room: BuildRoom | undefined;
   try {
+    room = await sandbox.open(tree.directory, request, log);
     log('Reading what it imports');
-    const nativePackages = await checkModuleGraph(tree, dataDir, log);
+    const nativePackages = await checkModuleGraph(tree, room, log);
     // Some do without it.
     for (const name of nativePackages) log(`${name} has a native addon, which functions cannot load`);
     if (request.check) {
       log('Checking types');
-      await checkTypes(tree, dataDir, log);
+      await checkTypes(tree, room, log);
     }
     log('Bundling');
-    return await bundleModules(tree, { dataDir, nativePackages }, log);
+    return await bundleModules(tree, { room, nativePackages }, log);
   } finally {
+    room?.close();
     await tree.remove();
   }
 }

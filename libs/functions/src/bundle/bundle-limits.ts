@@ -33,6 +33,11 @@ export const bundleLimits = {
   openFiles: 4096,
   /** Threads and processes of all builds of the host, where they have a user of their own. */
   threads: 512,
+  /** What a build may write to temporary files, in memory, where it has a jail. */
+  temporaryBytes: 64 * 1024 * 1024,
+  temporaryFiles: 4096,
+  /** How long after the last build what makes their jails stays. */
+  idleJailerMs: 30_000,
   /** How long Deno may take to start when it is tried out. */
   probeTimeoutMs: 20_000,
   /**

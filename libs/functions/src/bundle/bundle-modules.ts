@@ -1,9 +1,10 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { BuildRoom } from './build-room.js';
 import { bundleError, cleanOutput } from './bundle-error.js';
 import { bundleLimits as limits } from './bundle-limits.js';
-import { denoCacheDirectory, importArgument, runDenoTool } from './deno-tool.js';
+import { runDenoTool } from './deno-tool.js';
 import { withSourceNames } from './source-names.js';
 import type { SourceTree } from './source-tree.js';
 
@@ -57,13 +58,13 @@ const addonFile = /\.node\b(?!:)|node-pre-gyp/;
  */
 export async function bundleModules(
   tree: SourceTree,
-  { dataDir, nativePackages }: { dataDir: string; nativePackages: readonly string[] },
+  { room, nativePackages }: { room: BuildRoom; nativePackages: readonly string[] },
   onLine: (line: string) => void,
 ): Promise<BundledModules> {
   // A name that no source can have: theirs hold no colon.
-  const script = join(tree.directory, 'galley:bundler.js');
-  await writeFile(script, bundlerSource);
-  const readable = [tree.directory, join(denoCacheDirectory(dataDir), 'npm')];
+  const script = 'galley:bundler.js';
+  await writeFile(join(tree.directory, script), bundlerSource);
+  const readable = [room.sources, join(room.cache, 'npm')];
   const args = [
     'run',
     '--quiet',
@@ -73,22 +74,17 @@ export async function bundleModules(
     '--node-modules-dir=none',
     `--v8-flags=--max-old-space-size=${limits.heapMegabytes}`,
     `--allow-read=${readable.join(',')}`,
-    importArgument,
+    room.importArgument,
     ...tree.configArguments,
-    script,
-    join(tree.directory, tree.entrypoint),
+    join(room.sources, script),
+    join(room.sources, tree.entrypoint),
   ];
-  const { exitCode, stdout, stderr } = await runDenoTool({
-    args,
-    directory: tree.directory,
-    dataDir,
-    onLine,
-  });
-  if (exitCode !== 0) throw bundleError([cleanOutput(stderr, tree.directory).trim()]);
+  const { exitCode, stdout, stderr } = await runDenoTool({ args, room, onLine });
+  if (exitCode !== 0) throw bundleError([cleanOutput(stderr, room.sources).trim()]);
   const end = stdout.indexOf('\n');
   const { errors, codeBytes, hasMap } = answerHead.parse(JSON.parse(stdout.toString('utf8', 0, end)));
   if (errors.length > 0) {
-    const told = errors.map((error) => describe(error, tree.directory));
+    const told = errors.map((error) => describe(error, room.sources));
     const others = told.filter((text) => nativePackages.length === 0 || !addonFile.test(text));
     const addons = nativePackages.map((name) => `${name} needs a native addon, which functions cannot load.`);
     throw bundleError(others.length === told.length ? told : [...addons, ...others]);
@@ -100,12 +96,18 @@ export async function bundleModules(
   if (!hasMap)
     onLine(`The source map is larger than ${limits.sourceMapBytes} bytes: stacks name the bundle.`);
   const map = stdout.subarray(end + 1 + codeBytes);
-  return { code, sourceMap: hasMap ? withSourceNames(map, tree, dataDir) : null };
+  return { code, sourceMap: hasMap ? withSourceNames(map, tree.entrypoint, room) : null };
 }
 
 /** Lines are left out: the bundler counts them in compiled text. */
 function describe(error: { text: string; file?: string | undefined }, directory: string): string {
   const denied = /^Requires read access to "(.*?)"/.exec(error.text);
-  const text = denied ? `The file ${denied[1]} lies outside of the function's sources.` : error.text;
+  // Of a package that has no such version, or one below it has none, the bundler tells only this.
+  const lost = /^Could not find constraint '(.*?)' in the list of packages/.exec(error.text);
+  const text = denied
+    ? `The file ${denied[1]} lies outside of the function's sources.`
+    : lost
+      ? `npm:${lost[1]}, or a package that it depends on, is not in the npm registry.`
+      : error.text;
   return cleanOutput(error.file ? `${error.file}: ${text}` : text, directory);
 }

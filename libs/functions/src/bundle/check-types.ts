@@ -1,5 +1,6 @@
+import type { BuildRoom } from './build-room.js';
 import { bundleError, cleanOutput } from './bundle-error.js';
-import { importArgument, runDenoTool } from './deno-tool.js';
+import { runDenoTool } from './deno-tool.js';
 import { declaresRuntime, runtimeTypesFile } from './runtime-types.js';
 import type { SourceTree } from './source-tree.js';
 import { writeDenoConfig } from './write-deno-config.js';
@@ -17,6 +18,11 @@ const lenient = { strict: false, noImplicitOverride: false };
 const possiblySharedBytes =
   /<ArrayBufferLike>' is not assignable to (?:parameter of )?type '[^']*(?:BodyInit|BufferSource|BlobPart|ArrayBuffer)/;
 
+/** In Deno 1, as in browsers, a timer was a number, and much code says so. */
+const timerAsNumber = /^Type 'Timeout' is not assignable to type 'number'/;
+const howToTypeTimers =
+  'setTimeout and setInterval return an object: write ReturnType<typeof setTimeout>, or leave the type out.';
+
 const howToSkip =
   'To deploy without this check: `check = false` in galley.toml, or `galley deploy --no-check`, or `// @ts-nocheck` above a file.';
 
@@ -29,15 +35,15 @@ const howToSkip =
  */
 export async function checkTypes(
   tree: SourceTree,
-  dataDir: string,
+  room: BuildRoom,
   onLine: (line: string) => void,
 ): Promise<void> {
   const options: Record<string, unknown> = { ...lenient, ...tree.config.compilerOptions };
-  let errors = await typeErrors(tree, await writeDenoConfig(tree, 'check', options), { dataDir, onLine });
+  let errors = await typeErrors(tree, await writeDenoConfig(tree, 'check', options), room, onLine);
   const checksNull = options['strictNullChecks'] ?? options['strict'];
   if (errors.length > 0 && !checksNull) {
     const strict = await writeDenoConfig(tree, 'check-null', { ...options, strictNullChecks: true });
-    const places = new Set((await typeErrors(tree, strict, { dataDir, onLine })).map(({ place }) => place));
+    const places = new Set((await typeErrors(tree, strict, room, onLine)).map(({ place }) => place));
     errors = errors.filter(({ place }) => places.has(place));
   }
   if (errors.length > 0) throw bundleError([...errors.map(({ text }) => text), howToSkip]);
@@ -52,21 +58,22 @@ interface TypeError {
 async function typeErrors(
   tree: SourceTree,
   configArguments: readonly string[],
-  { dataDir, onLine }: { dataDir: string; onLine: (line: string) => void },
+  room: BuildRoom,
+  onLine: (line: string) => void,
 ): Promise<TypeError[]> {
   const args = [
     'check',
     '--quiet',
     '--no-lock',
     '--node-modules-dir=none',
-    importArgument,
+    room.importArgument,
     ...configArguments,
     tree.entrypoint,
   ];
   if (!declaresRuntime(tree.files)) args.push(runtimeTypesFile);
-  const { exitCode, stderr } = await runDenoTool({ args, directory: tree.directory, dataDir, onLine });
+  const { exitCode, stderr } = await runDenoTool({ args, room, onLine });
   if (exitCode === 0) return [];
-  const output = cleanOutput(stderr, tree.directory);
+  const output = cleanOutput(stderr, room.sources);
   const errors = parseTypeErrors(output);
   // Something else than types is wrong, and is so however they are checked.
   if (errors.length === 0) throw bundleError([output.trim()]);
@@ -82,6 +89,7 @@ function parseTypeErrors(output: string): TypeError[] {
     const message = block.slice(code.length + ' [ERROR]: '.length, at?.index ?? block.length);
     const [summary = '', ...rest] = message.trimEnd().split('\n');
     const place = at ? `${at[1]}: ` : '';
-    return { place: `${place}${code}`, text: [`${place}${summary} (${code})`, ...rest].join('\n') };
+    const hint = timerAsNumber.test(summary) ? ` ${howToTypeTimers}` : '';
+    return { place: `${place}${code}`, text: [`${place}${summary} (${code})${hint}`, ...rest].join('\n') };
   });
 }

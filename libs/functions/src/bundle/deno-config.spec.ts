@@ -61,7 +61,13 @@ describe('the configuration of a function', () => {
   });
 
   it('is nothing where nothing was written', () => {
-    expect(read({})).toEqual({ directory: '.', imports: {}, scopes: {}, compilerOptions: {} });
+    expect(read({})).toEqual({
+      directory: '.',
+      imports: {},
+      scopes: {},
+      compilerOptions: {},
+      unusable: new Map(),
+    });
   });
 
   it('keeps its compiler options beside an import map that was named, and reads that from where it lies', () => {
@@ -74,6 +80,7 @@ describe('the configuration of a function', () => {
       imports: { named: './named.ts' },
       scopes: {},
       compilerOptions: { strict: true },
+      unusable: new Map(),
     });
   });
 

@@ -1,5 +1,6 @@
 import { posix } from 'node:path';
 import { bundleError } from './bundle-error.js';
+import { readPackageDependencies } from './package-json.js';
 
 /** Settings that only change how modules are found and compiled. */
 const keptSettings = ['imports', 'scopes'] as const;
@@ -24,6 +25,8 @@ export interface DenoConfig {
   readonly scopes: Settings;
   /** Those that the author set. */
   readonly compilerOptions: Settings;
+  /** Why names cannot be imported that a `package.json` has. */
+  readonly unusable: ReadonlyMap<string, string>;
 }
 
 export function isDenoConfig(path: string): boolean {
@@ -32,8 +35,9 @@ export function isDenoConfig(path: string): boolean {
 
 /**
  * Reads what was named, or the configuration nearest to the entry point. Of the import map of an own file, of the
- * configuration and of a file named there, the first counts, as in Deno.
- * @throws AppError `BUNDLE_ERROR` when one of them is not JSON with comments
+ * configuration and of a file named there, the first counts, as in Deno. What it does not name, the dependencies of a
+ * `package.json` may.
+ * @throws AppError `BUNDLE_ERROR` when one of them is not JSON with comments, or `package.json` no JSON
  */
 export function readDenoConfig(sources: {
   files: ReadonlyMap<string, Uint8Array>;
@@ -51,11 +55,13 @@ export function readDenoConfig(sources: {
   const otherMap = mapOfConfig && files.has(mapOfConfig) ? mapOfConfig : undefined;
   const mapPath = (namedConfig ? undefined : importMap) ?? ownMap ?? otherMap;
   const map = mapPath === undefined ? {} : read(mapPath);
+  const packages = readPackageDependencies(files, entrypoint);
   return {
     directory: posix.dirname(mapPath ?? path ?? '.'),
-    imports: recordOf(map['imports']),
+    imports: { ...packages.imports, ...recordOf(map['imports']) },
     scopes: recordOf(map['scopes']),
     compilerOptions: recordOf(config['compilerOptions']),
+    unusable: packages.unusable,
   };
 }
 

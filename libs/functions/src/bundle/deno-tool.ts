@@ -1,24 +1,16 @@
-import { spawn } from 'node:child_process';
-import { join } from 'node:path';
-import { AppError, inheritedEnvironment } from '#libs/platform';
-import { buildSandbox } from './build-sandbox.js';
+import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { AppError } from '#libs/platform';
+import type { Cgroup } from '../runtime/cgroups.js';
+import type { BuildRoom } from './build-room.js';
 import { bundleError } from './bundle-error.js';
 import { bundleLimits as limits } from './bundle-limits.js';
-import { npmRegistry } from './npm-registry.js';
 
 export interface ToolResult {
   readonly exitCode: number | null;
   readonly stdout: Buffer;
   readonly stderr: string;
 }
-
-/** Deno's cache of packages and remote modules, shared by all bundles of this host. */
-export function denoCacheDirectory(dataDir: string): string {
-  return join(dataDir, 'cache', 'deno');
-}
-
-/** For the tools that fetch modules. */
-export const importArgument = `--allow-import=${limits.importHosts.join(',')}`;
 
 /**
  * Runs one of Deno's tools on a function's sources. Nothing of the function is executed.
@@ -28,22 +20,13 @@ export const importArgument = `--allow-import=${limits.importHosts.join(',')}`;
  */
 export async function runDenoTool(options: {
   args: readonly string[];
-  directory: string;
-  dataDir: string;
+  room: BuildRoom;
   onLine: (line: string) => void;
 }): Promise<ToolResult> {
-  const env = await toolEnvironment(options.dataDir);
-  const sandbox = await buildSandbox(denoCacheDirectory(options.dataDir));
-  await sandbox.handOver(options.directory);
-  const [program, args] = sandbox.command(options.args);
+  const { room } = options;
+  await room.handOver();
+  const { child, group } = start(room, options.args);
   return new Promise((resolve, reject) => {
-    // A group of its own, because the bundler has a child that must end with it.
-    const child = spawn(program, args, {
-      cwd: options.directory,
-      env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
     const output: Buffer[] = [];
     let outputBytes = 0;
     let stderr = '';
@@ -74,16 +57,47 @@ export async function runDenoTool(options: {
     child.on('error', reject);
     child.on('close', (exitCode, signal) => {
       clearTimeout(timer);
-      const problem = failure === null ? problemOf(signal, stderr) : bundleError([failure]);
+      // unshare(1) of util-linux 2.38 complains where it should die of the SIGKILL that its child died of.
+      const isLost = exitCode !== 0 && (!room.isThere() || /^unshare: /m.test(stderr));
+      const problem =
+        failure === null
+          ? problemOf(isLost ? 'SIGKILL' : signal, stderr, group?.ranOutOfMemory() ?? false)
+          : bundleError([failure]);
+      group?.remove();
       if (problem) reject(problem);
       else resolve({ exitCode, stdout: Buffer.concat(output), stderr });
     });
   });
 }
 
+/** @throws AppError `BUILD_KILLED` (503) when it cannot be bounded */
+function start(
+  room: BuildRoom,
+  toolArguments: readonly string[],
+): { child: ChildProcessByStdio<Writable, Readable, Readable>; group: Cgroup | null } {
+  const [program, args] = room.command(toolArguments);
+  // A group of its own, because the bundler has a child that must end with it.
+  const child = spawn(program, args, {
+    cwd: room.workingDirectory,
+    env: room.environment,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
+  child.stdin.on('error', () => {});
+  try {
+    const group = child.pid === undefined ? null : room.hold(child.pid);
+    child.stdin.end('\n');
+    return { child, group };
+  } catch (cause) {
+    child.on('error', () => {}).kill('SIGKILL');
+    throw noRoom(cause);
+  }
+}
+
 /** What ended the tool that was neither its work nor our limits. */
-function problemOf(signal: NodeJS.Signals | null, stderr: string): AppError | null {
+function problemOf(signal: NodeJS.Signals | null, stderr: string, ranOutOfMemory: boolean): AppError | null {
   if (/No space left on device|Disk quota exceeded/.test(stderr)) return storageFull();
+  if (ranOutOfMemory) return outOfMemory('SIGKILL');
   if (signal === null) return null;
   // V8 and the allocator end their process themselves when they get no more memory.
   if (signal === 'SIGKILL' || signal === 'SIGTERM' || signal === 'SIGINT') {
@@ -93,7 +107,21 @@ function problemOf(signal: NodeJS.Signals | null, stderr: string): AppError | nu
       message: `The bundler was ended from outside (${signal}). Nothing was deployed; deploy again.`,
     });
   }
+  return outOfMemory(signal);
+}
+
+function outOfMemory(signal: NodeJS.Signals): AppError {
   return bundleError([`The bundler ran out of its ${limits.memoryMegabytes} MB of memory (${signal}).`]);
+}
+
+/** The host, not the function, is at fault. */
+export function noRoom(cause: unknown): AppError {
+  return new AppError({
+    code: 'BUILD_KILLED',
+    status: 503,
+    message: 'The host has no room for a build just now. Nothing was deployed; deploy again.',
+    cause,
+  });
 }
 
 /** The server's disk, not the function, is at fault. */
@@ -104,19 +132,4 @@ export function storageFull(cause?: unknown): AppError {
     message: 'The server has no space left to build the function. Nothing was deployed.',
     cause,
   });
-}
-
-async function toolEnvironment(dataDir: string): Promise<Record<string, string>> {
-  const registry = await npmRegistry();
-  return {
-    ...inheritedEnvironment(),
-    ...(registry && { NPM_CONFIG_REGISTRY: registry }),
-    DENO_DIR: denoCacheDirectory(dataDir),
-    DENO_NO_UPDATE_CHECK: '1',
-    // A function's package.json would bring node_modules, and with it packages' install scripts.
-    DENO_NO_PACKAGE_JSON: '1',
-    // Registries behind a company's own certificate authority.
-    DENO_TLS_CA_STORE: 'mozilla,system',
-    NO_COLOR: '1',
-  };
 }

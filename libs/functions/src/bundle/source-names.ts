@@ -1,7 +1,6 @@
 import { dirname, join, posix, relative, resolve } from 'node:path';
 import { z } from 'zod';
-import { denoCacheDirectory } from './deno-tool.js';
-import type { SourceTree } from './source-tree.js';
+import type { BuildRoom } from './build-room.js';
 
 const writtenMap = z.object({
   version: z.literal(3),
@@ -18,11 +17,12 @@ const jsrFile = /^https:\/\/jsr\.io\/(@[^/]+\/[^/]+)\/([^/]+)\/(.+)$/;
 /** The map, its sources named as stacks are to show them; nothing in it tells of this host's directories. */
 export function withSourceNames(
   map: Uint8Array,
-  tree: Pick<SourceTree, 'directory' | 'entrypoint'>,
-  dataDir: string,
+  entrypoint: string,
+  { sources: directory, cache }: Pick<BuildRoom, 'sources' | 'cache'>,
 ): Uint8Array {
   const written = writtenMap.parse(JSON.parse(Buffer.from(map).toString('utf8')));
-  const npm = join(denoCacheDirectory(dataDir), 'npm');
+  const tree = { directory, entrypoint };
+  const npm = join(cache, 'npm');
   const sources = written.sources.map((source) => source && sourceName(source, tree, npm));
   return Buffer.from(JSON.stringify({ ...written, sources }));
 }
@@ -35,7 +35,7 @@ export function withSourceNames(
  */
 export function sourceName(
   source: string,
-  tree: Pick<SourceTree, 'directory' | 'entrypoint'>,
+  tree: { readonly directory: string; readonly entrypoint: string },
   npm: string,
 ): string | null {
   const address = source.replace(/^deno:/, '');

@@ -29,7 +29,10 @@ export interface SourceTree {
 }
 
 const directoryPrefix = 'galley-bundle-';
-/** Would make Deno talk to a registry of the function's choosing, or read a package layout of its own. */
+/**
+ * Would make Deno talk to a registry of the function's choosing, or read a package layout of its own. What counts of a
+ * `package.json` stands in the configuration.
+ */
 const ignoredNames = ['.npmrc', 'package.json', 'deno.lock'];
 
 /**

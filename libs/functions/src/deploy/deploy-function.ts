@@ -115,6 +115,8 @@ export class DeployFunction {
       ...request,
       check: manifest.check,
       dataDir: this.config.dataDir,
+      privateHosts: this.config.functions.privateHosts,
+      packageHosts: this.config.functions.packageHosts,
       log: (line) => {
         this.logger.debug({ function: slug, build: build.id }, line);
         build.log(line);

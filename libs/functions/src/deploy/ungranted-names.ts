@@ -1,4 +1,5 @@
 import type { Sql } from '#libs/platform';
+import { declaredSecrets } from '../manifest/egress-secrets.js';
 import type { Manifest } from '../manifest/manifest.js';
 
 /**
@@ -13,7 +14,7 @@ export async function ungrantedNames(
 ): Promise<string[]> {
   const { rows } = await sql.query<{ name: string }>(
     'select name from secrets where project_ref = $1 and name <> all($2::text[]) order by name',
-    [projectRef, permissions.secrets],
+    [projectRef, declaredSecrets(permissions)],
   );
   const text = Buffer.from(code).toString('latin1');
   const reads = (name: string) => new RegExp(`(["'\`])${name}\\1|\\benv\\.${name}\\b`).test(text);

@@ -1,9 +1,10 @@
-import { AppError, sameSecret, upgradeOf, type Project } from '#libs/platform';
+import { AppError, upgradeOf, type Project } from '#libs/platform';
 import type { FastifyRequest } from 'fastify';
 import { finished, Transform, type Readable } from 'node:stream';
 import { limits } from '../limits.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { invalidRequest } from './function-errors.js';
+import { lendInHeaders, lendInQuery, serviceRoleLender } from './lend-service-role.js';
 import { calledFunction } from './preview.js';
 import { opaqueApiKey } from './verify-jwt.js';
 
@@ -40,7 +41,8 @@ export function forwardedHeaders(request: FastifyRequest, manifest: Manifest): F
   }
   const authorization = translatedKey(request, project);
   if (authorization) headers['authorization'] = authorization;
-  if (!manifest.permissions.service_role) lendServiceRole(headers, project, lifetimeMs(request, manifest));
+  if (!manifest.permissions.service_role)
+    lendInHeaders(headers, serviceRoleLender(project, lifetimeMs(request, manifest)));
   headers['x-forwarded-for'] = (request.ips ?? [request.ip]).toReversed().join(', ');
   headers['x-forwarded-proto'] ??= 'http';
   headers['x-request-id'] = requestId;
@@ -59,21 +61,10 @@ function translatedKey(request: FastifyRequest, project: Project): string | unde
   return `Bearer ${request.galley.caller.kind === 'service' ? serviceRoleKey : anonKey}`;
 }
 
-/**
- * Puts a token for this call in the place of the project's secret key and of the JWT that this stands for: those open
- * everything, for years.
- */
-function lendServiceRole(headers: ForwardedHeaders, project: Project, lifetime: number): void {
-  const { secretKey, serviceRoleKey } = project.keys;
-  for (const name of ['authorization', 'apikey']) {
-    const value = headers[name];
-    if (typeof value !== 'string') continue;
-    const [, scheme = '', credential] = /^(bearer +)?(.*)$/i.exec(value.trim())!;
-    // How long they are is no secret, and each comparison hashes both.
-    const candidates = [secretKey, serviceRoleKey].filter((key) => key.length === credential!.length);
-    if (!candidates.some((key) => sameSecret(credential!, key))) continue;
-    headers[name] = scheme + project.tokens.sign({ role: 'service_role' }, Math.ceil(lifetime / 1000) + 1);
-  }
+/** The path and query that a function gets: the client's, save for a secret key that is not for it. */
+export function forwardedPath(request: FastifyRequest, manifest: Manifest, path: string): string {
+  if (manifest.permissions.service_role) return path;
+  return lendInQuery(path, serviceRoleLender(request.galley.project, lifetimeMs(request, manifest)));
 }
 
 /** How long a call may take at most, from now on. */
@@ -91,7 +82,8 @@ export interface RequestBody {
 }
 
 /**
- * The request's body, cut off with an error past `limits.requestBodyBytes`.
+ * The request's body, cut off with an error past `limits.requestBodyBytes`, and when its client pauses for longer than
+ * `limits.bodyIdleMs`.
  * @throws AppError `body_too_large` (413) when it announces to be too large
  */
 export function boundedBody(request: FastifyRequest): RequestBody | null {
@@ -103,19 +95,26 @@ export function boundedBody(request: FastifyRequest): RequestBody | null {
   let begin!: () => void;
   const begun = new Promise<void>((resolve) => (begin = resolve));
   let sizeBytes = 0;
-  const stream = new Transform({
+  const pause = setTimeout(() => {
+    // What waits to be read is not the client's pause but the function's.
+    if (stream.writableLength > 0) pause.refresh();
+    else stream.destroy(tooSlow(`The request body stopped coming for ${limits.bodyIdleMs} ms`));
+  }, limits.bodyIdleMs);
+  const stream: Transform = new Transform({
     // So that what is waited for fits.
     readableHighWaterMark: 4 * limits.heldBodyBytes,
     transform(chunk: Buffer, _encoding, done) {
+      pause.refresh();
       sizeBytes += chunk.length;
       if (sizeBytes >= awaitedBytes) begin();
       if (sizeBytes > limits.requestBodyBytes) done(tooLarge());
       else done(null, chunk);
     },
   });
-  stream.on('error', () => {});
+  stream.on('error', () => {}).once('close', () => clearTimeout(pause));
   // Also when it has ended already, or closes without saying why.
   finished(body, { writable: false }, (error) => {
+    clearTimeout(pause);
     if (error) stream.destroy(error);
     begin();
   });
@@ -129,7 +128,8 @@ export function boundedBody(request: FastifyRequest): RequestBody | null {
  */
 export function untilBegun({ begun }: RequestBody): Promise<void> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(tooSlow()), limits.bodyStartMs);
+    const message = `The request body did not come within ${limits.bodyStartMs} ms`;
+    const timer = setTimeout(() => reject(tooSlow(message)), limits.bodyStartMs);
     void begun.then(() => {
       clearTimeout(timer);
       resolve();
@@ -137,11 +137,11 @@ export function untilBegun({ begun }: RequestBody): Promise<void> {
   });
 }
 
-function tooSlow(): AppError {
+function tooSlow(message: string): AppError {
   return new AppError({
     code: 'REQUEST_TIMEOUT',
     status: 408,
-    message: `The request body did not come within ${limits.bodyStartMs} ms`,
+    message,
     headers: { connection: 'close' },
   });
 }

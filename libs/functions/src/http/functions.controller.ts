@@ -5,11 +5,17 @@ import type { ServerResponse } from 'node:http';
 import { finished, type Readable } from 'node:stream';
 import { Cancellation } from '../cancellation.js';
 import { ActiveDeployments } from '../invoke/active-deployments.js';
-import { InvokeFunction } from '../invoke/invoke-function.js';
+import { hasNoRecord, InvokeFunction } from '../invoke/invoke-function.js';
 import { limits } from '../limits.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { region } from '../region.js';
-import { boundedBody, forwardedHeaders, functionTarget, untilBegun } from './function-request.js';
+import {
+  boundedBody,
+  forwardedHeaders,
+  forwardedPath,
+  functionTarget,
+  untilBegun,
+} from './function-request.js';
 import { methodNotAllowed } from './function-errors.js';
 import { FunctionsErrorFilter } from './functions-error.filter.js';
 import { requireSecretKey } from './preview.js';
@@ -51,7 +57,7 @@ export class FunctionsController {
     const cancellation = untilDisconnect(reply);
     if (body) await untilBegun(body);
     const invocationId = newId();
-    // Also of an answer of our own: the function's log has what it is about under this id.
+    // Also of an answer of our own: what it is about is recorded under this id.
     void reply.headers({ 'x-galley-invocation-id': invocationId, 'x-sb-edge-region': region });
     const response = await this.invokeFunction
       .invoke(project, deployment, {
@@ -59,7 +65,7 @@ export class FunctionsController {
         slug,
         request: {
           method: request.method,
-          path,
+          path: forwardedPath(request, manifest, path),
           headers,
           body: body?.stream ?? null,
           cancellation,
@@ -69,6 +75,7 @@ export class FunctionsController {
         depth: caller.depth,
       })
       .catch((error: unknown) => {
+        if (hasNoRecord(error)) void reply.removeHeader('x-galley-invocation-id');
         const problem = body?.stream.errored;
         body?.stream.destroy();
         throw problem instanceof AppError ? problem : error;

@@ -11,8 +11,13 @@ const level = z.enum(levels);
 /** PostgreSQL's `bigint`. */
 const position = z.string().regex(/^\d{1,18}$/);
 
+/** The part of an invocation's id that is random, as the command line prints it. */
+const idEnd = /^[0-9a-f]{12}$/;
+
 const filterFields = {
-  invocation_id: z.uuid().optional(),
+  invocation_id: z
+    .union([z.uuid(), z.string().regex(idEnd)], 'expected the id of an invocation, or its last 12 digits')
+    .optional(),
   deployment: z.coerce.number().int().min(1).max(2_147_483_647).optional(),
   /** One or several: `warn,error`. */
   level: z

@@ -36,8 +36,8 @@ export class WebSockets implements OnModuleDestroy {
     }
     const answered = new Promise<void>((resolve) => reply.raw.once('finish', resolve).once('close', resolve));
     reply.raw.writeHead(101, {
-      ...tokenProtocol(reply.request),
       ...headers,
+      ...tokenProtocol(reply.request, headers['sec-websocket-protocol']),
       ...own,
       connection: 'Upgrade',
       upgrade: 'websocket',
@@ -58,10 +58,14 @@ export class WebSockets implements OnModuleDestroy {
 
 /**
  * Browsers give up a WebSocket whose server took none of the protocols that they offered. The one that carries the
- * token was for us, so it is taken when the function takes none.
+ * token was for us, so it is taken when the function takes none; or takes it, whose token may be another than the client's.
  */
-function tokenProtocol({ headers }: FastifyRequest): Record<string, string> {
+function tokenProtocol(
+  { headers }: FastifyRequest,
+  taken: string | string[] | undefined,
+): Record<string, string> {
   const offered = headers['sec-websocket-protocol']?.split(',').map((protocol) => protocol.trim()) ?? [];
   const own = offered.find((protocol) => protocol.startsWith('jwt-'));
-  return own === undefined ? {} : { 'sec-websocket-protocol': own };
+  if (own === undefined || (taken !== undefined && !`${taken}`.startsWith('jwt-'))) return {};
+  return { 'sec-websocket-protocol': own };
 }

@@ -1,6 +1,7 @@
 import { setImmediate as turnOfEvents } from 'node:timers/promises';
 import type { Cancellation } from '../cancellation.js';
 import { hostError, shuttingDown } from '../runtime/boot-error.js';
+import { NotReached } from '../runtime/invocation.js';
 import type {
   FunctionInstance,
   FunctionRuntime,
@@ -61,7 +62,7 @@ export class InstancePool {
    *
    * A cancellation ends the waiting at once, and work that runs. Work that is ended so, or by its wall time, has its
    * process killed; if others share the process, it takes no more work and is killed after the last of them. Pass no
-   * client's disconnect here that the function may outlive.
+   * client's disconnect here that the function may outlive. Work that could not reach its process begins anew on another.
    * @throws AppError `RATE_LIMIT_EXCEEDED` (429) when the line is full or too slow, `BOOT_ERROR` (503) when the
    * instance did not start, `SHUTTING_DOWN` (503), `IDLE_TIMEOUT` (504) when time ran out, `WORKER_LIMIT` (546) when
    * memory did, `WORKER_ERROR` (500) when the process died.
@@ -73,10 +74,25 @@ export class InstancePool {
     cancellation: Cancellation,
     work: (instance: FunctionInstance, start: StartKind, ended: Cancellation) => Promise<T>,
   ): Promise<T> {
-    if (this.#closing) throw shuttingDown();
-    cancellation.throwIfCancelled();
-    const group = this.#group(deploymentKey, makeSpec, options);
+    for (let tries = 1; ; tries += 1) {
+      if (this.#closing) throw shuttingDown();
+      cancellation.throwIfCancelled();
+      const group = this.#group(deploymentKey, makeSpec, options);
+      try {
+        return await this.#runOn(group, cancellation, work);
+      } catch (error) {
+        if (!(error instanceof NotReached) || tries === poolLimits.reachTries) throw error;
+      }
+    }
+  }
+
+  async #runOn<T>(
+    group: FunctionInstances,
+    cancellation: Cancellation,
+    work: (instance: FunctionInstance, start: StartKind, ended: Cancellation) => Promise<T>,
+  ): Promise<T> {
     group.gaps.noteCall(performance.now());
+    const { wallTimeMs } = group.options;
     const ready = this.#takeFree(group);
     const slot = ready ?? (await this.#waitForSlot(group, cancellation));
     const start: StartKind = slot.uses++ === 0 && !ready ? 'cold' : 'warm';
@@ -85,7 +101,7 @@ export class InstancePool {
       else this.#remove(group, slot, reason);
     };
     try {
-      const run = { slot, wallTimeMs: options.wallTimeMs, cancellation, stop };
+      const run = { slot, wallTimeMs, cancellation, stop };
       return await runOnInstance(run, (instance, ended) => work(instance, start, ended));
     } finally {
       // What the function told before its answer, of background work say, may be read right after the answer's end.

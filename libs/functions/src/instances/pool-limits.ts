@@ -12,6 +12,8 @@ export const poolLimits = {
   restartMs: 1_000,
   /** up to this. */
   longestRestartMs: 60_000,
+  /** How many instances a call tries that take no connection, because their processes died this moment. */
+  reachTries: 3,
   /** An unused instance is kept for what its function's gaps between calls suggest, but between these; */
   shortestIdleMs: 10_000,
   longestIdleMs: 10 * 60_000,

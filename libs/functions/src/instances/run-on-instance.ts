@@ -1,7 +1,7 @@
 import { AppError } from '#libs/platform';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cancellation } from '../cancellation.js';
-import { invocationError } from '../runtime/invocation.js';
+import { invocationError, NotReached } from '../runtime/invocation.js';
 import type { FunctionInstance, KillReason } from '../runtime/function-runtime.js';
 import type { Slot } from './function-instances.js';
 import { poolLimits } from './pool-limits.js';
@@ -40,6 +40,7 @@ export async function runOnInstance<T>(
     });
   } catch (error) {
     if (ended.isCancelled) throw ended.reason;
+    if (error instanceof NotReached) throw error;
     throw instance.stopping ? invocationError(await instance.exited, error) : error;
   } finally {
     clearTimeout(timer);

@@ -182,7 +182,8 @@ export class ActiveDeployments {
 /** Of deployment `d`: a digest of the values of the secrets that it declares. */
 const secretsVersion = `coalesce((
   select encode(sha256(string_agg(s.sealed_value, null order by s.name)), 'hex') from secrets s
-  where s.project_ref = d.project_ref and d.manifest #> '{permissions,secrets}' ? s.name), '')`;
+  where s.project_ref = d.project_ref and (d.manifest #> '{permissions,secrets}' ? s.name
+    or d.manifest #> '{permissions,egress_secrets}' ? s.name)), '')`;
 
 function notFound(): never {
   throw new AppError({ code: 'NOT_FOUND', status: 404, message: 'Requested function was not found' });

@@ -1,8 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { AppError, CONFIG, newId, type Config, type Project } from '#libs/platform';
+import { CONFIG, newId, type Config, type Project } from '#libs/platform';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo, Server } from 'node:net';
+import { declaredSecrets, withPort } from '../manifest/egress-secrets.js';
+import { bootError } from '../runtime/boot-error.js';
+import { fitsHeader, newPlaceholder, type EgressSecret } from '../runtime/egress/egress-secrets.js';
 import { Secrets } from '../secrets/secrets.js';
 import { region } from '../region.js';
 import type { InstanceSpec } from '../runtime/function-runtime.js';
@@ -29,8 +32,31 @@ export class FunctionEnvironment {
     return this.adapterHost.httpAdapter?.getHttpServer() as Server | undefined;
   }
 
-  /** @throws AppError `BOOT_ERROR` (503) when a declared secret has been removed. */
-  async variables(project: Project, deployment: ActiveDeployment): Promise<Record<string, string>> {
+  /**
+   * @returns the variables, and what the placeholders among them stand for
+   * @throws AppError `BOOT_ERROR` (503) when a declared secret has been removed, or cannot be used as it is declared.
+   */
+  async of(
+    project: Project,
+    deployment: ActiveDeployment,
+  ): Promise<{ env: Record<string, string>; egressSecrets: EgressSecret[] }> {
+    const { permissions } = deployment.manifest;
+    const values = await this.#secretsOf(project, declaredSecrets(permissions));
+    const egressSecrets = Object.entries(permissions.egress_secrets).map(([name, hosts]) => ({
+      name,
+      placeholder: newPlaceholder(),
+      value: headerValue(name, values.get(name)!),
+      hosts: hosts.map(withPort),
+    }));
+    const env = {
+      ...this.#variables(project, deployment),
+      ...Object.fromEntries(permissions.secrets.map((name) => [name, values.get(name)!])),
+      ...Object.fromEntries(egressSecrets.map(({ name, placeholder }) => [name, placeholder])),
+    };
+    return { env, egressSecrets };
+  }
+
+  #variables(project: Project, deployment: ActiveDeployment): Record<string, string> {
     const { keys } = project;
     const { permissions, memory_mb, timeout_ms } = deployment.manifest;
     return {
@@ -47,7 +73,6 @@ export class FunctionEnvironment {
       GALLEY_FUNCTION: deployment.slug,
       GALLEY_MEMORY_MB: String(memory_mb),
       GALLEY_TIMEOUT_MS: String(timeout_ms),
-      ...(await this.#secretsOf(project, permissions.secrets)),
     };
   }
 
@@ -81,16 +106,20 @@ export class FunctionEnvironment {
     return `http://${host}:${address.port}`;
   }
 
-  async #secretsOf(project: Project, names: readonly string[]): Promise<Record<string, string>> {
+  async #secretsOf(project: Project, names: readonly string[]): Promise<Map<string, string>> {
     const values = await this.secrets.values(project.ref, names);
     const missing = names.filter((name) => !values.has(name));
-    if (missing.length === 0) return Object.fromEntries(values);
-    throw new AppError({
-      code: 'BOOT_ERROR',
-      status: 503,
-      message: `The function declares secrets that are not set: ${missing.join(', ')}`,
-    });
+    if (missing.length === 0) return values;
+    throw bootError(`The function declares secrets that are not set: ${missing.join(', ')}`);
   }
+}
+
+/** @throws AppError `BOOT_ERROR` (503) */
+function headerValue(name: string, value: string): string {
+  if (fitsHeader(value)) return value;
+  throw bootError(
+    `The secret ${name} is in permissions.egress_secrets and cannot stand in a header: it holds a line break, or another character that none can have. Set it anew.`,
+  );
 }
 
 /**

@@ -6,6 +6,7 @@ import { FunctionRuntime } from '../function-runtime.provider.js';
 import { limits } from '../limits.js';
 import { FunctionLogs } from '../logs/function-logs.js';
 import { HostSupport } from '../manifest/host-support.js';
+import { allowedHosts } from '../manifest/egress-secrets.js';
 import type { Manifest } from '../manifest/manifest.js';
 import { bootError } from '../runtime/boot-error.js';
 import { lifeOf } from '../logs/instance-life.js';
@@ -70,8 +71,8 @@ export class InstanceSpecs {
       deploymentId: id,
       functionSlug: slug,
       files: () => this.deployments.files(id),
-      env: await this.environment.variables(project, deployment),
-      allowedHosts: manifest.permissions.hosts,
+      ...(await this.environment.of(project, deployment)),
+      allowedHosts: allowedHosts(manifest.permissions),
       api: this.environment.api(),
       limits: { memoryBytes: memoryBytes(manifest), cpuMs: manifest.cpu_ms },
       onLog: (line) => this.logs.add({ ...origin, source: 'function', ...line }),

@@ -5,6 +5,7 @@ import { UsageLedger, type InvocationRecord } from '#libs/usage';
 import type { Readable } from 'node:stream';
 import { Cancellation } from '../cancellation.js';
 import { limits } from '../limits.js';
+import { FunctionLogs } from '../logs/function-logs.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { ActiveDeployments } from './active-deployments.js';
 import { eventBody, eventHeaders, retryAfterMs } from './event-request.js';
@@ -34,6 +35,7 @@ export class InvokeFunction {
     private readonly deployments: ActiveDeployments,
     private readonly runInvocation: RunInvocation,
     private readonly ledger: UsageLedger,
+    private readonly logs: FunctionLogs,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
@@ -109,7 +111,18 @@ export class InvokeFunction {
   }
 
   async #tellFailure(running: RunningInvocation, record: InvocationRecord): Promise<void> {
-    const { functionSlug, requestId, id, error } = record;
+    const { projectRef, functionSlug, deploymentId, requestId, id, error } = record;
+    // Who delivers an event tells of it, with what comes next.
+    if (record.trigger === 'http' && isFault(error)) {
+      const origin = { projectRef, functionSlug, deploymentId, invocationId: id };
+      this.logs.add({
+        ...origin,
+        source: 'platform',
+        level: 'error',
+        message: `failed: ${error}`,
+        at: new Date(),
+      });
+    }
     // What a full disk says, for instance, is for the operator alone.
     const cause = await running.response.then(
       () => undefined,
@@ -147,6 +160,16 @@ function eventCall(project: Project, delivery: StartedDelivery, signal: AbortSig
 
 /** Codes of what was not begun: no instance was free, or this process stops. */
 const isBusy: ReadonlySet<string> = new Set(['RATE_LIMIT_EXCEEDED', 'SHUTTING_DOWN', 'CLIENT_GONE']);
+
+/** Whether an invocation failed by the platform's word: not by the function's own answer, nor because its client left. */
+function isFault(error: string | null): boolean {
+  return error !== null && /^(?!CLIENT_GONE)[A-Z_]+: /.test(error);
+}
+
+/** Whether an invocation was refused before it began, so that nothing can be found under its id. */
+export function hasNoRecord(refusal: unknown): boolean {
+  return refusal instanceof AppError && (isBusy.has(refusal.code) || refusal.code === 'LOOP_DETECTED');
+}
 
 async function outcomeOf(running: RunningInvocation) {
   let retryAfter: number | null = null;

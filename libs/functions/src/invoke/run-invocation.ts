@@ -100,6 +100,8 @@ export class RunInvocation {
       const { key, makeSpec, options } = this.specs.plan(project, deployment);
       const timed = { ...options, wallTimeMs: wallTimeMs(deployment.manifest, call) };
       await this.pool.withInstance(key, makeSpec, timed, work, async (instance, start, ended) => {
+        // One that could not be reached did nothing for this call.
+        observed?.usage();
         observed = observe(instance, start);
         ended.onCancel((reason) => asked.cancel(reason));
         await converse(observed, requestOf(project, deployment, call, asked), waiting);

@@ -6,6 +6,7 @@ import { DeclaredHosts } from '../runtime/egress/declared-hosts.js';
 import { isPublicAddress } from '../runtime/egress/public-address.js';
 import { isolationLevel } from '../runtime/function-runtime.js';
 import { canMeter } from '../runtime/process-meter.js';
+import { hostsOfSecrets } from './egress-secrets.js';
 import type { Manifest } from './manifest.js';
 
 /** Says what of a manifest this host cannot keep to: that is refused, never ignored. */
@@ -40,6 +41,9 @@ export class HostSupport {
         'cpu_ms: this host does not tell how much processor time a process uses (Linux does, in /proc)',
       manifest.memory_mb > this.config.functions.memoryMb &&
         `memory_mb: this host has ${this.config.functions.memoryMb} MB for functions (GALLEY_FUNCTIONS_MEMORY_MB)`,
+      Object.keys(manifest.permissions.egress_secrets).length > 0 &&
+        report.network !== 'namespace' &&
+        'permissions.egress_secrets: this host allows no namespaces, without which nothing stands between a function and the network; use permissions.secrets, which the function holds',
       ...this.#privateHosts(manifest),
     ].filter((problem) => problem !== false);
   }
@@ -47,13 +51,17 @@ export class HostSupport {
   /** Names are looked up, and vetted, when a function connects. */
   #privateHosts({ permissions }: Manifest): string[] {
     const allowed = new DeclaredHosts(this.config.functions.privateHosts, null);
-    return permissions.hosts.flatMap((host) => {
+    const declaredHosts = [
+      ...permissions.hosts.map((host) => ['hosts', host] as const),
+      ...hostsOfSecrets(permissions).map((host) => ['egress_secrets', host] as const),
+    ];
+    return declaredHosts.flatMap(([key, host]) => {
       const declared = new DeclaredHosts([host]);
       const [address] = declared.addresses;
       if (address === undefined || isPublicAddress(address)) return [];
       if (declared.ports.every((port) => allowed.permits(address, port))) return [];
       return [
-        `permissions.hosts: ${host} is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS`,
+        `permissions.${key}: ${host} is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS`,
       ];
     });
   }

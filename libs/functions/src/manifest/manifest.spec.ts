@@ -45,6 +45,7 @@ describe('a manifest', () => {
         buckets: { avatars: ['read'], 'thumbs/small': ['read', 'write'] },
         hosts: ['api.example.com', 'api.example.com:8443', '*.example.org'],
         secrets: [],
+        egress_secrets: {},
         rpc: [],
         service_role: false,
       },
@@ -57,6 +58,7 @@ describe('a manifest', () => {
       buckets: {},
       hosts: [],
       secrets: [],
+      egress_secrets: {},
       rpc: [],
       service_role: false,
     });
@@ -98,6 +100,7 @@ describe('a manifest', () => {
       { permissions: { hosts: ['https://example.com'] } },
       /permissions\.hosts\[0\]: expected "host", .* without https:/,
     ],
+    [{ permissions: { hosts: 'example.com' } }, /permissions\.hosts: expected a list$/],
     [{ permissions: { hosts: ['example.com:99999'] } }, /permissions\.hosts\[0\]: expected "host"/],
     [{ permissions: { hosts: ['example.com:0'] } }, /permissions\.hosts\[0\]: expected "host"/],
     [{ permissions: { hosts: ['[::::1]'] } }, /permissions\.hosts\[0\]: expected "host"/],
@@ -122,6 +125,29 @@ describe('a manifest', () => {
       /permissions\.secrets\[0\]: names that start with SUPABASE_/,
     ],
     [{ permissions: { secrets: ['LD_PRELOAD'] } }, /permissions\.secrets\[0\]: names that start with/],
+    [
+      { permissions: { egress_secrets: { KEY: ['*.example.com'] } } },
+      /permissions\.egress_secrets\.KEY\[0\]: expected "host" or "host:port" in full/,
+    ],
+    [
+      { permissions: { egress_secrets: { KEY: [] } } },
+      /permissions\.egress_secrets\.KEY: expected at least one host$/,
+    ],
+    [{ permissions: { egress_secrets: { LD_PRELOAD: ['a.test'] } } }, /names that start with SUPABASE_/],
+    [
+      { permissions: { secrets: ['KEY'], egress_secrets: { KEY: ['a.test'] } } },
+      /permissions: KEY is in both secrets and egress_secrets/,
+    ],
+    [
+      {
+        permissions: {
+          egress_secrets: Object.fromEntries(
+            ['A', 'B'].map((name) => [name, Array.from({ length: 60 }, (_, n) => `${name}${n}.test`)]),
+          ),
+        },
+      },
+      /permissions: expected at most 100 hosts in egress_secrets$/,
+    ],
     [{ permissions: { service_role: 'yes' } }, /permissions\.service_role: expected true or false/],
     [{ permissions: { files: [] } }, /permissions: unknown key "files"; expected tables, buckets, hosts,/],
   ])('refuses %j by naming the key and what was expected', (manifest, message) => {

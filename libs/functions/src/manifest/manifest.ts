@@ -1,9 +1,10 @@
 import { eventNames, scheduleNameOf, scheduleProblems, scheduleShape } from '#libs/events';
-import { AppError } from '#libs/platform';
+import { AppError, expected } from '#libs/platform';
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { limits } from '../limits.js';
 import { reservedEnvironmentName } from '../runtime/deno-command.js';
+import { hostsOfSecrets } from './egress-secrets.js';
 import { queueAccesses, withQueues } from './queue-permissions.js';
 
 const verbs = ['select', 'insert', 'update', 'delete'] as const;
@@ -66,6 +67,11 @@ const secretName = z
       "names that start with SUPABASE_, SB_, DENO_ or GALLEY_ and those the runtime itself acts on are the platform's",
   });
 
+/** In full: below `*.host` there may be hosts of others. */
+const secretHost = z.string().refine((text) => isHost(text) && !text.startsWith('*'), {
+  error: 'expected "host" or "host:port" in full, without https://',
+});
+
 /** A schedule has its function already: it is declared under `schedule`. */
 const subscribable = eventNames.filter((name) => name !== 'schedule.fired');
 
@@ -114,6 +120,11 @@ const permissions = table({
     z.string().refine(isHost, { error: 'expected "host", "host:port" or "*.host", without https://' }),
   ).default([]),
   secrets: list(secretName).default([]),
+  /** By secret, the hosts in requests to which it is put; the function has a placeholder. Port 443 where none is named. */
+  egress_secrets: byName(
+    secretName,
+    list(secretHost).min(1, { error: 'expected at least one host' }),
+  ).default({}),
   rpc: list(databaseFunctionName).default([]),
   service_role: z.boolean({ error: 'expected true or false' }).default(false),
   queues: byName(
@@ -168,6 +179,15 @@ const manifestSchema = settings.superRefine((manifest, context) => {
   if (policy !== 'per_worker' && concurrency !== 1)
     refuse('concurrency', `expected 1: with policy "${policy}" an instance runs one invocation at a time`);
   if (min > max) refuse('min_instances', `expected at most max_instances, which is ${max}`);
+  const { secrets, egress_secrets: egressSecrets } = manifest.permissions;
+  const held = secrets.filter((name) => Object.hasOwn(egressSecrets, name));
+  for (const name of held)
+    refuse(
+      'permissions',
+      `${name} is in both secrets and egress_secrets; in secrets the function would hold it`,
+    );
+  if (hostsOfSecrets(manifest.permissions).length > limits.manifestEntries)
+    refuse('permissions', `expected at most ${limits.manifestEntries} hosts in egress_secrets`);
 });
 
 export type Manifest = z.infer<typeof manifestSchema>;
@@ -178,7 +198,7 @@ export type BucketAccess = (typeof accesses)[number];
  * @throws AppError `invalid_manifest` (400) naming each wrong key and what was expected there.
  */
 export function parseManifest(slug: string, input: unknown): Manifest {
-  const parsed = manifestSchema.safeParse(input ?? {});
+  const parsed = manifestSchema.safeParse(input ?? {}, { error: expected });
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(
     (issue) => `${keyOf(`functions.${slug}`, issue.path)}: ${problemOf(issue)}`,
@@ -198,7 +218,7 @@ function keyOf(where: string, path: readonly PropertyKey[]): string {
 function problemOf(issue: z.core.$ZodIssue): string {
   // The message about a wrong key is inside: `byName` checks the key as a value of its own.
   if (issue.code === 'invalid_key') return issue.issues.map((inner) => inner.message).join(', ');
-  return issue.message.replace(/^Invalid input: /, '');
+  return issue.message;
 }
 
 function isOutsideOfPlatform(qualified: string): boolean {

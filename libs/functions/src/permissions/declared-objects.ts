@@ -28,20 +28,20 @@ export async function findDeclaredObjects(tx: Sql, manifest: Manifest): Promise<
 }
 
 const migrationsFirst =
-  '; tables come from migrations, which `galley deploy <folder>` applies before it deploys';
+  '; it would come from a migration, which `galley deploy <folder>` applies before it deploys';
 
 /** What is declared and is not there: a permission that silently grants nothing would fail only later, and elsewhere. */
 export function missingObjects(manifest: Manifest, { tables, overloads }: DeclaredObjects): string[] {
   return [
     ...Object.keys(manifest.permissions.tables)
       .filter((name) => !tables.has(name))
-      .map((name) => `permissions.tables: there is no table or view ${name}`),
+      .map((name) => `permissions.tables: there is no table or view ${name}${migrationsFirst}`),
     ...subscribedTables(manifest)
       .filter((name) => !tables.get(name)?.canBeWatched)
       .map((name) => `on: there is no table ${name} whose rows could be watched${migrationsFirst}`),
     ...manifest.permissions.rpc
       .filter((name) => !overloads.has(name))
-      .map((name) => `permissions.rpc: there is no database function ${name}`),
+      .map((name) => `permissions.rpc: there is no database function ${name}${migrationsFirst}`),
   ];
 }
 

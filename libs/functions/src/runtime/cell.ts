@@ -1,9 +1,12 @@
+import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server } from 'node:net';
 import type { DeploymentDirectory } from './deployment-directory.js';
 
 /** Where a process finds its files. */
 interface CellPaths {
   readonly loader: string;
+  /** Certificates of authorities that it trusts beside its own and the host's, PEM. */
+  readonly authorities: string;
   /** The function's code: nothing else of the host can be read. */
   readonly codeDirectory: string;
   /** Of the server that the loader opens, and of the one that a function opens by itself through `node:http`. */
@@ -25,6 +28,8 @@ export interface Cell {
   readonly enter: readonly string[] | undefined;
   /** Where connections to the world arrive, where the cell is a jail. */
   readonly doors: readonly Server[];
+  /** Where a jail's questions for names arrive. */
+  readonly datagrams: DatagramSocket | null;
   /** Tells that process `pid` has been started for it. */
   onStarted(pid: number): void;
   /** Tells that the process is in it, and listens. */

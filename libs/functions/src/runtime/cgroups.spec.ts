@@ -30,6 +30,16 @@ describe('version 2', () => {
     expect(readFileSync(join(own, 'cgroup.subtree_control'), 'utf8')).toBe('+memory +pids');
   });
 
+  it('is found again by a process that was moved', () => {
+    Cgroups.detect('it', threads, mounted);
+    const moved = '0::/there/galley_server\n';
+    const there = join(mounted, 'there');
+    mkdirSync(join(there, 'galley_server'), { recursive: true });
+    writeFileSync(join(there, 'cgroup.subtree_control'), '+memory +pids');
+    expect(Cgroups.detect('builds', threads, mounted, moved)?.version.name).toBe('v2');
+    expect(existsSync(join(there, 'galley-builds'))).toBe(true);
+  });
+
   it('bounds a process before it is in the group', () => {
     const group = Cgroups.detect('it', threads, mounted)!.hold('7', 4242, 128 * megabyte);
     const file = (name: string) => readFileSync(join(own, 'galley-it', '7', name), 'utf8');

@@ -53,9 +53,8 @@ export class Cgroups {
   ) {}
 
   /** @param name of the group below which instances have theirs: that of this process's run directory */
-  static detect(name: string, threads: number, mounted = '/sys/fs/cgroup'): Cgroups | null {
+  static detect(name: string, threads: number, mounted = '/sys/fs/cgroup', own = readOwn()): Cgroups | null {
     try {
-      const own = readFileSync('/proc/self/cgroup', 'utf8');
       const groups = existsSync(join(mounted, 'cgroup.controllers'))
         ? versionTwo(mounted, own, prefix + name, threads)
         : versionOne(mounted, own, prefix + name, threads);
@@ -123,6 +122,10 @@ export class Cgroups {
   }
 }
 
+function readOwn(): string {
+  return existsSync('/proc/self/cgroup') ? readFileSync('/proc/self/cgroup', 'utf8') : '';
+}
+
 function versionOne(mounted: string, own: string, name: string, threads: number): Cgroups {
   const rootOf = (controller: string) => {
     const [, path = '/'] = new RegExp(`^\\d+:(?:[^:]*,)?${controller}(?:,[^:]*)?:(.*)$`, 'm').exec(own) ?? [];
@@ -137,7 +140,7 @@ function versionOne(mounted: string, own: string, name: string, threads: number)
 
 /** A group with processes in it can have no groups with limits below it, so we make room by moving down ourselves. */
 function versionTwo(mounted: string, own: string, name: string, threads: number): Cgroups {
-  const [, path = '/'] = /^0::(.*)$/m.exec(own) ?? [];
+  const [, path = '/'] = /^0::(.*?)(?:\/galley_server)?$/m.exec(own) ?? [];
   const inside = join(mounted, path);
   const base = existsSync(inside) ? inside : mounted;
   const controllers = '+memory +pids';

@@ -7,6 +7,7 @@ const openCell = {
   uid: null,
   paths: {
     loader: '/run/loader/loader.js',
+    authorities: '/run/loader/authorities.pem',
     codeDirectory: '/deployments/a/code',
     socket: '/run/0/s.sock',
     nodeSocket: '/run/0/n.sock',
@@ -15,6 +16,7 @@ const openCell = {
   },
   enter: undefined,
   doors: [],
+  datagrams: null,
   onStarted: () => {},
   onReady: () => {},
   outside: (path: string) => path,

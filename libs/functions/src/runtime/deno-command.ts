@@ -43,10 +43,11 @@ export function denoArguments(
   memoryBytes: number,
   forLoader: readonly string[],
 ): string[] {
-  const { loader, codeDirectory, socket, nodeSocket, temporary } = cell.paths;
+  const { loader, authorities, codeDirectory, socket, nodeSocket, temporary } = cell.paths;
   const writable = [socket, nodeSocket, ...(temporary === null ? [] : [temporary])];
   return [
     ...always,
+    `--cert=${authorities}`,
     `--v8-flags=--max-old-space-size=${heapMegabytes(memoryBytes)}`,
     `--allow-read=${[codeDirectory, ...writable].join(',')}`,
     `--allow-write=${writable.join(',')}`,

@@ -20,7 +20,7 @@ import type {
 import { IdleWatch } from './idle-watch.js';
 import { InstanceConnections } from './instance-connections.js';
 import { InstanceWork } from './instance-work.js';
-import { checkStatus, invocationError } from './invocation.js';
+import { checkStatus, invocationError, NotReached } from './invocation.js';
 import { droppedMessage, LogGate } from './log-gate.js';
 import { readLogRecords, unmarked } from './log-reader.js';
 import { lastWordsOf } from './last-words.js';
@@ -151,6 +151,7 @@ export class DenoInstance implements FunctionInstance {
       checkStatus(response);
       return response;
     } catch (error) {
+      if (error instanceof NotReached) this.kill('removed');
       const reason = request.cancellation?.isCancelled
         ? request.cancellation.reason
         : error instanceof AppError

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { bootError, hostError, shuttingDown } from './boot-error.js';
@@ -8,8 +8,11 @@ import { checkedEnvironment, checkHosts, hostText } from './deno-command.js';
 import { DenoInstance } from './deno-instance.js';
 import { startProcess, type DenoProcess } from './deno-process.js';
 import { DeploymentDirectories, type DeploymentDirectory } from './deployment-directory.js';
+import { CertificateAuthority } from './egress/certificate-authority.js';
 import { DeclaredHosts, defaultPorts } from './egress/declared-hosts.js';
 import { Egress, nameServerPort } from './egress/egress.js';
+import { SecretRelay } from './egress/secret-relay.js';
+import { VerifiedTls } from './egress/verified-tls.js';
 import type { FunctionInstance, FunctionRuntime, InstanceSpec, IsolationReport } from './function-runtime.js';
 import { loaderSource } from './loader.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
@@ -22,6 +25,8 @@ export interface RuntimeOptions {
   readonly warmProcesses?: number;
   /** Declared hosts that functions may reach although their addresses are not public. */
   readonly privateHosts?: readonly string[];
+  /** Certificates of authorities that functions trust beside the usual ones, PEM. */
+  readonly extraAuthorities?: string | undefined;
   /** False: do without namespaces, as on a host that does not allow them. */
   readonly namespaces?: boolean;
 }
@@ -45,6 +50,7 @@ export class DenoRuntime implements FunctionRuntime {
     private readonly sandbox: Sandbox,
     private readonly deployments: DeploymentDirectories,
     private readonly privateHosts: readonly string[],
+    private readonly secretRelay: SecretRelay,
     warmProcesses: number,
   ) {
     this.#warm = new WarmProcesses(
@@ -59,11 +65,26 @@ export class DenoRuntime implements FunctionRuntime {
    * @throws OperatorError when Deno is not installed or cannot start.
    */
   static async open(options: RuntimeOptions): Promise<DenoRuntime> {
-    const { dataDir, warmProcesses = 0, privateHosts = [], namespaces = true } = options;
+    const {
+      dataDir,
+      warmProcesses = 0,
+      privateHosts = [],
+      extraAuthorities = '',
+      namespaces = true,
+    } = options;
     const deno = denoBinary();
-    const sandbox = await Sandbox.detect({ deno, dataDir, loader: writeLoader });
+    const [sandbox, authority] = await Promise.all([
+      Sandbox.detect({ deno, dataDir, loader: writeLoader }),
+      CertificateAuthority.create(),
+    ]);
+    writeReadable(
+      sandbox.loaderDirectory,
+      'authorities.pem',
+      `${authority.certificate}\n${extraAuthorities}`,
+    );
     const deployments = new DeploymentDirectories(deno, sandbox.base, sandbox.runDirectory.path);
-    const runtime = new DenoRuntime(sandbox, deployments, privateHosts, warmProcesses);
+    const relay = new SecretRelay(authority, new VerifiedTls(extraAuthorities));
+    const runtime = new DenoRuntime(sandbox, deployments, privateHosts, relay, warmProcesses);
     if (namespaces) await runtime.#tryJail();
     else await sandbox.giveUpJails();
     return runtime;
@@ -89,6 +110,9 @@ export class DenoRuntime implements FunctionRuntime {
     }
     checkedEnvironment(spec.env);
     checkHosts(spec.allowedHosts);
+    if (spec.egressSecrets?.length && !this.sandbox.jailer) {
+      throw bootError('Secrets can be put into requests only where the host allows namespaces.');
+    }
     try {
       return await this.#start(spec);
     } catch (error) {
@@ -156,7 +180,8 @@ export class DenoRuntime implements FunctionRuntime {
 
   async #startFor(spec: InstanceSpec, deployment: DeploymentDirectory): Promise<DenoProcess> {
     const { memoryBytes } = spec.limits;
-    const { denoDirectory } = deployment;
+    const { denoDirectory: plain, compiledDirectory } = deployment;
+    const denoDirectory = existsSync(compiledDirectory) ? compiledDirectory : plain;
     const cell = this.sandbox.jailer
       ? await this.sandbox.jailCell({ denoDirectory, ...this.#needs(spec) })
       : this.sandbox.openCell({ deploymentId: spec.deploymentId, deployment });
@@ -214,6 +239,7 @@ export class DenoRuntime implements FunctionRuntime {
       allowedHosts: spec.allowedHosts,
       api: spec.api,
       privateHosts: this.privateHosts,
+      secrets: { used: spec.egressSecrets ?? [], relay: this.secretRelay },
       onCarried: (sentBytes: number, receivedBytes: number) => {
         this.#sentBytes += sentBytes;
         this.#receivedBytes += receivedBytes;
@@ -226,7 +252,7 @@ export class DenoRuntime implements FunctionRuntime {
           invocationId: null,
         }),
     };
-    const egress = new Egress(rules, cell.doors);
+    const egress = new Egress(rules, cell);
     egress.listen();
     return egress;
   }
@@ -273,9 +299,13 @@ export class DenoRuntime implements FunctionRuntime {
 /** In a directory of its own, which jails show. */
 function writeLoader(directory: string): void {
   mkdirSync(directory, { mode: 0o755 });
-  writeFileSync(join(directory, 'loader.js'), loaderSource);
   chmodSync(directory, 0o755);
-  chmodSync(join(directory, 'loader.js'), 0o644);
+  writeReadable(directory, 'loader.js', loaderSource);
+}
+
+function writeReadable(directory: string, name: string, text: string): void {
+  writeFileSync(join(directory, name), text);
+  chmodSync(join(directory, name), 0o644);
 }
 
 /** @throws Error when it ends instead, or is too slow */

@@ -23,8 +23,8 @@ const execute = promisify(execFile);
 
 /** A file with the sizes of all files of the code, written last. */
 const sizesFile = 'sizes.json';
-/** A file that says that compiled code has been kept. */
-export const compiledMark = 'compiled';
+/** Begins the names of what is not ready yet. */
+export const draftPrefix = '.draft-';
 
 type Files = () => Promise<ReadonlyMap<string, Uint8Array>>;
 
@@ -33,6 +33,8 @@ export interface DeploymentDirectory {
   readonly codeDirectory: string;
   readonly codeFile: string;
   readonly denoDirectory: string;
+  /** The same with V8's compiled code of an earlier process, once there was one. */
+  readonly compiledDirectory: string;
   /** Whether V8's compiled code of an earlier process is there, and the code is large enough for that to matter. */
   savesCompiling(): boolean;
 }
@@ -43,7 +45,8 @@ export interface DeploymentDirectory {
  * - `deno/`, the Deno directory that the deployment's instances share, so that V8's compiled code is kept: the second
  *   start of a function that bundles supabase-js takes half as long. Its files are made beforehand and nothing can be
  *   added to it, because Deno lets a function write there through `caches` and `localStorage` without any permission.
- *   It is never shared by two deployments, so a function can only ever feed compiled code to itself.
+ *   It is never shared by two deployments, so a function can only ever feed compiled code to itself; and
+ * - `compiled/`, where instances have Deno directories of their own: what theirs begin with.
  */
 export class DeploymentDirectories {
   readonly #root: string;
@@ -81,7 +84,7 @@ export class DeploymentDirectories {
     const template = await this.template();
     await mkdir(this.#root, { recursive: true });
     await chmod(this.#root, 0o711);
-    const draft = await mkdtemp(join(this.#root, '.draft-'));
+    const draft = await mkdtemp(join(this.#root, draftPrefix));
     try {
       await this.#fill(draft, template, uid, files);
       await rename(draft, path);
@@ -189,13 +192,14 @@ function parts(path: string): DeploymentDirectory {
   const codeDirectory = join(path, 'code');
   const codeFile = join(codeDirectory, mainFile);
   const denoDirectory = join(path, 'deno');
+  const compiledDirectory = join(path, 'compiled');
   return {
     path,
     codeDirectory,
     codeFile,
     denoDirectory,
-    savesCompiling: () =>
-      existsSync(join(denoDirectory, compiledMark)) && statSync(codeFile).size >= limits.largeCodeBytes,
+    compiledDirectory,
+    savesCompiling: () => existsSync(compiledDirectory) && statSync(codeFile).size >= limits.largeCodeBytes,
   };
 }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Cancellation } from '../cancellation.js';
+import type { EgressSecret } from './egress/egress-secrets.js';
 
 /** Starts processes that each run one deployment of one function. */
 export interface FunctionRuntime {
@@ -36,6 +37,8 @@ export interface InstanceSpec {
   readonly env: Readonly<Record<string, string>>;
   /** `host`, `host:port` or `*.host` that may be connected to; without a port 443 and 80 are meant. */
   readonly allowedHosts: readonly string[];
+  /** Secrets that are put into requests to some of these on their way out; only where the host allows namespaces. */
+  readonly egressSecrets?: readonly EgressSecret[];
   /** Where the function reaches the project's API. `accept` takes a connection to it, if this process serves it. */
   readonly api: { readonly host: string; readonly port: number; accept?(socket: Socket): boolean };
   readonly limits: {

@@ -1,5 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import type { InvocationResponse } from './function-runtime.js';
+import { NotReached } from './invocation.js';
 import { InstanceConnection, type InstanceRequest } from './http/instance-connection.js';
 
 /** The HTTP connections to one process, over its Unix socket: as many as there are requests at once. */
@@ -26,7 +27,7 @@ export class InstanceConnections {
     this.#idle.push(this.#opened(socket));
   }
 
-  /** Rejects with the connection's error when it breaks, and with the reason when it is cancelled. */
+  /** Rejects with {@link NotReached}, the connection's error when it breaks, and the reason when it is cancelled. */
   async request(request: InstanceRequest): Promise<InvocationResponse> {
     request.cancellation?.throwIfCancelled();
     const connection = this.#takeIdle() ?? this.#opened(await this.#connect());
@@ -65,9 +66,10 @@ export class InstanceConnections {
   #connect(): Promise<Socket> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.socketPath);
-      socket.once('error', reject);
+      const onError = (error: Error) => reject(new NotReached(error));
+      socket.once('error', onError);
       socket.once('connect', () => {
-        socket.off('error', reject);
+        socket.off('error', onError);
         resolve(socket);
       });
     });

@@ -12,6 +12,18 @@ export function checkStatus({ status, socket, body }: InvocationResponse): void 
   });
 }
 
+/** The process takes no connection any more, so that nothing of the request has reached it: another one may be asked. */
+export class NotReached extends AppError {
+  constructor(cause: unknown) {
+    super({
+      code: 'WORKER_ERROR',
+      status: 500,
+      message: "The function's process takes no connections. The function's log tells why.",
+      cause,
+    });
+  }
+}
+
 /** What became of an invocation whose process ended or whose connection broke, in the vocabulary of Edge Functions. */
 export function invocationError(exit: InstanceExit | null, cause: unknown): AppError {
   switch (exit?.reason) {

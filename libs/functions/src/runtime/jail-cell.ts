@@ -1,27 +1,12 @@
-import {
-  chmodSync,
-  chownSync,
-  constants,
-  copyFileSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  statSync,
-} from 'node:fs';
-import { chmod, copyFile, open, writeFile } from 'node:fs/promises';
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, statSync } from 'node:fs';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cell } from './cell.js';
-import { compiledMark, type DeploymentDirectory } from './deployment-directory.js';
+import { keepCompiledCode } from './compiled-code.js';
+import type { DeploymentDirectory } from './deployment-directory.js';
 import { jailPaths, type Jail } from './jail/jailer.js';
 import type { RunDirectory } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
-
-/** Deno's databases of what V8 compiled and of what modules import, which takes as long to find out. */
-const compiledCode = ['v8_code_cache_v2', 'dep_analysis_cache_v2'].flatMap((name) => [
-  name,
-  `${name}-wal`,
-  `${name}-shm`,
-]);
 
 /** A jail, with a Deno directory in it that begins as a copy of `denoDirectory`. */
 export async function jailCell(options: {
@@ -49,6 +34,7 @@ export async function jailCell(options: {
     uid: jail.uid,
     paths: {
       loader: jailPaths.loader,
+      authorities: jailPaths.authorities,
       codeDirectory: jailPaths.code,
       socket: join(jailPaths.run, 's.sock'),
       nodeSocket: join(jailPaths.run, 'n.sock'),
@@ -57,6 +43,7 @@ export async function jailCell(options: {
     },
     enter: jail.enter,
     doors: jail.doors,
+    datagrams: jail.datagrams,
     onStarted: (started) => {
       pid = started;
       record.recordProcess(pid);
@@ -70,7 +57,7 @@ export async function jailCell(options: {
     remove: async () => {
       // Without it the next start takes longer, that is all.
       if (deployment && jail.isKept()) {
-        await keepCompiledCode(outside(own), deployment.denoDirectory).catch(() => {});
+        await keepCompiledCode(outside(own), deployment).catch(() => {});
       }
       jail.remove();
       await record.remove();
@@ -107,25 +94,4 @@ async function copyReadable(from: string, to: string): Promise<void> {
 async function copyOne(from: string, to: string): Promise<void> {
   if (statSync(from).size > limits.largeCodeBytes) await copyFile(from, to);
   else copyFileSync(from, to);
-}
-
-/**
- * Keeps what V8 compiled in the first process of a deployment: the second start of a function that bundles
- * supabase-js takes half as long. The files were the function's, and are nobody else's: they are given back to no other
- * deployment, nor followed where they lead.
- */
-async function keepCompiledCode(from: string, to: string): Promise<void> {
-  if (readdirSync(to).includes(compiledMark) || !lstatSync(from).isDirectory()) return;
-  const contents = new Map<string, Buffer>();
-  for (const name of compiledCode) {
-    const file = await open(join(from, name), constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => null);
-    if (!file) return;
-    const { size } = await file.stat();
-    if (size <= limits.fileBytes) contents.set(name, await file.readFile());
-    await file.close();
-  }
-  // It is closed to whoever shares it with us, where there are no jails.
-  await chmod(to, 0o700);
-  for (const [name, bytes] of contents) await writeFile(join(to, name), bytes);
-  await writeFile(join(to, compiledMark), '');
 }

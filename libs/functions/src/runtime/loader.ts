@@ -43,7 +43,8 @@ async function begin(codeUrl) {
   await prepareNodeModules(codeUrl);
   const exported = await import(codeUrl);
   if (serving) return;
-  const { default: main, handler } = exported;
+  // A bundle of CommonJS exports what that exports as its default; there TypeScript puts the default beside the rest.
+  const { default: main, handler = main?.handler } = exported.default?.__esModule ? exported.default : exported;
   if (typeof main?.fetch === 'function') galleyServe((request, info) => main.fetch(request, info));
   else if (typeof main === 'function') galleyServe(main);
   else if (typeof handler === 'function') galleyServe(lambdaHandler(handler));

@@ -20,6 +20,7 @@ export function openCell(options: {
     uid,
     paths: {
       loader: join(loaderDirectory, 'loader.js'),
+      authorities: join(loaderDirectory, 'authorities.pem'),
       codeDirectory: deployment.codeDirectory,
       socket: join(directory.path, 's.sock'),
       nodeSocket: join(directory.path, 'n.sock'),
@@ -28,6 +29,7 @@ export function openCell(options: {
     },
     enter: undefined,
     doors: [],
+    datagrams: null,
     onStarted: (pid) => directory.recordProcess(pid),
     onReady: () => {},
     outside: (path) => path,

@@ -102,7 +102,7 @@ export async function sweepRunDirectory(dataDir: string): Promise<number> {
 }
 
 /** A process that opens several has a number in the names of the later ones. */
-function ownName(): string {
+export function ownName(): string {
   const start = Number(processStartTime(process.pid) ?? 0).toString(36);
   const number = opened++;
   return `${pidNamespace()}-${process.pid}-${start}${number === 0 ? '' : `-${number.toString(36)}`}`;

@@ -30,12 +30,20 @@ export const runtimeLimits = {
   egressConnections: 256,
   /** Names that one instance may connect to: a `*.host` permits any number. */
   egressNames: 1000,
+  /** Names that one instance may ask for in a second by datagrams; beyond it none are read any more. */
+  egressDatagramsPerSecond: 1000,
   /** Refused destinations of one instance that are told in its log. */
   egressRefusalsTold: 20,
   /** How long a declared host is dialled. */
   egressConnectMs: 10_000,
   /** How long a name server is waited for, at each of two tries. */
   egressResolveMs: 2_500,
+  /** Headers of a request to a declared host when its secrets are in them. */
+  egressHeaderBytes: 64 * 1024,
+  /** Requests that a function may send on one connection before the first is answered, where they are looked at. */
+  egressRequestsAhead: 8,
+  /** Certificates for declared hosts that are kept, of all functions of this process together. */
+  egressCertificates: 1000,
   /** What the loader answers to being told which function it is for. */
   bootAnswerBytes: 1024,
   /** Files of a jail: the code, Deno's own and what the function writes to /tmp. They are in memory. */

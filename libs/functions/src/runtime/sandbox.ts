@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { OperatorError, repositoryRoot } from '#libs/platform';
 import type { Cell } from './cell.js';
@@ -9,6 +9,7 @@ import { Cgroups } from './cgroups.js';
 import { confinedCommand, functionUids, type Confinement } from './confined-command.js';
 import type { DeploymentDirectory } from './deployment-directory.js';
 import type { IsolationReport } from './function-runtime.js';
+import { nameServerPort } from './egress/egress.js';
 import { findHostPrograms, type HostPrograms } from './host-programs.js';
 import { Jailer, jailPaths } from './jail/jailer.js';
 import { jailCell } from './jail-cell.js';
@@ -132,6 +133,7 @@ export class Sandbox {
       diskBytes: limits.jailDiskBytes,
       fileCount: limits.jailFiles,
       ports,
+      datagramPort: nameServerPort,
       addresses,
     });
     return jailCell({ runDirectory: this.runDirectory, jail, denoDirectory });
@@ -173,8 +175,8 @@ export class Sandbox {
       deno: this.deno,
       nsenter,
       unshare: isRoot ? null : unshare,
-      loaderDirectory: this.loaderDirectory,
-      runDirectory: this.runDirectory.path,
+      root: join(this.runDirectory.path, 'jail-root'),
+      visible: [{ from: this.loaderDirectory, to: dirname(jailPaths.loader) }],
       // An installation in /usr, say, brings its data and its sources with it.
       hidden: [this.dataDir, repositoryRoot],
     });

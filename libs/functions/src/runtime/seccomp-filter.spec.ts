@@ -35,6 +35,15 @@ const refused: [
   ['pidfd_getfd', [438, 438], -1, -1, notPermitted],
   ['kill', [62, 129], 0x7fff_ffff, 0, notPermitted],
   ['tkill', [200, 130], 0x7fff_ffff, 0, notPermitted],
+  ['a signal to another process', [234, 131], 0x7fff_ffff, 0x7fff_ffff, notPermitted],
+  ['limits of another process', [302, 261], 0x7fff_ffff, 7, notPermitted],
+  ['the priority of a process', [141, 140], 0, 0x7fff_ffff, notPermitted],
+  ['the processors of a process', [203, 122], 0x7fff_ffff, 0, notPermitted],
+  ['signals of a file to a process', [72, 25], -1, 8, notPermitted],
+  ['signals of a file other than SIGIO', [72, 25], -1, 10, notPermitted],
+  ['signals of a file to a thread', [72, 25], -1, 15, notPermitted],
+  ['signals of a socket to a process', [16, 29], -1, 0x8901, notPermitted],
+  ['urgent signals of a socket', [16, 29], -1, 0x8902, notPermitted],
   ['unshare', [272, 97], 0, 0, notPermitted],
   ['setns', [308, 268], -1, 0, notPermitted],
   ['mount', [165, 40], 0, 0, notPermitted],
@@ -63,7 +72,11 @@ const refused: [
   ['a socket to the hypervisor', [41, 198], 40, 1, familyNotSupported],
   ['a socket of the cryptographic interface', [41, 198], 38, 5, familyNotSupported],
 ];
-const allowed: [what: string, numbers: [number, number], first: number, second: number][] = [
+/** The id of the process, which is that of its first thread as well. */
+const own = 'own';
+const allowed: [what: string, numbers: [number, number], first: number | 'own', second: number | 'own'][] = [
+  ['tgkill of itself', [234, 131], own, own],
+  ['fcntl', [72, 25], 0, 1],
   ['getpid', [39, 172], 0, 0],
   ['a TCP socket', [41, 198], 2, 1],
   ['a TCP socket of IPv6', [41, 198], 10, 1],
@@ -74,7 +87,13 @@ const filter = seccompFilter();
 
 /** What each call returns in a process in which the loader has installed the filter: errno, or 0 for success. */
 function errnosOf(
-  calls: readonly (readonly [string, readonly (number | null)[], number, number, ...unknown[]])[],
+  calls: readonly (readonly [
+    string,
+    readonly (number | null)[],
+    number | 'own',
+    number | 'own',
+    ...unknown[],
+  ])[],
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'galley-seccomp-'));
   const program = join(directory, 'program.js');
@@ -92,7 +111,7 @@ function errnosOf(
        libc.memcpy(bytes, libc.__errno_location(), 4n);
        return bytes[0];
      }
-     const errnos = ${JSON.stringify(list)}.map(([number, first, second]) =>
+     const errnos = ${JSON.stringify(list).replaceAll('"own"', 'Deno.pid')}.map(([number, first, second]) =>
        Number(libc.syscall(BigInt(number), BigInt(first), BigInt(second), 0n)) === -1 ? errno() : 0);
      // Threads can still be made.
      await Promise.all([1, 2, 3, 4].map(() => crypto.subtle.digest('SHA-256', new Uint8Array(1e6))));

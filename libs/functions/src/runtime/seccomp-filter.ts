@@ -20,6 +20,13 @@ const refused: Readonly<Record<string, readonly [number | null, number | null]>>
   tkill: [200, 130],
   rt_sigqueueinfo: [129, 138],
   rt_tgsigqueueinfo: [297, 240],
+  // These act on any process of the same user, which without users of their own is the server, too.
+  setpriority: [141, 140],
+  ioprio_set: [251, 30],
+  sched_setparam: [142, 118],
+  sched_setscheduler: [144, 119],
+  sched_setaffinity: [203, 122],
+  sched_setattr: [314, 274],
   bpf: [321, 280],
   perf_event_open: [298, 241],
   userfaultfd: [323, 282],
@@ -79,6 +86,28 @@ const refused: Readonly<Record<string, readonly [number | null, number | null]>>
   vhangup: [153, 58],
 };
 
+/** Stands in the filter for the id of the process that installs it, which is not known before. */
+export const ownProcess = 0xffff_ffff;
+
+/** System calls that are left to a process for itself alone: the first argument that is allowed. */
+const forItself: readonly { readonly numbers: readonly [number, number]; readonly allowed: number }[] = [
+  // tgkill, by which abort(3) ends its own process.
+  { numbers: [234, 131], allowed: ownProcess },
+  // prlimit64
+  { numbers: [302, 261], allowed: 0 },
+];
+
+/** Operations, by the second argument, that have the kernel send a signal to whichever process is named. */
+const refusedOperations: readonly {
+  readonly numbers: readonly [number, number];
+  readonly operations: readonly number[];
+}[] = [
+  // fcntl: F_SETOWN, F_SETSIG, F_SETOWN_EX
+  { numbers: [72, 25], operations: [8, 10, 15] },
+  // ioctl: FIOSETOWN, SIOCSPGRP
+  { numbers: [16, 29], operations: [0x8901, 0x8902] },
+];
+
 interface Architecture {
   readonly index: 0 | 1;
   /** AUDIT_ARCH_* of linux/audit.h. */
@@ -110,7 +139,7 @@ const fail = (errno: number) => 0x0005_0000 + errno;
 const killProcess = 0x8000_0000;
 const errno = { notPermitted: 1, notImplemented: 38, familyNotSupported: 97 };
 /** Offsets in `struct seccomp_data`; of arguments the low half, which is first on both architectures. */
-const data = { number: 0, architecture: 4, firstArgument: 16 };
+const data = { number: 0, architecture: 4, firstArgument: 16, secondArgument: 24 };
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
@@ -118,7 +147,7 @@ type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, valu
 export function seccompFilter(architecture: string = process.arch): Buffer | null {
   const known = architectures[architecture];
   if (!known) return null;
-  const numbers = Object.values(refused)
+  const never = Object.values(refused)
     .map((pair) => pair[known.index])
     .filter((number) => number !== null);
   return encode([
@@ -131,8 +160,22 @@ export function seccompFilter(architecture: string = process.arch): Buffer | nul
     // Its flags are in memory, where a filter cannot look; libc then uses clone.
     [jumpIfEqual, 0, 1, clone3],
     [ret, 0, 0, fail(errno.notImplemented)],
-    ...numbers.flatMap((number): Instruction[] => [
+    ...never.flatMap((number): Instruction[] => [
       [jumpIfEqual, 0, 1, number],
+      [ret, 0, 0, fail(errno.notPermitted)],
+    ]),
+    ...forItself.flatMap(({ numbers, allowed }): Instruction[] => [
+      [jumpIfEqual, 0, 4, numbers[known.index]],
+      [load, 0, 0, data.firstArgument],
+      [jumpIfEqual, 1, 0, allowed],
+      [ret, 0, 0, fail(errno.notPermitted)],
+      [ret, 0, 0, allow],
+    ]),
+    ...refusedOperations.flatMap(({ numbers, operations }): Instruction[] => [
+      [jumpIfEqual, 0, operations.length + 3, numbers[known.index]],
+      [load, 0, 0, data.secondArgument],
+      ...operations.map((operation, at): Instruction => [jumpIfEqual, operations.length - at, 0, operation]),
+      [ret, 0, 0, allow],
       [ret, 0, 0, fail(errno.notPermitted)],
     ]),
     [jumpIfEqual, 0, 5, known.clone],

@@ -4,6 +4,7 @@ import { Readable } from 'node:stream';
 import type { Cancellation } from '../cancellation.js';
 import type { InvocationRequest, InvocationResponse } from './function-runtime.js';
 import { hopByHop } from './http/hop-by-hop.js';
+import { NotReached } from './invocation.js';
 import { invocationHeader } from './loader/protocol.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
@@ -34,7 +35,9 @@ export function askForWebSocket(
     });
     const ignore = request.cancellation?.onCancel((reason) => asked.destroy(reason as Error));
     asked.once('close', () => ignore?.());
-    asked.once('error', reject);
+    asked.once('error', (error: NodeJS.ErrnoException) =>
+      reject(error.syscall === 'connect' ? new NotReached(error) : error),
+    );
     asked.once('response', (response) => resolve(answerOf(response, response)));
     asked.once('upgrade', (response, socket: Socket, head) => {
       socket.unshift(head);

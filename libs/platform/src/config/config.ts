@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { constrainedMemory } from 'node:process';
 import { z } from 'zod';
 import { OperatorError } from '../errors/app-error.js';
+import { expected } from '../errors/expected.js';
 import { problemsInOneLine } from '../errors/parse-input.js';
 
 const flag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] });
@@ -84,11 +85,18 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[^\s,]+(\s*,\s*[^\s,]+)*$/)
     .optional(),
+  /** Hosts that builds may fetch packages and modules from, beside npm's registry and the usual: `npm.internal:4873`. */
+  GALLEY_PACKAGE_HOSTS: z
+    .string()
+    .regex(/^([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?(\s*,\s*([\w.-]+|\[[\da-f:.]+\])(:\d{1,5})?)*$/i)
+    .optional(),
   /**
    * How long a function's process is kept after its last invocation, in milliseconds. By default that follows from how
    * long the function usually rests: 10 s to 10 min.
    */
   GALLEY_INSTANCE_IDLE_MS: z.coerce.number().int().min(0).optional(),
+  /** Certificates (PEM) of authorities that functions trust beside the usual ones: those of a company, say. */
+  GALLEY_EXTRA_CA_FILE: z.string().min(1).optional(),
   /** How many days what functions write is kept. */
   GALLEY_LOG_DAYS: z.coerce.number().int().min(1).max(3_650).default(7),
   /** How many lines of it are kept for each project, the newest. Looked after about once an hour. */
@@ -132,6 +140,8 @@ export interface Config {
     readonly instanceIdleMs: number | null;
     readonly warmProcesses: number;
     readonly privateHosts: readonly string[];
+    readonly extraAuthorityFile: string | undefined;
+    readonly packageHosts: readonly string[];
     /** What is kept of the log lines of each project. */
     readonly logRetention: { readonly days: number; readonly lines: number };
   };
@@ -146,7 +156,7 @@ export interface Config {
  */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
   const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
-  const parsed = environmentSchema.safeParse(given);
+  const parsed = environmentSchema.safeParse(given, { error: expected });
   if (!parsed.success) {
     throw new OperatorError(
       `The configuration is wrong. ${problemsInOneLine(parsed.error)}. Mend the environment and start again.`,
@@ -179,12 +189,18 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       memoryMb: env.GALLEY_FUNCTIONS_MEMORY_MB ?? Math.floor((hostMemoryBytes() * functionsShare) / 2 ** 20),
       instanceIdleMs: env.GALLEY_INSTANCE_IDLE_MS ?? null,
       warmProcesses: env.GALLEY_WARM_PROCESSES,
-      privateHosts: env.GALLEY_PRIVATE_HOSTS?.split(',').map((host) => host.trim()) ?? [],
+      extraAuthorityFile: env.GALLEY_EXTRA_CA_FILE,
+      privateHosts: hostsIn(env.GALLEY_PRIVATE_HOSTS),
+      packageHosts: hostsIn(env.GALLEY_PACKAGE_HOSTS),
       logRetention: { days: env.GALLEY_LOG_DAYS, lines: env.GALLEY_LOG_LINES },
     },
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,
     unused: Object.keys(given).filter((name) => isUnused(name, env)),
   };
+}
+
+function hostsIn(list: string | undefined): string[] {
+  return list?.split(',').map((host) => host.trim()) ?? [];
 }
 
 /** What of a host's memory functions get unless told: the rest is PostgreSQL's and ours. */

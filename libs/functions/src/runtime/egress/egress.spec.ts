@@ -49,7 +49,7 @@ function open(
       onRefused: (destination, why) => refusals.push(`${destination}: ${why}`),
       ...rules,
     },
-    [door],
+    { doors: [door], datagrams: null },
     async (name) => {
       resolved.push(name);
       return addressesOf(name);

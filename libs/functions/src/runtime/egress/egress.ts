@@ -1,14 +1,19 @@
+import type { Socket as DatagramSocket } from 'node:dgram';
 import { connect, isIP, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { runtimeLimits as limits } from '../runtime-limits.js';
 import { addressesInHosts, addressesOfName } from './addresses-of-name.js';
 import { DeclaredHosts, isHostName } from './declared-hosts.js';
-import { answerNames } from './name-server.js';
+import type { EgressSecret } from './egress-secrets.js';
+import { answerDatagrams, answerNames } from './name-server.js';
 import { isPublicAddress } from './public-address.js';
+import type { SecretRelay } from './secret-relay.js';
 
-/** TCP, because only TCP sockets can be handed over; `use-vc` in resolv.conf(5) says so to the function. */
+/** Of both UDP and TCP (RFC 1035 §4.2). */
 export const nameServerPort = 53;
 
+/** Why a destination is refused that nobody declared. */
+export const notDeclared = 'it is not among permissions.hosts';
 const notPublic = 'it has an address that is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS';
 
 /** Where a function may connect to. */
@@ -19,6 +24,8 @@ export interface EgressRules {
   readonly api: { readonly host: string; readonly port: number; accept?(socket: Socket): boolean };
   /** Hosts that the operator allows although their addresses are not public; without a port all are meant. */
   readonly privateHosts: readonly string[];
+  /** What is put into requests to which of the allowed hosts, and by whom. */
+  readonly secrets?: { readonly used: readonly EgressSecret[]; readonly relay: SecretRelay };
   /** Called when a connection ends, with the bytes that it carried, TLS and all; not for those to the API. */
   onCarried(sentBytes: number, receivedBytes: number): void;
   /** Called once for each destination that is refused. */
@@ -30,7 +37,8 @@ export interface EgressRules {
  * device; a connection to one arrives at a door with the stand-in as its local address, so it is known which name was
  * meant. The name is resolved here, every address that it has must be public, and the address that was checked is the
  * one that is dialled: neither a name that leads inside nor one that changes between check and use gets through.
- * TLS is between the function and its peer; we only carry it.
+ * TLS is between the function and its peer, and we only carry it, save where the function uses secrets that it does
+ * not hold: those connections are led through {@link SecretRelay}.
  */
 export class Egress {
   readonly #declared: DeclaredHosts;
@@ -46,7 +54,10 @@ export class Egress {
   /** @param addressesOf asks for the addresses of a name that may be anybody's; none when there are none */
   constructor(
     private readonly rules: EgressRules,
-    private readonly doors: readonly Server[],
+    private readonly entrances: {
+      readonly doors: readonly Server[];
+      readonly datagrams: DatagramSocket | null;
+    },
     private readonly addressesOf: (name: string) => Promise<string[]> = addressesOfName,
   ) {
     this.#declared = new DeclaredHosts(rules.allowedHosts);
@@ -54,7 +65,9 @@ export class Egress {
   }
 
   listen(): void {
-    for (const door of this.doors) door.on('connection', (socket) => this.#onConnection(socket));
+    const { doors, datagrams } = this.entrances;
+    for (const door of doors) door.on('connection', (socket) => this.#onConnection(socket));
+    if (datagrams) answerDatagrams(datagrams, (name) => this.#standInFor(name));
   }
 
   /** To be called when the process has ended: its peers may hold their ends of connections for as long as they like. */
@@ -97,7 +110,7 @@ export class Egress {
   async #lead(socket: Socket, host: string, port: number, isApi: boolean): Promise<void> {
     const destination = `${host}:${port}`;
     if (!this.#permits(host, port)) {
-      return this.#refuse(socket, destination, 'it is not among permissions.hosts');
+      return this.#refuse(socket, destination, notDeclared);
     }
     if (this.#connections >= limits.egressConnections) {
       return this.#refuse(socket, destination, `more than ${limits.egressConnections} connections are open`);
@@ -113,34 +126,34 @@ export class Egress {
   async #vet(socket: Socket, host: string, port: number, isApi: boolean): Promise<void> {
     const isPrivate = isApi || this.#private.permits(host, port);
     const addresses = isIP(host) > 0 ? [host] : await (isPrivate ? addressesInHosts : this.addressesOf)(host);
-    if (isPrivate || addresses.every(isPublicAddress)) await this.#carry(socket, addresses, port, !isApi);
-    else this.#refuse(socket, `${host}:${port}`, notPublic);
-  }
-
-  /** Carries bytes both ways. Resolves when neither end is there any more. */
-  async #carry(
-    socket: Socket,
-    addresses: readonly string[],
-    port: number,
-    isCounted: boolean,
-  ): Promise<void> {
+    if (!isPrivate && !addresses.every(isPublicAddress)) {
+      return this.#refuse(socket, `${host}:${port}`, notPublic);
+    }
     const peer = await firstToAnswer(addresses, port, socket);
     if (!peer) return void socket.resetAndDestroy();
     this.#keep(peer);
-    // What was sent before still arrives.
+    const ended = new Promise((resolve) => peer.once('close', resolve));
     if (socket.destroyed) peer.destroy();
-    else socket.once('close', () => peer.destroySoon());
-    pipeline(socket, peer, (error) => error && peer.destroy());
-    pipeline(peer, socket, (error) => error && socket.destroy());
-    await new Promise((resolve) => peer.once('close', resolve));
-    if (isCounted) this.rules.onCarried(peer.bytesWritten, peer.bytesRead);
+    else if (isApi || !this.#relay(socket, peer, host, port)) carry(socket, peer);
+    await ended;
+    if (!isApi) this.rules.onCarried(peer.bytesWritten, peer.bytesRead);
+  }
+
+  /** Where secrets are used, who puts them in takes the connection. */
+  #relay(socket: Socket, peer: Socket, host: string, port: number): boolean {
+    const { used = [], relay } = this.rules.secrets ?? {};
+    const secrets = used.filter(({ hosts }) => new DeclaredHosts(hosts).permits(host, port));
+    if (!relay || secrets.length === 0) return false;
+    const onUnverified = (why: string) => this.#tellRefused(`${host}:${port}`, why);
+    relay.join(socket, peer, { host, port, secrets, onUnverified }).catch(() => socket.destroy());
+    return true;
   }
 
   #standInFor(name: string): string | null {
     if (!isHostName(name)) return null;
     const isApi = name === this.rules.api.host;
     if (!isApi && !this.#declared.permitsName(name)) {
-      this.#tellRefused(name, 'it is not among permissions.hosts');
+      this.#tellRefused(name, notDeclared);
       return null;
     }
     const known = this.#standIns.get(name);
@@ -165,6 +178,14 @@ export class Egress {
   }
 }
 
+/** Carries bytes both ways. */
+function carry(socket: Socket, peer: Socket): void {
+  // What was sent before still arrives.
+  socket.once('close', () => peer.destroySoon());
+  pipeline(socket, peer, (error) => error && peer.destroy());
+  pipeline(peer, socket, (error) => error && socket.destroy());
+}
+
 /** @param asker gives up when it is closed */
 async function firstToAnswer(
   addresses: readonly string[],
@@ -182,17 +203,20 @@ function dial(host: string, port: number, asker: Socket): Promise<Socket | null>
   return new Promise((resolve) => {
     const socket = connect({ host, port, allowHalfOpen: true, noDelay: true });
     const giveUp = () => socket.destroy();
+    const onFailure = () => {
+      asker.off('close', giveUp);
+      resolve(null);
+    };
     asker.once('close', giveUp);
     socket.setTimeout(limits.egressConnectMs, giveUp);
     socket.once('connect', () => {
       socket.setTimeout(0);
       asker.off('close', giveUp);
+      // Node warns of more than ten listeners, and those who carry its bytes have nine.
+      socket.off('close', onFailure);
       resolve(socket);
     });
     socket.on('error', () => {});
-    socket.once('close', () => {
-      asker.off('close', giveUp);
-      resolve(null);
-    });
+    socket.once('close', onFailure);
   });
 }

@@ -1,8 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { streamDecode, streamEncode, type Packet } from 'dns-packet';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { decode, encode, streamDecode, streamEncode, type Packet } from 'dns-packet';
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server } from 'node:net';
-import { answerNames } from './name-server.js';
+import { answerDatagrams, answerNames } from './name-server.js';
 
 const asked: string[] = [];
 let server: Server;
@@ -93,5 +94,43 @@ describe('the name server of a jail', () => {
     const { ended } = await exchange(flood);
     expect(ended).toBe(true);
     expect(asked.length).toBeLessThan(20);
+  });
+
+  describe('asked by datagrams', () => {
+    let names: DatagramSocket;
+    let asker: DatagramSocket;
+    beforeEach(async () => {
+      names = createSocket('udp4');
+      asker = createSocket('udp4');
+      await once(names.bind(0, '127.0.0.1'), 'listening');
+      answerDatagrams(names, (name) => (name === 'known.test' ? '127.64.0.1' : null));
+      asker.connect(names.address().port, '127.0.0.1');
+      await once(asker, 'connect');
+    });
+    afterEach(() => void asker.close());
+
+    async function answerTo(name: string): Promise<Packet> {
+      asker.send(encode({ type: 'query', id: 9, questions: [{ type: 'A', name }] }));
+      const [answer] = (await once(asker, 'message')) as [Buffer];
+      return decode(answer);
+    }
+
+    it('answers the same, and what it does not understand not at all', async () => {
+      for (const bytes of [Buffer.alloc(0), Buffer.alloc(3), Buffer.alloc(2000)]) asker.send(bytes);
+      asker.send(rawQuery([0xc0, 12]).subarray(2));
+      expect(await answerTo('known.test')).toMatchObject({ id: 9, answers: [{ data: '127.64.0.1' }] });
+      expect(await answerTo('other.test')).toMatchObject({ answers: [], rcode: 'NXDOMAIN' });
+      names.close();
+    });
+
+    it('reads no flood to its end', async () => {
+      const closed = once(names, 'close');
+      asker.on('error', () => {});
+      const flood = setInterval(() => {
+        for (let n = 0; n < 200; n += 1) asker.send(Buffer.alloc(12));
+      }, 1);
+      await closed;
+      clearInterval(flood);
+    });
   });
 });

@@ -1,9 +1,19 @@
+/** A path of the host that a jail sees, and where. */
+export interface VisiblePath {
+  readonly from: string;
+  readonly to: string;
+  /** Else it is read-only. */
+  readonly writable?: boolean;
+}
+
 /** What the jailer is started with. */
 export interface JailerSetup {
   /** An empty directory of the host; what is mounted there is seen by nobody else. */
   readonly root: string;
-  /** Host paths that a jail sees, read-only, and where; missing ones are left out. */
-  readonly visible: readonly { readonly from: string; readonly to: string }[];
+  /** Missing ones are left out. */
+  readonly visible: readonly VisiblePath[];
+  /** A directory of the host of which a jail sees what its order names, and nothing else. */
+  readonly trees: string | null;
   /** Directories of the host of which nothing is seen, though they may lie within what is. */
   readonly hidden: readonly string[];
   /** Text files that every jail has. */
@@ -19,8 +29,12 @@ export interface JailOrder {
   readonly fileCount: number;
   /** TCP ports that are listened on, on all addresses. */
   readonly ports: readonly number[];
+  /** A UDP port of 127.0.0.1 on which datagrams are taken. */
+  readonly datagramPort?: number;
   /** IPv4 addresses that are answered as if they were the hosts themselves, beside 127.0.0.0/8. */
   readonly addresses: readonly string[];
+  /** The name of a directory in {@link JailerSetup.trees}: it is the jail's code, read-only. */
+  readonly tree?: string;
 }
 
 /** One line of the jailer's standard input. */
@@ -30,9 +44,10 @@ export type JailerRequest =
 /** Descriptors of the jailer, by what nsenter(1) calls the namespaces. */
 export type NamespaceDescriptors = Readonly<Record<'mount' | 'net' | 'ipc' | 'uts', number>>;
 
-/** What the jailer tells over its channel; a message with a port brings the listening socket. */
+/** What the jailer tells over its channel; a message with a port brings the socket that is bound to it. */
 export type JailerReply =
   | { readonly ready: true; readonly rootFd: number }
   | { readonly jail: string; readonly port: number }
+  | { readonly jail: string; readonly datagramPort: number }
   | { readonly jail: string; readonly namespaces: NamespaceDescriptors }
   | { readonly jail: string; readonly error: string };

@@ -8,9 +8,10 @@
  *
  * Argument: {@link JailerSetup} in JSON. Standard input: a {@link JailerRequest} a line; it ends when that does.
  * Descriptor 3 is a channel of Node's `child_process` (`stdio: 'ipc'`), because Node can be handed a socket by that
- * alone: a line `{"cmd":"NODE_HANDLE","type":"net.Native","msg":…}` with a descriptor beside it.
+ * alone: a line `{"cmd":"NODE_HANDLE","type":"net.Native","msg":…}` with a descriptor beside it; for one of UDP the type
+ * is `dgram.Socket`, with `"dgramType":"udp4"`.
  */
-import type { JailerReply, JailerRequest, JailerSetup, JailOrder } from './jailer-messages.js';
+import type { JailerReply, JailerRequest, JailerSetup, JailOrder, VisiblePath } from './jailer-messages.js';
 import type * as Kernel from './kernel.js';
 
 interface DenoForJailer {
@@ -29,6 +30,8 @@ const kernel = (await import(`./kernel${extension}`)) as typeof Kernel;
 const { mountFlags, namespaces } = kernel;
 
 const channel = 3;
+/** Seen by this program alone. */
+const treesPath = '/trees';
 const threadNamespaces = kernel.openThreadNamespaces();
 const hostNetwork = kernel.openNamespace(threadNamespaces, 'net');
 makeRoot(JSON.parse(Deno.args[0]!) as JailerSetup);
@@ -38,12 +41,13 @@ tell({ ready: true, rootFd: kernel.openDirectory('/') });
 await obey();
 
 /** The root directory of all jails, at `setup.root`; then nothing else of the host is left to see. */
-function makeRoot({ root, visible, hidden, files }: JailerSetup): void {
+function makeRoot({ root, visible, trees, hidden, files }: JailerSetup): void {
   kernel.unshare(namespaces.mount);
   kernel.mount({ from: 'none', to: '/', flags: mountFlags.recursive | mountFlags.isPrivate });
   const flags = mountFlags.noSetUid | mountFlags.noDevices;
   kernel.mount({ from: 'tmpfs', to: root, type: 'tmpfs', flags, data: 'size=1m,mode=755' });
-  for (const { from, to } of visible) show(from, root + to);
+  for (const path of visible) show({ ...path, to: root + path.to });
+  if (trees !== null) show({ from: trees, to: root + treesPath });
   for (const path of hidden) hide(root + path);
   for (const [path, text] of Object.entries(files)) {
     makeParent(root + path);
@@ -63,7 +67,7 @@ function makeRoot({ root, visible, hidden, files }: JailerSetup): void {
   });
 }
 
-function show(from: string, to: string): void {
+function show({ from, to, writable = false }: VisiblePath): void {
   let found;
   try {
     found = Deno.lstatSync(from);
@@ -76,7 +80,7 @@ function show(from: string, to: string): void {
   if (found.isDirectory) Deno.mkdirSync(to);
   else Deno.writeTextFileSync(to, '');
   if (to.includes('/dev/')) kernel.mount({ from, to, flags: mountFlags.bind });
-  else kernel.bindReadOnly(from, to);
+  else kernel.bind(from, to, writable ? mountFlags.noDevices : mountFlags.readOnly);
 }
 
 function hide(path: string): void {
@@ -151,18 +155,26 @@ function makeFiles({ jail, uid, diskBytes, fileCount }: JailOrder): void {
 }
 
 /** In the new namespaces: shows the jail its own files and nobody else's, and opens its doors to the server. */
-function furnish({ jail, ports, addresses }: JailOrder): void {
+function furnish({ jail, ports, datagramPort, addresses, tree }: JailOrder): void {
   kernel.mount({ from: `/jails/${jail}`, to: '/i', flags: mountFlags.bind });
   kernel.mount({ from: '/i/tmp', to: '/tmp', flags: mountFlags.bind });
+  if (tree !== undefined) {
+    kernel.bind(`${treesPath}/${tree}`, '/i/code', mountFlags.readOnly);
+    kernel.unmount(treesPath);
+  }
   // Of the others' as well: they would stay in memory for as long as this jail is there.
   kernel.unmount('/jails');
   kernel.raiseLoopback();
   addresses.forEach((address, index) => kernel.addLoopbackAddress(address, index));
   for (const port of ports) {
     const socket = kernel.listen(port);
-    tell({ jail, port }, socket);
+    tell({ jail, port }, { socket, type: 'net.Native' });
     kernel.close(socket);
   }
+  if (datagramPort === undefined) return;
+  const socket = kernel.receiveDatagrams(datagramPort);
+  tell({ jail, datagramPort }, { socket, type: 'dgram.Socket', dgramType: 'udp4' });
+  kernel.close(socket);
 }
 
 function removeJail(jail: string): void {
@@ -174,7 +186,16 @@ function removeJail(jail: string): void {
   }
 }
 
-function tell(reply: JailerReply, socket?: number): void {
-  const message = socket === undefined ? reply : { cmd: 'NODE_HANDLE', type: 'net.Native', msg: reply };
-  kernel.send(channel, new TextEncoder().encode(`${JSON.stringify(message)}\n`), socket);
+/** @param handle how Node.js is to take the socket */
+function tell(
+  reply: JailerReply,
+  handle?: { readonly socket: number; readonly type: string; readonly dgramType?: string },
+): void {
+  if (!handle) return kernel.send(channel, encoded(reply));
+  const { socket, ...kind } = handle;
+  kernel.send(channel, encoded({ cmd: 'NODE_HANDLE', ...kind, msg: reply }), socket);
+}
+
+function encoded(message: object): Uint8Array<ArrayBuffer> {
+  return new TextEncoder().encode(`${JSON.stringify(message)}\n`);
 }

@@ -1,8 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import type { Socket as DatagramSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { mkdirSync, realpathSync, rmSync } from 'node:fs';
+import { mkdirSync, realpathSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
-import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runtimeLimits as limits } from '../runtime-limits.js';
 import type {
@@ -11,12 +11,14 @@ import type {
   JailerSetup,
   JailOrder,
   NamespaceDescriptors,
+  VisiblePath,
 } from './jailer-messages.js';
 
 /** Where things are in a jail. */
 export const jailPaths = {
   deno: '/galley/deno',
   loader: '/galley/loader/loader.js',
+  authorities: '/galley/loader/authorities.pem',
   code: '/i/code',
   run: '/i/run',
 } as const;
@@ -31,6 +33,8 @@ export interface Jail {
   readonly enter: readonly string[];
   /** What connections from inside the jail arrive at. Their local address and port are what the function asked for. */
   readonly doors: readonly Server[];
+  /** What datagrams arrive at; null where none are taken. */
+  readonly datagrams: DatagramSocket | null;
   /** Whether `path` is still there to see: it goes with the jailer, the jail with its process. */
   isKept(): boolean;
   /** To be called when a process is in the jail: it keeps the namespaces from then on. */
@@ -40,6 +44,7 @@ export interface Jail {
 
 interface Making {
   readonly doors: Server[];
+  datagrams: DatagramSocket | null;
   resolve(namespaces: NamespaceDescriptors): void;
   reject(error: Error): void;
 }
@@ -61,9 +66,13 @@ export class Jailer {
       readonly nsenter: string;
       /** Null: we are root. */
       readonly unshare: string | null;
-      readonly loaderDirectory: string;
-      readonly runDirectory: string;
+      /** An empty directory, made if it is not there. */
+      readonly root: string;
+      /** Beside libraries and Deno. */
+      readonly visible: readonly VisiblePath[];
       readonly hidden: readonly string[];
+      /** Where the directories are that orders name as their `tree`. */
+      readonly trees?: string;
     },
   ) {}
 
@@ -72,14 +81,14 @@ export class Jailer {
     await (this.#started ??= this.#start());
     const { pid } = this.#process!;
     const name = (this.#next++).toString(36);
-    const doors: Server[] = [];
+    const making: Making = { doors: [], datagrams: null, resolve: () => {}, reject: () => {} };
     const timeout = setTimeout(
       () => this.#fail(new Error('The jailer does not answer.')),
       limits.bootTimeoutMs,
     );
     try {
       const namespaces = await new Promise<NamespaceDescriptors>((resolve, reject) => {
-        this.#making.set(name, { doors, resolve, reject });
+        this.#making.set(name, Object.assign(making, { resolve, reject }));
         this.#tell({ make: { jail: name, ...order } });
       });
       return this.#jail({
@@ -87,10 +96,12 @@ export class Jailer {
         uid: this.options.unshare ? null : order.uid,
         pid: pid!,
         namespaces,
-        doors,
+        doors: making.doors,
+        datagrams: making.datagrams,
       });
     } catch (error) {
-      doors.forEach((door) => door.close());
+      making.doors.forEach((door) => door.close());
+      if (making.datagrams) close(making.datagrams);
       throw error;
     } finally {
       clearTimeout(timeout);
@@ -112,8 +123,9 @@ export class Jailer {
     pid: number;
     namespaces: NamespaceDescriptors;
     doors: Server[];
+    datagrams: DatagramSocket | null;
   }): Jail {
-    const { name, uid, pid, namespaces, doors } = made;
+    const { name, uid, pid, namespaces, doors, datagrams } = made;
     const user = this.options.unshare ? [`--user=/proc/${pid}/ns/user`, '--preserve-credentials'] : [];
     const stillThere = () => this.#process?.pid === pid;
     let isHeld = true;
@@ -130,27 +142,27 @@ export class Jailer {
         ...Object.entries(namespaces).map(([kind, descriptor]) => `--${kind}=/proc/${pid}/fd/${descriptor}`),
       ],
       doors,
+      datagrams,
       isKept: stillThere,
       letGo,
       remove: () => {
         letGo();
         doors.forEach((door) => door.close());
+        if (datagrams) close(datagrams);
         if (stillThere()) this.#tell({ remove: name });
       },
     };
   }
 
   #start(): Promise<void> {
-    const { deno, unshare, runDirectory } = this.options;
-    const root = join(runDirectory, 'jail-root');
-    rmSync(root, { recursive: true, force: true });
+    const { deno, unshare, root } = this.options;
     mkdirSync(root, { recursive: true });
     const program = fileURLToPath(
       new URL(`./jailer.program${extensionOf(import.meta.url)}`, import.meta.url),
     );
     const flags = ['--quiet', '--no-config', '--no-lock', '--no-remote', '--no-npm', '--no-prompt'];
     const permissions = ['--allow-ffi', '--allow-read', '--allow-write'];
-    const setup = JSON.stringify(this.#setup(root));
+    const setup = JSON.stringify(this.#setup());
     // Deno would take the channel for its own if it knew of it.
     const chain = ['env', '-u', 'NODE_CHANNEL_FD', deno, 'run', ...flags, ...permissions, program, setup];
     if (unshare) chain.unshift(unshare, '--user', '--map-root-user', '--net', '--');
@@ -212,6 +224,10 @@ export class Jailer {
       door.listen(handle as object).unref();
       if (making) making.doors.push(door);
       else door.close();
+    } else if ('datagramPort' in reply) {
+      const socket = (handle as DatagramSocket).on('error', () => {}).unref();
+      if (making) making.datagrams = socket;
+      else close(socket);
     } else if ('error' in reply) {
       making?.reject(new Error(`The host cannot make a jail: ${reply.error}`));
     } else {
@@ -223,24 +239,35 @@ export class Jailer {
     this.#process?.stdin!.write(`${JSON.stringify(request)}\n`);
   }
 
-  #setup(root: string): JailerSetup {
+  #setup(): JailerSetup {
+    const { root, visible, hidden, trees = null } = this.options;
     const asIs = ['/usr', '/bin', '/sbin', '/lib', '/lib32', '/lib64', '/libx32'];
     const configuration = ['/etc/ld.so.cache', '/etc/ssl', '/etc/ca-certificates', '/etc/pki'];
     const devices = ['/dev/null', '/dev/zero', '/dev/random', '/dev/urandom'];
     return {
       root,
-      hidden: this.options.hidden,
+      trees,
+      hidden,
       visible: [
         ...[...asIs, ...configuration, ...devices].map((path) => ({ from: path, to: path })),
         { from: realpathSync(this.options.deno), to: jailPaths.deno },
-        { from: this.options.loaderDirectory, to: dirname(jailPaths.loader) },
+        ...visible,
       ],
       files: {
         '/etc/hosts': '127.0.0.1 localhost\n',
-        // The proxy answers on TCP alone.
+        // Over TCP no question is lost when many are asked at once. Resolvers of others than libc do not know the option.
         '/etc/resolv.conf': 'nameserver 127.0.0.1\noptions use-vc attempts:1\n',
       },
     };
+  }
+}
+
+/** A socket that was flooded is closed already, which Node.js does not tell. */
+function close(socket: DatagramSocket): void {
+  try {
+    socket.close();
+  } catch {
+    // As it should be.
   }
 }
 

@@ -126,12 +126,12 @@ export function mount(options: {
   checked(result, `mount of ${to}`);
 }
 
-/** Shows `from` at `to` as well, read-only. */
-export function bindReadOnly(from: string, to: string): void {
+/** Shows `from` at `to` as well. @param flags beside those of the source, and nosuid */
+export function bind(from: string, to: string, flags: number): void {
   mount({ from, to, flags: mountFlags.bind | mountFlags.recursive });
-  const flags = mountFlags.bind | mountFlags.remount | mountFlags.readOnly | mountFlags.noSetUid;
+  const remount = mountFlags.bind | mountFlags.remount | mountFlags.noSetUid | flags;
   // What the source is mounted with may not be taken away in a user namespace (mount_namespaces(7)).
-  mount({ from: null, to, flags: flags | presentFlags(to) });
+  mount({ from: null, to, flags: remount | presentFlags(to) });
 }
 
 /** nodev, noexec, noatime and so on of a mount; statvfs and mount agree on the low bits. `f_flags` is at byte 80. */
@@ -206,6 +206,15 @@ export function listen(port: number): number {
   if (Number(dual) >= 0) setOption(socket, 41, 26, 0);
   checked(libc.bind(socket, address, address.length), `bind of port ${port}`);
   checked(libc.listen(socket, 511), `listen on port ${port}`);
+  return socket;
+}
+
+/** Takes datagrams on a UDP port of 127.0.0.1, where a jail's resolver asks. */
+export function receiveDatagrams(port: number): number {
+  const datagrams = 2;
+  const socket = checked(libc.socket(inet, datagrams | closeOnExec | nonBlocking, 0), 'socket');
+  const address = new Uint8Array([inet, 0, port >> 8, port & 255, 127, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0]);
+  checked(libc.bind(socket, address, address.length), `bind of UDP port ${port}`);
   return socket;
 }
 

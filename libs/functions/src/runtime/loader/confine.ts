@@ -1,13 +1,18 @@
+import { ownProcess } from '../seccomp-filter.js';
+
 /**
  * Before anything else, and for all threads that there are: leaves the process the system calls of a filter, and then
  * gives up the permission to call libraries, which only this needed.
  */
-export const confineSource = String.raw`
+export const confineSource = `
 const [, nodeSocket, filter] = Deno.args;
 Object.defineProperty(Deno, 'args', { value: [] });
 const exit = Deno.exit;
 
 function installFilter(instructions) {
+  const values = new DataView(instructions.buffer);
+  for (let at = 4; at < instructions.length; at += 8)
+    if (values.getUint32(at, true) === ${ownProcess}) values.setUint32(at, Deno.pid, true);
   const { symbols } = Deno.dlopen('libc.so.6', {
     prctl: { parameters: ['i32', 'u64', 'u64', 'u64', 'u64'], result: 'i32' },
     syscall: { parameters: ['i64', 'u64', 'u64', 'buffer'], result: 'i64' },

@@ -1,0 +1,21 @@
+import { hopByHop } from '../http/hop-by-hop.js';
+
+/** @param raw names and values in turn, as Node.js gives them; also the result, which keeps order, case and repetition */
+export function passedOn(raw: readonly string[]): [name: string, value: string][] {
+  const headers = pairs(raw);
+  const named = headers
+    .filter(([name]) => name.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.toLowerCase().split(/[\s,]+/));
+  const left = new Set([...hopByHop, ...named]);
+  return headers.filter(([name]) => !left.has(name.toLowerCase()));
+}
+
+export function valuesOf(raw: readonly string[], name: string): string[] {
+  return pairs(raw)
+    .filter(([each]) => each.toLowerCase() === name)
+    .map(([, value]) => value);
+}
+
+function pairs(raw: readonly string[]): [name: string, value: string][] {
+  return Array.from({ length: raw.length / 2 }, (_, at) => [raw[2 * at]!, raw[2 * at + 1]!]);
+}
