@@ -5,6 +5,9 @@
 -- Queues that functions subscribe to; the workers keep it. Their messages are carried to the functions.
 create table galley.pushed_queues (queue_name text primary key);
 
+-- The request that everything began with, through however many functions.
+alter table galley.outbox add column if not exists root_id text not null default '';
+
 -- A message becomes an event in the transaction that sends it; until the event's deliveries have ended nobody reads it.
 -- One that is to be delayed is pushed when its time has come. It runs as its owner, so that a sender needs no rights on
 -- the outbox.
@@ -13,7 +16,8 @@ create function galley.push_message() returns trigger language plpgsql security 
 begin
   new.origin := jsonb_build_object(
     'request_id', coalesce(current_setting('galley.request_id', true), ''),
-    'depth', coalesce(nullif(current_setting('galley.depth', true), '')::integer, 0)
+    'depth', coalesce(nullif(current_setting('galley.depth', true), '')::integer, 0),
+    'root_id', coalesce(nullif(current_setting('galley.root', true), ''), current_setting('galley.request_id', true), '')
   );
   new.pushed_as := null;
   if not exists (select from galley.pushed_queues where queue_name = tg_argv[0]) then
@@ -33,7 +37,7 @@ $$;
 create function galley.append_message(
   queue text, event_id uuid, msg_id bigint, enqueued_at timestamptz, message jsonb, origin jsonb
 ) returns void language sql set search_path = pg_catalog, galley as $$
-  insert into galley.outbox (id, name, payload, request_id, depth)
+  insert into galley.outbox (id, name, payload, request_id, depth, root_id)
   values (
     event_id,
     'queue.message',
@@ -41,7 +45,8 @@ create function galley.append_message(
       'queue', queue, 'msg_id', msg_id, 'enqueued_at', enqueued_at, 'message', message
     )),
     coalesce(origin ->> 'request_id', ''),
-    coalesce((origin ->> 'depth')::integer, 0)
+    coalesce((origin ->> 'depth')::integer, 0),
+    coalesce(origin ->> 'root_id', '')
   )
 $$;
 

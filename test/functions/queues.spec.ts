@@ -192,7 +192,7 @@ describe('a message of a queue that a function subscribes to', () => {
     expect(await read('round')).toEqual([limits.eventDepth + 1]);
   });
 
-  it('is not needed by a function that reads its queue itself', async () => {
+  it('is read by a function that declared it, without a subscription', async () => {
     const reads = `import { createClient } from 'npm:@supabase/supabase-js@2.109.0';
       Deno.serve(async (request) => {
         const token = request.headers.get('x-galley-token');

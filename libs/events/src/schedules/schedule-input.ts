@@ -1,3 +1,4 @@
+import { nestsDeeper } from '#libs/platform';
 import { z } from 'zod';
 import { cronProblem, isTimeZone } from './cron.js';
 import { missedPolicies, overlaps, type NewSchedule, type Timing } from './schedule.js';
@@ -7,6 +8,19 @@ const name = z
   .string()
   .regex(/^[^\0]+$/, { error: 'expected a name' })
   .max(scheduleLimits.nameChars);
+
+/** What PostgreSQL cannot hold in JSON, as `JSON.stringify` writes it: zero bytes and halves of surrogate pairs. */
+const unstorable = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/;
+
+function payloadProblem(payload: unknown): string | undefined {
+  const { payloadBytes, payloadNesting } = scheduleLimits;
+  if (nestsDeeper(payload, payloadNesting))
+    return `expected lists and objects at most ${payloadNesting} deep in each other`;
+  const json = JSON.stringify(payload ?? null);
+  if (Buffer.byteLength(json) > payloadBytes) return `expected at most ${payloadBytes} bytes of JSON`;
+  if (unstorable.test(json)) return 'expected text without zero bytes and without halves of characters';
+  return undefined;
+}
 
 /** What a schedule is told by, in a manifest and to the management API. `scheduleProblems` checks it as a whole. */
 export const scheduleShape = {
@@ -27,9 +41,10 @@ export const scheduleShape = {
   overlap: z.enum(overlaps, { error: `expected one of ${overlaps.join(', ')}` }).default('skip'),
   missed: z.enum(missedPolicies, { error: `expected one of ${missedPolicies.join(', ')}` }).default('last'),
   payload: z
-    .json()
-    .refine((payload) => Buffer.byteLength(JSON.stringify(payload)) <= scheduleLimits.payloadBytes, {
-      error: `expected at most ${scheduleLimits.payloadBytes} bytes of JSON`,
+    .unknown()
+    .superRefine((payload, context) => {
+      const message = payloadProblem(payload);
+      if (message) context.addIssue({ code: 'custom', message });
     })
     .default(null),
 };

@@ -5,6 +5,7 @@ export const scheduleLimits = {
   cronChars: 200,
   /** A payload, as JSON. */
   payloadBytes: 64 * 1024,
+  payloadNesting: 100,
   /** A run that comes later than this was missed: its schedule's `missed` decides. */
   lateMs: 5_000,
   /** The runs that `missed = "all"` makes up for: the newest. */

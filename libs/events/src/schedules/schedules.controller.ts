@@ -24,7 +24,10 @@ import {
   type ListedSchedule,
 } from './schedules.sql.js';
 
-const newSchedule = z.strictObject({ ...scheduleShape, function: z.string() });
+const newSchedule = z.strictObject({
+  ...scheduleShape,
+  function: z.string().regex(/^[^\0]+$/, { error: 'expected the name of a function' }),
+});
 /** Without defaults: what is absent stays. Null is for what the other kind of schedule has. */
 const change = z.strictObject({
   paused: z.boolean(),

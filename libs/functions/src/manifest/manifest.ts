@@ -130,7 +130,7 @@ const permissions = table({
   queues: byName(
     queueName,
     list(z.enum(queueAccesses, { error: `expected ${queueAccesses.join(', ')}` })),
-  ).optional(),
+  ).default({}),
 }).transform(withQueues);
 
 /** A function's manifest, as `[functions.<slug>]` in galley.toml writes it. What is not declared is denied. */
@@ -167,7 +167,7 @@ const settings = table({
     .refine((schedules) => new Set(schedules.map(scheduleNameOf)).size === schedules.length, {
       error: 'expected a name of its own for each schedule',
     })
-    .optional(),
+    .default([]),
   permissions: permissions.prefault({}),
 });
 

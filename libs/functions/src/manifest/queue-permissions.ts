@@ -5,7 +5,7 @@ type Verb = 'select' | 'insert' | 'update' | 'delete';
 interface Permissions {
   readonly tables: Record<string, Verb[]>;
   readonly rpc: string[];
-  readonly queues?: Readonly<Record<string, readonly QueueAccess[]>> | undefined;
+  readonly queues: Readonly<Record<string, readonly QueueAccess[]>>;
 }
 
 /** The calls of Supabase Queues, and what they do to the queue's table and to that of its archive. */
@@ -20,7 +20,6 @@ const needs: Record<QueueAccess, { calls: string[]; queue: Verb[]; archive: Verb
 
 /** Declares of each queue what it takes to send to it or read from it; repeating it changes nothing. */
 export function withQueues<Declared extends Permissions>(permissions: Declared): Declared {
-  if (!permissions.queues) return permissions;
   const tables = { ...permissions.tables };
   const rpc = new Set(permissions.rpc);
   for (const [queue, accesses] of Object.entries(permissions.queues)) {

@@ -3,5 +3,5 @@ import type { Manifest } from './manifest.js';
 
 /** When the clock wakes a function. */
 export function schedulesOf(manifest: Manifest): NewSchedule[] {
-  return (manifest.schedule ?? []).map(scheduleOf);
+  return manifest.schedule.map(scheduleOf);
 }
