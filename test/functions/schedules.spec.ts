@@ -27,8 +27,15 @@ const deliveriesTo = (slug: string) =>
 
 describe('schedules, without a worker', () => {
   let now: Date;
+  let counted: number;
   const newScheduler = () =>
-    new Scheduler(server.platform.database, server.get(JobQueue), { now: () => now }, server.platform.logger);
+    new Scheduler(
+      server.platform.database,
+      server.get(JobQueue),
+      { now: () => now },
+      server.platform.logger,
+      (_ref, runs) => void (counted += runs),
+    );
   /** As if the last time had been a moment ago. */
   const makeDue = (slug: string, at: string) =>
     query('update schedules set next_at = $2 where function_slug = $1', [slug, at]);
@@ -39,6 +46,7 @@ describe('schedules, without a worker', () => {
   afterAll(() => server.close());
   beforeEach(async () => {
     now = new Date('2030-01-01T02:00:00Z');
+    counted = 0;
   });
 
   it('come with the manifest, keep their place while their times stay, and go with it', async () => {
@@ -101,11 +109,12 @@ describe('schedules, without a worker', () => {
     expect(body['message']).toMatch(/expected a name of its own for each schedule/);
   });
 
-  it('fire once at a time, however many schedulers there are', async () => {
+  it('fire once at a time, and are counted once, however many schedulers there are', async () => {
     await server.deploy('once', tells, { schedule: [{ cron: '0 * * * *' }] });
     await makeDue('once', '2030-01-01T02:00:00Z');
     const waits = await Promise.all(Array.from({ length: 4 }, () => newScheduler().runOnce()));
     expect(Math.max(...waits)).toBeLessThanOrEqual(30_000);
+    expect(counted).toBe(1);
     expect(await deliveriesTo('once')).toMatchObject([{ state: 'queued', occurred_at: now }]);
     expect((await server.get(JobQueue).counts(queueNameOf('local', 'once'))).waiting).toBe(1);
     expect(await schedulesOf('once')).toMatchObject([

@@ -30,6 +30,8 @@ export class Scheduler {
     private readonly queue: JobQueue,
     private readonly clock: Clock,
     private readonly logger: Logger,
+    /** Is told of runs that were recorded, each once. */
+    private readonly onFired: (projectRef: string, runs: number) => void = () => {},
   ) {
     this.#loop = new WakeableLoop('Firing schedules', () => this.runOnce(), logger);
   }
@@ -51,6 +53,7 @@ export class Scheduler {
       for (const ref of new Set(deliveries.map(({ projectRef }) => projectRef))) {
         // They are there already: this adds their jobs.
         const own = deliveries.filter(({ projectRef }) => projectRef === ref);
+        this.onFired(ref, own.length);
         await recordDeliveries(this.platform, this.queue, ref, own);
       }
       if (claimed < scheduleClaimSize) break;

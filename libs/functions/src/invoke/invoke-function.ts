@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { StartedDelivery } from '#libs/events';
 import { AppError, limits as platformLimits, LOGGER, type Logger, type Project } from '#libs/platform';
-import { UsageLedger, type InvocationRecord } from '#libs/usage';
+import { BudgetExceeded, Budgets, UsageLedger, type InvocationRecord } from '#libs/usage';
 import type { Readable } from 'node:stream';
 import { Cancellation } from '../cancellation.js';
 import { limits } from '../limits.js';
@@ -24,7 +24,7 @@ export type EventOutcome = {
 } & (
   | { readonly status: 'succeeded' }
   | { readonly status: 'failed'; readonly error: string }
-  /** Nothing was tried: no instance was free, or the process is shutting down. */
+  /** Nothing was tried: no instance was free, a budget is used up, or the process is shutting down. */
   | { readonly status: 'busy'; readonly error: string }
 );
 
@@ -35,13 +35,14 @@ export class InvokeFunction {
     private readonly deployments: ActiveDeployments,
     private readonly runInvocation: RunInvocation,
     private readonly ledger: UsageLedger,
+    private readonly budgets: Budgets,
     private readonly logs: FunctionLogs,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /**
    * Calls a deployment of a function for an HTTP client. The invocation ends with the answer's body, and is recorded then.
-   * @throws AppError `RATE_LIMIT_EXCEEDED` (429), `WORKER_ERROR` (500), `BOOT_ERROR` (503),
+   * @throws AppError `RATE_LIMIT_EXCEEDED`, `BUDGET_EXCEEDED` (429), `WORKER_ERROR` (500), `BOOT_ERROR` (503),
    *   `SHUTTING_DOWN` (503), `IDLE_TIMEOUT` (504), `LOOP_DETECTED` (508), `WORKER_LIMIT` (546)
    */
   async invoke(
@@ -49,7 +50,7 @@ export class InvokeFunction {
     deployment: ActiveDeployment,
     call: Omit<InvocationCall, 'trigger'>,
   ): Promise<InvocationResponse> {
-    const running = this.#start(project, deployment, { ...call, trigger: { kind: 'http' } });
+    const running = await this.#start(project, deployment, { ...call, trigger: { kind: 'http' } });
     void running.record.then((record) => record && this.ledger.addInvocation(record));
     return running.response;
   }
@@ -68,9 +69,12 @@ export class InvokeFunction {
       const { functionSlug, eventId } = delivery;
       const deployment = await this.deployments.find(project, functionSlug, { eventId });
       maxAttempts = deployment.manifest.attempts;
-      const running = this.#start(project, deployment, eventCall(project, delivery, signal));
+      const running = await this.#start(project, deployment, eventCall(project, delivery, signal));
       return { maxAttempts, ...(await outcomeOf(running)) };
     } catch (error) {
+      if (error instanceof BudgetExceeded) {
+        return { status: 'busy', error: error.message, maxAttempts, retryAfterMs: limits.budgetWaitMs };
+      }
       if (!(error instanceof AppError)) throw error;
       return { status: 'failed', error: `${error.code}: ${error.message}`, maxAttempts };
     }
@@ -95,7 +99,11 @@ export class InvokeFunction {
     return { maxInstances, concurrency: runs / maxInstances };
   }
 
-  #start(project: Project, deployment: ActiveDeployment, call: InvocationCall): RunningInvocation {
+  async #start(
+    project: Project,
+    deployment: ActiveDeployment,
+    call: InvocationCall,
+  ): Promise<RunningInvocation> {
     if (call.depth > platformLimits.eventDepth) {
       throw new AppError({
         code: 'LOOP_DETECTED',
@@ -103,8 +111,12 @@ export class InvokeFunction {
         message: `Functions called each other ${call.depth} times in a row; the limit is ${platformLimits.eventDepth}`,
       });
     }
+    const { ref } = project;
+    const admission = this.budgets.admit(ref, deployment.slug);
+    if (admission) await admission;
     const running = this.runInvocation.start(project, deployment, call);
     void running.record.then(async (record) => {
+      this.budgets.ended(ref, deployment.slug, record);
       if (record?.status === 'failed') await this.#tellFailure(running, record);
     });
     return running;
