@@ -1,5 +1,5 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { EventsModule, JobQueue, Relay, type Delivery } from '#libs/events';
+import { EventsModule, JobQueue, QueuePush, Relay, Scheduler, type Delivery } from '#libs/events';
 import { EventLog, FunctionsModule, InvokeFunction } from '#libs/functions';
 import {
   LOGGER,
@@ -7,6 +7,7 @@ import {
   ShutdownGrace,
   PlatformDatabase,
   ProjectRegistry,
+  systemClock,
   type Logger,
 } from '#libs/platform';
 import { Budgets, UsageLedger, UsageModule } from '#libs/usage';
@@ -20,6 +21,8 @@ import { tellQueues } from './queue-metrics.js';
 export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
+  readonly #scheduler: Scheduler;
+  readonly #queuePush: QueuePush;
 
   constructor(
     queue: JobQueue,
@@ -33,12 +36,16 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     budgets: Budgets,
     @Inject(LOGGER) logger: Logger,
   ) {
+    const count = (projectRef: string, events: number) =>
+      ledger.addMeter(projectRef, 'events', events, new Date());
     this.#relays = projects.all().map((project) => {
-      const count = (events: number) => ledger.addMeter(project.ref, 'events', events, new Date());
+      const onCarried = (events: number) => count(project.ref, events);
       const onRefused = (delivery: Delivery, refusal: string) =>
         void eventLog.tellRefusal(project, delivery, refusal);
-      return new Relay(project, database, queue, logger, onRefused, count);
+      return new Relay(project, database, queue, logger, onRefused, onCarried);
     });
+    this.#queuePush = new QueuePush(projects.all(), database, logger);
+    this.#scheduler = new Scheduler(database, queue, systemClock, logger, count);
     const autoscaler = new Autoscaler(
       queue,
       (projectRef, slug) => invokeFunction.eventCapacity(projects.get(projectRef), slug),
@@ -56,12 +63,17 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await Promise.all([...this.#relays.map((relay) => relay.start()), this.#consumers.start()]);
+    await Promise.all([...this.#sources(), this.#consumers].map((part) => part.start()));
   }
 
   /** Before the features close: events stop coming first, then the jobs under way end. */
   async onModuleDestroy(): Promise<void> {
-    await Promise.all(this.#relays.map((relay) => relay.stop()));
+    await Promise.all(this.#sources().map((source) => source.stop()));
     await this.#consumers.stop(this.grace.leftMs());
+  }
+
+  /** Where events come from. */
+  #sources() {
+    return [...this.#relays, this.#scheduler, this.#queuePush];
   }
 }

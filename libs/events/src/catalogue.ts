@@ -15,6 +15,25 @@ const objectChange = z.object({
 });
 
 const place = z.object({ bucket: z.string(), name: z.string() });
+const scheduledRun = z.object({
+  record: z.object({
+    /** Its name. */
+    schedule: z.string(),
+    /** When the run was due. */
+    scheduled_for: z.string(),
+    payload: z.unknown(),
+  }),
+});
+
+const queueMessage = z.object({
+  queue: z.string(),
+  record: z.object({
+    queue: z.string(),
+    msg_id: z.number(),
+    enqueued_at: z.string(),
+    message: z.unknown(),
+  }),
+});
 
 const rowChange = z.object({
   schema: z.string(),
@@ -63,6 +82,10 @@ export const catalogue = {
   /** A delivery to a function succeeded, or is dead after its last try. Recorded with that, and never in an outbox. */
   'function.succeeded': functionEnd,
   'function.failed': functionEnd,
+  /** A time of a schedule has come. It is for the schedule's function alone. */
+  'schedule.fired': scheduledRun,
+  /** A message was sent to a queue that functions subscribe to. */
+  'queue.message': queueMessage,
 } as const;
 
 export type EventName = keyof typeof catalogue;
@@ -79,6 +102,7 @@ export interface EventSubject {
   readonly fromObject: string | null;
   readonly schema: string | null;
   readonly table: string | null;
+  readonly queue: string | null;
 }
 
 /** An event as it was committed. */

@@ -29,6 +29,16 @@ export { addJobs } from './delivery/record-deliveries.js';
 export { giveRateBack, takeRate, type EventRate } from './delivery/event-rate.js';
 export { hastenNext, jobOf } from './delivery/delivery-jobs.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
+export { QueuePush } from './queues/queue-push.js';
+export { Scheduler } from './schedules/scheduler.js';
+export type { NewSchedule } from './schedules/schedule.js';
+export {
+  nameOf as scheduleNameOf,
+  scheduleOf,
+  scheduleProblems,
+  scheduleShape,
+} from './schedules/schedule-input.js';
+export { deleteSchedulesOf, replaceSchedules } from './schedules/schedules.sql.js';
 export { Relay } from './relay/relay.js';
 export { retryDelayMs } from './queue/retry-delay.js';
 export {

@@ -69,7 +69,8 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
      returning position, id, name, payload::text as payload, request_id, depth, root_id, occurred_at,
                payload ->> 'bucket' as bucket, payload ->> 'name' as object,
                payload #>> '{from,bucket}' as "fromBucket", payload #>> '{from,name}' as "fromObject",
-               payload ->> 'schema' as schema, payload ->> 'table' as table`,
+               payload ->> 'schema' as schema, payload ->> 'table' as table,
+               payload ->> 'queue' as queue`,
     [claimSize, leaseSeconds],
   );
   // RETURNING keeps no order.
@@ -84,6 +85,7 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
       fromObject: row.fromObject,
       schema: row.schema,
       table: row.table,
+      queue: row.queue,
     },
     payload: row.payload,
     requestId: row.request_id,

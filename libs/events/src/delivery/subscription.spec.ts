@@ -9,6 +9,7 @@ const nowhere = {
   fromObject: null,
   schema: null,
   table: null,
+  queue: null,
 };
 const upload: CommittedEvent = {
   id: '1',

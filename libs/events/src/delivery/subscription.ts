@@ -24,6 +24,8 @@ export interface SubscriptionFilter {
   readonly columns?: readonly string[];
   /** Row events: only of rows that satisfy this, by column: see `row-condition.ts`. */
   readonly when?: Readonly<Record<string, string>>;
+  /** Messages: only of this queue. */
+  readonly queue?: string;
 }
 
 /**
@@ -32,13 +34,14 @@ export interface SubscriptionFilter {
  */
 export function matches(subscription: Subscription, event: CommittedEvent): boolean {
   if (subscription.event !== event.name) return false;
-  const { bucket, prefix, table } = subscription.filter;
+  const { bucket, prefix, table, queue } = subscription.filter;
   const { subject } = event;
   const isAt = (ownBucket: string | null, object: string | null) =>
     (bucket === undefined || ownBucket === bucket) && (prefix === undefined || !!object?.startsWith(prefix));
   // Who watches a folder is told of what comes and of what goes.
   if (!isAt(subject.bucket, subject.object) && !isAt(subject.fromBucket, subject.fromObject)) return false;
   if (table !== undefined && `${subject.schema}.${subject.table}` !== table) return false;
+  if (queue !== undefined && subject.queue !== queue) return false;
   return true;
 }
 

@@ -9,6 +9,7 @@ import {
 import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
+import { releaseUnwanted } from '../queues/release-unwanted.js';
 import { loopOf, refuseOverBudget } from './chain-budget.js';
 import { refusalOf, type Refusal } from './refusal.js';
 import { wantedDeliveries, type Wanted } from './wanted-deliveries.js';
@@ -129,6 +130,7 @@ export class Relay {
       deliveries.push(deliveryOf(ref, one, refused));
     }
     await this.#deliver(deliveries);
+    await releaseUnwanted(this.project.database, events, new Set(deliveries.map(({ eventId }) => eventId)));
     const ids = events.map((event) => event.id);
     this.onCarried(await completeEvents(this.project.database, ids));
   }

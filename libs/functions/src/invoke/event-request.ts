@@ -3,9 +3,10 @@ import type { Project } from '#libs/platform';
 import { limits } from '../limits.js';
 
 /**
- * The body of an event run, as JSON text in the shape of Supabase's database webhooks, for every kind of event:
+ * The body of an event run, as JSON text. Changes are told in the shape of Supabase's database webhooks:
  * `{type, schema, table, record, old_record}`, and `left_out` with the columns that are null here because the row is
- * too large for an event. What is told of a function's end is not about a row, and has its own fields after `type`.
+ * too large for an event. What is told of a function's end is not about a row, and has its own fields after `type`; a
+ * schedule's body is `{type, schedule, scheduled_for, payload}`, a queue's `{type, queue, msg_id, enqueued_at, message}`.
  */
 export function eventBody(eventName: string, payload: DeliveredPayload): string {
   const { record, oldRecord } = payload;
@@ -38,9 +39,18 @@ export function eventBody(eventName: string, payload: DeliveredPayload): string 
     case 'function.succeeded':
     case 'function.failed':
       return `{"type":${JSON.stringify(eventName)},${payload.whole!.slice(1)}`;
+    case 'schedule.fired':
+      return withType('SCHEDULE', record!);
+    case 'queue.message':
+      return withType('QUEUE', record!);
     default:
       throw new Error(`The event ${eventName} is not in the catalogue.`);
   }
+}
+
+/** `record` is the text of an object. */
+function withType(type: string, record: string): string {
+  return `{"type":"${type}",${record.slice(1)}`;
 }
 
 /** The records go in as the text that they are: parsing them would round numbers that JavaScript cannot hold. */

@@ -40,12 +40,14 @@ describe('a manifest', () => {
       attempts: 8,
       check: true,
       on: [{ event: 'object.created', bucket: 'avatars' }],
+      schedule: [],
       permissions: {
         tables: { 'public.profiles': ['select', 'update'] },
         buckets: { avatars: ['read'], 'thumbs/small': ['read', 'write'] },
         hosts: ['api.example.com', 'api.example.com:8443', '*.example.org'],
         secrets: [],
         egress_secrets: {},
+        queues: {},
         rpc: [],
         service_role: false,
       },
@@ -59,6 +61,7 @@ describe('a manifest', () => {
       hosts: [],
       secrets: [],
       egress_secrets: {},
+      queues: {},
       rpc: [],
       service_role: false,
     });

@@ -1,15 +1,18 @@
+import { scheduleNameOf, scheduleProblems, scheduleShape } from '#libs/events';
 import { AppError, expected } from '#libs/platform';
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { limits } from '../limits.js';
 import { reservedEnvironmentName } from '../runtime/deno-command.js';
 import { hostsOfSecrets } from './egress-secrets.js';
+import { queueAccesses, withQueues } from './queue-permissions.js';
 import { subscription } from './subscription.js';
 import {
   byName,
   isOutsideOfPlatform,
   list,
   qualifiedName,
+  queueName,
   table,
   tableName,
   wholeNumber,
@@ -42,6 +45,11 @@ const secretHost = z.string().refine((text) => isHost(text) && !text.startsWith(
   error: 'expected "host" or "host:port" in full, without https://',
 });
 
+const schedule = table(scheduleShape).superRefine((input, context) => {
+  for (const [key, message] of scheduleProblems(input))
+    context.addIssue({ code: 'custom', path: [key], message });
+});
+
 const permissions = table({
   tables: byName(tableName, list(z.enum(verbs, { error: `expected ${verbs.join(', ')}` }))).default({}),
   /** `bucket` or `bucket/folder`. */
@@ -59,7 +67,11 @@ const permissions = table({
   ).default({}),
   rpc: list(databaseFunctionName).default([]),
   service_role: z.boolean({ error: 'expected true or false' }).default(false),
-});
+  queues: byName(
+    queueName,
+    list(z.enum(queueAccesses, { error: `expected ${queueAccesses.join(', ')}` })),
+  ).default({}),
+}).transform(withQueues);
 
 /** A function's manifest, as `[functions.<slug>]` in galley.toml writes it. What is not declared is denied. */
 const settings = table({
@@ -96,6 +108,11 @@ const settings = table({
   /** Type-check before it is deployed. */
   check: z.boolean({ error: 'expected true or false' }).default(true),
   on: list(subscription).default([]),
+  schedule: list(schedule)
+    .refine((schedules) => new Set(schedules.map(scheduleNameOf)).size === schedules.length, {
+      error: 'expected a name of its own for each schedule',
+    })
+    .default([]),
   permissions: permissions.prefault({}),
 });
 

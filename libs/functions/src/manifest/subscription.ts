@@ -2,7 +2,7 @@ import { eventNames, parseConditions, type EventName } from '#libs/events';
 import { z } from 'zod';
 import { limits } from '../limits.js';
 import { isSlug } from './slug.js';
-import { bucketName, byName, list, table, tableName, wholeNumber } from './toml-schema.js';
+import { bucketName, byName, list, queueName, table, tableName, wholeNumber } from './toml-schema.js';
 
 const columnName = z.string().regex(/^[^\0]{1,63}$/, { error: 'expected the name of a column' });
 /** What may order deliveries of an object's or account's events: columns of their rows that stay. */
@@ -36,12 +36,16 @@ const batch = table({
   window_ms: wholeNumber(limits.batchWindowMs).default(0),
 });
 
+/** A schedule has its function already: it is declared under `schedule`. */
+const subscribable = eventNames.filter((name) => name !== 'schedule.fired');
+
 /** What wakes a function: one `[[functions.<slug>.on]]`. */
 export const subscription = table({
-  event: z.enum(eventNames, { error: `expected one of ${eventNames.join(', ')}` }),
+  event: z.enum(subscribable, { error: `expected one of ${subscribable.join(', ')}` }),
   bucket: bucketName.optional(),
   prefix: z.string().min(1).max(900).optional(),
   table: tableName.optional(),
+  queue: queueName.optional(),
   function: z.string().refine(isSlug, { error: 'expected the name of a function' }).optional(),
   columns: list(columnName).min(1, { error: 'expected the name of a column' }).optional(),
   when: byName(columnName, z.string().max(limits.conditionChars)).optional(),
@@ -53,12 +57,13 @@ export const subscription = table({
   const refuse = (path: PropertyKey[], message: string) =>
     context.addIssue({ code: 'custom', path, message });
   const allowed = filtersOf(on.event);
-  for (const key of ['bucket', 'prefix', 'table', 'function', 'columns', 'when'] as const) {
+  for (const key of ['bucket', 'prefix', 'table', 'queue', 'function', 'columns', 'when'] as const) {
     if (on[key] === undefined || allowed.includes(key)) continue;
     refuse([key], `${on.event} has no ${key}; expected ${allowed.join(', ') || 'no filter'}`);
   }
   if (on.event.startsWith('row.') && on.table === undefined)
     refuse(['table'], 'expected "schema.table": row events need it');
+  if (on.event === 'queue.message' && on.queue === undefined) refuse(['queue'], 'expected the name of a queue');
   for (const [column, problem] of parseConditions(on.when ?? {}).problems) refuse(['when', column], problem);
   const problem = orderingProblem(on);
   if (problem) refuse(['ordering_key'], problem);
@@ -69,13 +74,14 @@ function filtersOf(event: EventName): readonly string[] {
   if (event === 'row.updated') return ['table', 'columns', 'when'];
   if (event.startsWith('row.')) return ['table', 'when'];
   if (event.startsWith('function.')) return ['function'];
+  if (event === 'queue.message') return ['queue'];
   return [];
 }
 
 function orderingProblem(on: { event: EventName; ordering_key?: string | undefined; batch?: unknown }) {
   if (on.ordering_key === undefined) return undefined;
   if (on.batch) return 'a subscription has either an order or batches';
-  if (on.event.startsWith('function.')) return `${on.event} has no order`;
+  if (/^(function|queue)\./.test(on.event)) return `${on.event} has no order`;
   const columns = orderingColumns[on.event.split('.')[0] as keyof typeof orderingColumns];
   if (!columns || columns.includes(on.ordering_key)) return undefined;
   return `${on.event} is ordered by ${columns.join(', ')}`;

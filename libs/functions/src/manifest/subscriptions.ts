@@ -11,7 +11,7 @@ export interface Subscription {
 }
 
 // Key order is fixed here, so that equal filters have one text and one id.
-const filterKeys = ['bucket', 'prefix', 'table', 'function', 'columns', 'when'] as const;
+const filterKeys = ['bucket', 'prefix', 'table', 'queue', 'function', 'columns', 'when'] as const;
 const settingKeys = ['attempts', 'retry', 'ordering_key', 'batch'] as const;
 
 /** The events that wake a function. The same event with the same filter keeps its id over all deployments. */
@@ -39,4 +39,9 @@ function present<Key extends string, Value>(
 /** The tables whose row changes a function subscribes to: `schema.table`. */
 export function subscribedTables(manifest: Manifest): string[] {
   return [...new Set(manifest.on.flatMap((on) => on.table ?? []))];
+}
+
+/** The queues whose messages a function subscribes to. */
+export function subscribedQueues(manifest: Manifest): string[] {
+  return [...new Set(manifest.on.flatMap((on) => on.queue ?? []))];
 }

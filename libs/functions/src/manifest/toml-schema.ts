@@ -38,6 +38,9 @@ export const tableName = qualifiedName.refine(isOutsideOfPlatform, {
   error:
     'tables of the platform cannot be named here; use `buckets` or an object event for storage, `service_role` for auth',
 });
+export const queueName = z.string().regex(/^[a-z0-9_-]{1,47}$/, {
+  error: 'expected the name of a queue: up to 47 lower-case letters, digits, "_" and "-"',
+});
 export const bucketName = z.string().regex(/^[^/\0]{1,100}$/, { error: 'expected the name of a bucket' });
 
 export function isOutsideOfPlatform(qualified: string): boolean {
