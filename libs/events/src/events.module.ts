@@ -51,7 +51,10 @@ export class EventsModule implements OnApplicationShutdown {
   }
 }
 
-@Module({ imports: [EventsModule], controllers: [DeliveriesController, FunctionEventsController, SchedulesController] })
+@Module({
+  imports: [EventsModule],
+  controllers: [DeliveriesController, FunctionEventsController, SchedulesController],
+})
 export class EventsHttpModule {
   constructor(
     metrics: Metrics,

@@ -63,7 +63,8 @@ export const subscription = table({
   }
   if (on.event.startsWith('row.') && on.table === undefined)
     refuse(['table'], 'expected "schema.table": row events need it');
-  if (on.event === 'queue.message' && on.queue === undefined) refuse(['queue'], 'expected the name of a queue');
+  if (on.event === 'queue.message' && on.queue === undefined)
+    refuse(['queue'], 'expected the name of a queue');
   for (const [column, problem] of parseConditions(on.when ?? {}).problems) refuse(['when', column], problem);
   const problem = orderingProblem(on);
   if (problem) refuse(['ordering_key'], problem);
