@@ -5,9 +5,6 @@
 -- Queues that functions subscribe to; the workers keep it. Their messages are carried to the functions.
 create table galley.pushed_queues (queue_name text primary key);
 
--- The request that everything began with, through however many functions.
-alter table galley.outbox add column if not exists root_id text not null default '';
-
 -- A message becomes an event in the transaction that sends it; until the event's deliveries have ended nobody reads it.
 -- One that is to be delayed is pushed when its time has come. It runs as its owner, so that a sender needs no rights on
 -- the outbox.

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { endAttempt, EventsHttpModule, startDelivery } from '#libs/events';
+import { endTries, EventsHttpModule, startDeliveries } from '#libs/events';
 import { newId } from '#libs/platform';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
 import { startFunctionsServer, type FunctionsServer } from '../functions/functions-server.js';
@@ -144,15 +144,17 @@ describe('what became of a delivery', () => {
        values ($1, 'local', $2, 'worker', $3, 'user.created', '{"record": {}}', 'r', 0, now())`,
       [id, newId(), newId()],
     );
-    await startDelivery(server.platform.database, id, invocationId);
-    const following = await endAttempt(server.platform.database, {
+    await startDeliveries(server.platform.database, [{ deliveryId: id, invocationId }]);
+    const ended = {
       deliveryId: id,
       invocationId,
-      state: 'succeeded',
+      state: 'succeeded' as const,
       error: null,
       tried: true,
       httpStatus: 204,
-    });
+      retryInMs: null,
+    };
+    const [following] = await endTries(server.platform.database, [ended]);
     expect(following).toMatchObject([{ functionSlug: 'keeper' }]);
     // What waited for long is made sure of having a job.
     await server.platform.database.query(`update deliveries set created_at = now() - interval '1 minute'`);

@@ -2,13 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { randomUUID } from 'node:crypto';
 import {
   appendEvent,
-  endAttempt,
+  endTries,
   endDeliveriesToNobody,
   EventsHttpModule,
   JobQueue,
   queueNameOf,
   Relay,
-  startDelivery,
+  startDeliveries,
   type EventPayload,
   type StartedDelivery,
 } from '#libs/events';
@@ -191,19 +191,18 @@ describe('the relay', () => {
   });
 
   describe('a delivery', () => {
-    const begin = (invocationId: string, id: string) =>
-      server.platform.database.transaction((tx) => startDelivery(tx, id, invocationId));
-    const end = (invocationId: string, id: string, state: 'succeeded' | 'dead' | 'queued', tried = true) =>
-      server.platform.database.transaction((tx) =>
-        endAttempt(tx, {
-          deliveryId: id,
-          invocationId,
-          state,
-          error: state === 'succeeded' ? null : 'no',
-          tried,
-          httpStatus: null,
-        }),
-      );
+    const begin = async (invocationId: string, deliveryId: string) =>
+      (await startDeliveries(server.platform.database, [{ deliveryId, invocationId }]))[0];
+    const end = async (
+      invocationId: string,
+      deliveryId: string,
+      state: 'succeeded' | 'dead' | 'queued',
+      tried = true,
+    ) => {
+      const error = state === 'succeeded' ? null : 'no';
+      const ended = { deliveryId, invocationId, state, error, tried, httpStatus: null, retryInMs: null };
+      return (await endTries(server.platform.database, [ended]))[0];
+    };
     let id: string;
 
     const newDelivery = async () => {

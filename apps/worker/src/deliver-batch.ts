@@ -5,7 +5,7 @@ import {
   queueNameOf,
   RetryLater,
   startBatch,
-  type BatchedEnd,
+  type EndedTry,
   type Job,
   type StartedDelivery,
 } from '#libs/events';
@@ -43,8 +43,7 @@ export async function deliverBatch(
   const { tried } = stateAfter(leader, outcome, job.signal);
   const ends = batch.map((delivery) => endOf(delivery, outcome, job.signal));
   const following = await database.transaction(async (tx) => {
-    const httpStatus = outcome.record?.httpStatus ?? null;
-    const own = await endBatch(tx, { invocationId: leader.invocationId, tried, httpStatus, ends });
+    const own = await endBatch(tx, ends);
     if (own && outcome.record) await insertInvocations(tx, [outcome.record]);
     return own;
   });
@@ -57,15 +56,14 @@ export async function deliverBatch(
   if (failed.length === 0) logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Batch succeeded');
   else
     logger.warn({ ...log, failed: failed.length, error: failed[0]!.error }, 'Deliveries of a batch failed');
-  for (const { deliveryId, error, state, waitMs } of tried ? failed : []) {
+  for (const { deliveryId, error, retryInMs } of tried ? failed : []) {
     const delivery = batch.find(({ id }) => id === deliveryId)!;
-    const retryInMs = state === 'queued' ? waitMs : null;
     await tellFailure(context, delivery, outcome, { error: error ?? 'It failed', retryInMs });
   }
   await addJobs(database, context.queue, leader.projectRef, following);
   await hastenFailed(context, leader, ends);
   const own = ends.find(({ deliveryId }) => deliveryId === leaderId)!;
-  if (own.state === 'queued') throw new RetryLater(own.error ?? 'busy', own.waitMs, !tried);
+  if (own.state === 'queued') throw new RetryLater(own.error ?? 'busy', own.retryInMs ?? undefined, !tried);
 }
 
 async function invoke(
@@ -81,7 +79,7 @@ async function invoke(
   return invokeFunction.invokeForBatch(project, batch, signal);
 }
 
-function endOf(delivery: StartedDelivery, outcome: BatchOutcome, signal: AbortSignal): BatchedEnd {
+function endOf(delivery: StartedDelivery, outcome: BatchOutcome, signal: AbortSignal): EndedTry {
   const itself: EventOutcome = outcome.failedEventIds.has(delivery.eventId)
     ? {
         status: 'failed',
@@ -89,16 +87,19 @@ function endOf(delivery: StartedDelivery, outcome: BatchOutcome, signal: AbortSi
         maxAttempts: outcome.maxAttempts,
       }
     : outcome;
-  const { state } = stateAfter(delivery, itself, signal);
+  const { state, tried } = stateAfter(delivery, itself, signal);
   const error = itself.status === 'succeeded' ? null : itself.error;
-  return { deliveryId: delivery.id, state, error, waitMs: retryWaitMs(delivery, itself) };
+  const retryInMs = state === 'queued' ? retryWaitMs(delivery, itself) : null;
+  const httpStatus = outcome.record?.httpStatus ?? null;
+  const { id: deliveryId, invocationId } = delivery;
+  return { deliveryId, invocationId, state, error, tried, httpStatus, retryInMs };
 }
 
 /** The jobs of those that were in the batch of another wait for its end. */
 async function hastenFailed(
   { queue }: DeliverContext,
   leader: StartedDelivery,
-  ends: readonly BatchedEnd[],
+  ends: readonly EndedTry[],
 ): Promise<void> {
   const name = queueNameOf(leader.projectRef, leader.functionSlug);
   for (const { deliveryId: id, state } of ends) {

@@ -1,18 +1,15 @@
 import {
   addJobs,
-  endAttempt,
   giveRateBack,
   hastenNext,
   HoldQueue,
   RetryLater,
-  startDelivery,
   takeRate,
   type Job,
   type StartedDelivery,
 } from '#libs/events';
 import type { EventOutcome } from '#libs/functions';
 import { newId } from '#libs/platform';
-import { insertInvocations } from '#libs/usage';
 import { z } from 'zod';
 import { deliverBatch } from './deliver-batch.js';
 import { tellFailure } from './tell-failure.js';
@@ -53,7 +50,7 @@ export async function deliver(context: DeliverContext, job: Job, of: FunctionNam
 /** @param onBegin called when there is something to invoke */
 async function tryDelivery(context: DeliverContext, job: Job, onBegin: () => void = () => {}): Promise<void> {
   const { deliveryId } = jobData.parse(job.data);
-  const started = await startDelivery(context.database, deliveryId, newId());
+  const started = await context.writes.start(deliveryId, newId());
   if (!started) return;
   if ('waitMs' in started) {
     if (started.reason === 'batched') return deliverBatch(context, deliveryId, job, onBegin);
@@ -86,13 +83,10 @@ async function end(
   const { database, logger } = context;
   const { state, tried } = stateAfter(delivery, outcome, signal);
   const error = outcome.status === 'succeeded' ? null : outcome.error;
-  const following = await database.transaction(async (tx) => {
-    const { id: deliveryId, invocationId } = delivery;
-    const httpStatus = outcome.record?.httpStatus ?? null;
-    const own = await endAttempt(tx, { deliveryId, invocationId, state, error, tried, httpStatus });
-    if (own && outcome.record) await insertInvocations(tx, [outcome.record]);
-    return own;
-  });
+  const { id: deliveryId, invocationId } = delivery;
+  const httpStatus = outcome.record?.httpStatus ?? null;
+  const ended = { deliveryId, invocationId, state, error, tried, httpStatus, retryInMs: null };
+  const following = await context.writes.end(ended, outcome.record);
   const log = logOf(delivery);
   if (!following) {
     logger.warn(log, 'A delivery was taken over by another worker while it ran here');

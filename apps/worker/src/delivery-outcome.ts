@@ -1,5 +1,6 @@
 import { retryDelayMs, type JobQueue, type StartedDelivery } from '#libs/events';
 import type { EventLog, EventOutcome, InvokeFunction } from '#libs/functions';
+import type { DeliveryWrites } from './delivery-writes.js';
 import type { Logger, PlatformDatabase, Project, ProjectRegistry } from '#libs/platform';
 
 /** A delivery is given up after this many tries even if none of them ever ended: its function takes its worker down. */
@@ -8,6 +9,7 @@ const maxStarts = 50;
 /** What running a delivery needs. */
 export interface DeliverContext {
   readonly database: PlatformDatabase;
+  readonly writes: DeliveryWrites;
   readonly queue: JobQueue;
   readonly projects: ProjectRegistry;
   readonly invokeFunction: InvokeFunction;

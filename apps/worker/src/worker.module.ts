@@ -14,6 +14,7 @@ import { Budgets, UsageLedger, UsageModule } from '#libs/usage';
 import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
+import { DeliveryWrites } from './delivery-writes.js';
 import { tellQueues } from './queue-metrics.js';
 
 /** Carries events to functions: a relay for each project, and consumers for the functions that have work. */
@@ -51,11 +52,12 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       (projectRef, slug) => invokeFunction.eventCapacity(projects.get(projectRef), slug),
       logger,
     );
+    const writes = new DeliveryWrites(database);
     this.#consumers = new Consumers(
       queue,
       database,
       autoscaler,
-      (job, of) => deliver({ database, queue, projects, invokeFunction, eventLog, logger }, job, of),
+      (job, of) => deliver({ database, writes, queue, projects, invokeFunction, eventLog, logger }, job, of),
       (projectRef, slug) => budgets.holds(projectRef, slug),
       logger,
     );

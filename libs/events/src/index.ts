@@ -16,15 +16,11 @@ export {
   type DeliveredPayload,
   type Delivery,
 } from './delivery/deliveries.sql.js';
-export { startDelivery, type StartedDelivery, type Waiting } from './delivery/start-delivery.sql.js';
+export { startDeliveries, type StartedDelivery, type Waiting } from './delivery/start-delivery.sql.js';
+export { Gathered } from './delivery/gathered.js';
 export { sweepDeliveries } from './delivery/sweep-deliveries.js';
 export { startBatch } from './delivery/batches.sql.js';
-export {
-  endAttempt,
-  endBatch,
-  type BatchedEnd,
-  type FollowingDelivery,
-} from './delivery/end-delivery.sql.js';
+export { endBatch, endTries, type EndedTry, type FollowingDelivery } from './delivery/end-delivery.sql.js';
 export { addJobs } from './delivery/record-deliveries.js';
 export { giveRateBack, takeRate, type EventRate } from './delivery/event-rate.js';
 export { hastenNext, jobOf } from './delivery/delivery-jobs.js';

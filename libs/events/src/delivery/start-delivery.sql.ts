@@ -64,21 +64,23 @@ const behindEachMs = 2_000;
 const pausedMs = { min: 2_000, max: 600_000 };
 
 /**
- * Begins a try. Undefined when the delivery has ended (its job came twice) or is gone. A try that another worker
- * began and never ended is taken over: that worker can no longer end the delivery.
+ * Begins tries of deliveries. Undefined for one that has ended (its job came twice) or is gone. A try that another
+ * worker began and never ended is taken over: that worker can no longer end the delivery.
  */
-export async function startDelivery(
+export async function startDeliveries(
   sql: Sql,
-  deliveryId: string,
-  invocationId: string,
-): Promise<StartedDelivery | Waiting | undefined> {
+  tries: readonly { deliveryId: string; invocationId: string }[],
+): Promise<(StartedDelivery | Waiting | undefined)[]> {
   const { rows } = await sql.query<DeliveryRow>(
-    `update deliveries d set state = 'running', attempts = attempts + 1, invocation_id = $2
-     where id = $1 and state in ('queued', 'running') and not batched and not ${isPaused} and ${openAhead} = 0
+    `update deliveries d set state = 'running', attempts = attempts + 1, invocation_id = tries.by
+     from unnest($1::uuid[], $2::uuid[]) as tries (delivery, by)
+     where d.id = tries.delivery and state in ('queued', 'running') and not batched
+       and not ${isPaused} and ${openAhead} = 0
      returning ${startedColumns}`,
-    [deliveryId, invocationId],
+    [tries.map(({ deliveryId }) => deliveryId), tries.map(({ invocationId }) => invocationId)],
   );
-  return rows[0] ? startedOf(rows[0]) : whyNot(sql, deliveryId);
+  const started = new Map(rows.map((row) => [row.id, startedOf(row)]));
+  return Promise.all(tries.map(({ deliveryId }) => started.get(deliveryId) ?? whyNot(sql, deliveryId)));
 }
 
 export function startedOf(row: DeliveryRow): StartedDelivery {

@@ -24,7 +24,7 @@ it.each([
   [{ since: 'yesterday' }, 'since: expected a time such as 2026-01-31T12:00:00Z'],
   [{ name: 'a' }, 'name: expected at least 2 characters'],
   [{ name: 'abcd' }, 'name: expected at most 3 characters'],
-  [{ names: ['a', 'b'] }, 'names: expected at most 1 entries'],
+  [{ names: ['a', 'b'] }, 'names: expected at most 1 entry'],
   [{ names: 'a' }, 'names: expected a list'],
   [{ own: 'b' }, 'own: expected a name that begins with a'],
   [{ nested: {} }, 'nested.flag: expected true or false'],
