@@ -73,7 +73,8 @@ describe('while no worker runs', () => {
     expect(await gauge('galley_events_open')).toBe(0);
     expect(await gauge('galley_event_oldest_age_seconds')).toBe(0);
     await signUp('ann@example.com');
-    expect(await gauge('galley_events_open')).toBe(1);
+    // Her account, and that she is signed in.
+    expect(await gauge('galley_events_open')).toBe(2);
     await eventually(async () => (await gauge('galley_event_oldest_age_seconds'))! > 0.2, {
       what: 'the event growing older',
     });
@@ -93,7 +94,8 @@ describe('while no worker runs', () => {
     const deliveries = await fetch(`${server.url}/v1/projects/local/deliveries`, { headers });
     expect(await deliveries.json()).toMatchObject([{ function: 'greeter', state: 'succeeded', attempts: 1 }]);
     await signUp('bob@example.com');
-    expect(await gauge('galley_events_open')).toBe(1);
+    // Her account, and that she is signed in.
+    expect(await gauge('galley_events_open')).toBe(2);
   });
 
   it('the token for metrics opens them alone, and no other does', async () => {

@@ -1,20 +1,27 @@
 import type { PlatformDatabase, Project, Sql } from '#libs/platform';
+import { isPaused } from './delivery/start-delivery.sql.js';
 
 /** Counted in each database: whether there are more changes nothing for those who scale by it, and counting takes time. */
 const maxCounted = 100_000;
 
 /**
  * Resolves to how many events there are that no function is done with, over all projects: committed, queued or being
- * run. Outboxes count: while no worker runs nobody carries events out of them, and one that waits there is what a worker
+ * run, and due by a schedule. Outboxes count: while no worker runs nobody carries events out of them, and one that waits there is what a worker
  * is to be started for.
  */
 export async function openEvents(platform: PlatformDatabase, projects: readonly Project[]): Promise<number> {
   const counts = await Promise.all([
-    numberOf(platform, `select from deliveries where state in ('queued', 'running')`),
+    numberOf(platform, openDeliveries),
+    numberOf(platform, 'select from schedules where next_at <= now() and not paused'),
     ...projects.map(({ database }) => numberOf(database, 'select from galley.outbox')),
   ]);
   return counts.reduce((sum, count) => sum + count, 0);
 }
+
+/** Not what rests: its function or subscription is paused, or its next try is not due. */
+const openDeliveries = `
+  select from deliveries d
+  where state in ('queued', 'running') and coalesce(retry_at <= now(), true) and not ${isPaused}`;
 
 /** Resolves to how long the oldest of these waits that nobody has begun, 0 when none does. */
 export async function oldestEventAgeMs(
@@ -24,8 +31,8 @@ export async function oldestEventAgeMs(
   const ages = await Promise.all([
     ageOf(
       platform,
-      `select created_at as since from deliveries
-       where state = 'queued' and attempts = 0 order by created_at limit 1`,
+      `select created_at as since from deliveries d
+       where state = 'queued' and attempts = 0 and not ${isPaused} order by created_at limit 1`,
     ),
     ...projects.map(({ database }) =>
       ageOf(database, 'select occurred_at as since from galley.outbox order by position limit 1'),
