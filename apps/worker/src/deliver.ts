@@ -1,5 +1,6 @@
 import {
   endAttempt,
+  recordResponse,
   RetryLater,
   retryDelayMs,
   startDelivery,
@@ -90,6 +91,7 @@ async function end(
   const ended = await database.transaction(async (tx) => {
     const own = await endAttempt(tx, { deliveryId, invocationId, state, error, tried });
     if (own && outcome.record) await insertInvocations(tx, [outcome.record]);
+    if (own && outcome.response) await recordResponse(tx, delivery.id, outcome.response);
     return own;
   });
   const log = { requestId, deliveryId, function: delivery.functionSlug, attempt };

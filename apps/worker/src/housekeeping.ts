@@ -1,4 +1,5 @@
-import { sweepLogs } from '#libs/functions';
+import { sweepRequests } from '#libs/events';
+import { limits as functionLimits, sweepLogs } from '#libs/functions';
 import type { Config, Logger, PlatformDatabase, Project, ProjectRegistry } from '#libs/platform';
 import { sweepOrphanVersions, type ObjectBytes } from '#libs/storage';
 
@@ -6,7 +7,7 @@ const intervalMs = 60 * 60_000;
 /** Workers that start together do not sweep together. */
 const jitterMs = 10 * 60_000;
 
-/** What is done about once an hour: bytes that crashes left without a row are removed, and log lines that have had their time. */
+/** What is done about once an hour: bytes that crashes left without a row are removed, and log lines and requests that have had their time. */
 export class Housekeeping {
   #timer: NodeJS.Timeout | undefined;
   #working: Promise<void> = Promise.resolve();
@@ -38,6 +39,9 @@ export class Housekeeping {
       );
       await this.#sweep(project, 'function log lines', () =>
         sweepLogs(this.database, project.ref, this.config.functions.logRetention),
+      );
+      await this.#sweep(project, 'requests and answers of deliveries', () =>
+        sweepRequests(this.database, project.ref, functionLimits.callKeptMs),
       );
     }
   }

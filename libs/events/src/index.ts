@@ -11,12 +11,25 @@ export {
   endAttempt,
   endDeliveriesToNobody,
   functionsWithWork,
+  insertDeliveries,
   openDeliveries,
   startDelivery,
   type DeliveredPayload,
   type Delivery,
+  type NewDelivery,
   type StartedDelivery,
 } from './delivery/deliveries.sql.js';
+export { queueDeliveries } from './delivery/record-deliveries.js';
+export {
+  insertRequests,
+  makesRequest,
+  recordResponse,
+  requestEvents,
+  requestOfDelivery,
+  sweepRequests,
+  type DeliveryRequest,
+  type KeptResponse,
+} from './requests/delivery-requests.sql.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
 export { Relay } from './relay/relay.js';
 export { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './queue/job-queue.js';

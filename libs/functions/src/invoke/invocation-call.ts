@@ -20,7 +20,14 @@ export interface InvocationCall {
     readonly isUpgrade?: boolean;
   };
   readonly trigger:
-    { readonly kind: 'http' } | { readonly kind: 'event'; deliveryId: string; attempt: number };
+    | { readonly kind: 'http' }
+    | {
+        readonly kind: 'event';
+        deliveryId: string;
+        attempt: number;
+        /** It tells of no event: it is a request like those over HTTP. */
+        isRequest?: boolean;
+      };
   readonly requestId: string;
   /** Functions between the first cause and this call. */
   readonly depth: number;

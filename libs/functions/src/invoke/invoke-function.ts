@@ -1,8 +1,16 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { StartedDelivery } from '#libs/events';
-import { AppError, limits as platformLimits, LOGGER, type Logger, type Project } from '#libs/platform';
+import { makesRequest, requestOfDelivery, type KeptResponse, type StartedDelivery } from '#libs/events';
+import {
+  AppError,
+  limits as platformLimits,
+  LOGGER,
+  PlatformDatabase,
+  type Logger,
+  type Project,
+} from '#libs/platform';
 import { UsageLedger, type InvocationRecord } from '#libs/usage';
 import type { Readable } from 'node:stream';
+import { keepAnswer, requestCall } from '../calls/request-invocation.js';
 import { Cancellation } from '../cancellation.js';
 import { limits } from '../limits.js';
 import { FunctionLogs } from '../logs/function-logs.js';
@@ -19,6 +27,8 @@ export type EventOutcome = {
   readonly maxAttempts: number;
   /** To be written together with the delivery's new state. */
   readonly record?: InvocationRecord | undefined;
+  /** What it answered, to be kept together with that; of requests alone. */
+  readonly response?: KeptResponse | undefined;
   /** How long the function, or the host, asks to wait before the next try. */
   readonly retryAfterMs?: number | undefined;
 } & (
@@ -35,6 +45,7 @@ export class InvokeFunction {
     private readonly deployments: ActiveDeployments,
     private readonly runInvocation: RunInvocation,
     private readonly ledger: UsageLedger,
+    private readonly database: PlatformDatabase,
     private readonly logs: FunctionLogs,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -68,6 +79,8 @@ export class InvokeFunction {
       const { functionSlug, eventId } = delivery;
       const deployment = await this.deployments.find(project, functionSlug, { eventId });
       maxAttempts = deployment.manifest.attempts;
+      if (makesRequest(delivery.eventName))
+        return { maxAttempts, ...(await this.#makeRequest(project, deployment, delivery, signal)) };
       const running = this.#start(project, deployment, eventCall(project, delivery, signal));
       return { maxAttempts, ...(await outcomeOf(running)) };
     } catch (error) {
@@ -93,6 +106,27 @@ export class InvokeFunction {
       runs += manifest.max_instances * manifest.concurrency;
     }
     return { maxInstances, concurrency: runs / maxInstances };
+  }
+
+  /** Calls the function with the request that was kept for it, and keeps its answer. */
+  async #makeRequest(
+    project: Project,
+    deployment: ActiveDeployment,
+    delivery: StartedDelivery,
+    signal: AbortSignal,
+  ) {
+    const request = await requestOfDelivery(this.database, delivery.id);
+    if (!request)
+      return { status: 'failed' as const, error: 'Its request is not kept any more', maxAttempts: 0 };
+    const call = requestCall(project, deployment, delivery, request, signal);
+    const { response, record } = this.#start(project, deployment, call);
+    let kept: KeptResponse | undefined;
+    const read = response.then(async (answer) => {
+      const answered = await keepAnswer(answer);
+      kept = answered.kept;
+      return answered.read;
+    });
+    return { ...(await outcomeOf({ response: read, record })), response: kept };
   }
 
   #start(project: Project, deployment: ActiveDeployment, call: InvocationCall): RunningInvocation {
