@@ -1,5 +1,6 @@
 import {
   endAttempt,
+  isFunctionTarget,
   recordResponse,
   RetryLater,
   retryDelayMs,
@@ -11,13 +12,14 @@ import type { EventLog, EventOutcome, InvokeFunction } from '#libs/functions';
 import { newId, type Logger, type PlatformDatabase, type ProjectRegistry } from '#libs/platform';
 import { insertInvocations } from '#libs/usage';
 import { z } from 'zod';
+import { sendElsewhere, type SendContext } from './send-elsewhere.js';
 
 /** A delivery is given up after this many tries even if none of them ever ended: its function takes its worker down. */
 const maxStarts = 50;
 const jobData = z.object({ deliveryId: z.uuid() });
 
 /** What running a delivery needs. */
-export interface DeliverContext {
+export interface DeliverContext extends SendContext {
   readonly database: PlatformDatabase;
   readonly projects: ProjectRegistry;
   readonly invokeFunction: InvokeFunction;
@@ -46,10 +48,11 @@ export async function deliver(context: DeliverContext, job: Job): Promise<void> 
 }
 
 async function invoke(
-  { invokeFunction, projects, logger }: DeliverContext,
+  context: DeliverContext,
   delivery: StartedDelivery,
   signal: AbortSignal,
 ): Promise<EventOutcome> {
+  const { invokeFunction, projects, logger } = context;
   const project = projects.get(delivery.projectRef);
   if (!project)
     return { status: 'failed', error: `There is no project ${delivery.projectRef}`, maxAttempts: 0 };
@@ -57,6 +60,7 @@ async function invoke(
     return { status: 'failed', error: `${maxStarts} tries began and did not end`, maxAttempts: 0 };
   const log = { requestId: delivery.requestId, deliveryId: delivery.id, function: delivery.functionSlug };
   logger.debug({ ...log, attempt: delivery.attempt }, 'Delivery begins');
+  if (!isFunctionTarget(delivery.functionSlug)) return sendElsewhere(context, project, delivery, signal);
   return invokeFunction.invokeForEvent(project, delivery, signal);
 }
 

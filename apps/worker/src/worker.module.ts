@@ -1,5 +1,5 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { EventsModule, JobQueue, Relay, type Delivery } from '#libs/events';
+import { EventsModule, isFunctionTarget, JobQueue, Relay, type Delivery } from '#libs/events';
 import { EventLog, FunctionsModule, InvokeFunction } from '#libs/functions';
 import {
   CONFIG,
@@ -13,6 +13,7 @@ import {
 } from '#libs/platform';
 import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
 import { UsageModule } from '#libs/usage';
+import { limits as webhookLimits, SendRequest } from '#libs/webhooks';
 import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
@@ -45,14 +46,18 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     });
     const autoscaler = new Autoscaler(
       queue,
-      (projectRef, slug) => invokeFunction.eventCapacity(projects.get(projectRef), slug),
+      async (projectRef, slug) =>
+        isFunctionTarget(slug)
+          ? invokeFunction.eventCapacity(projects.get(projectRef), slug)
+          : { maxInstances: webhookLimits.sentAtOnce, concurrency: 1 },
       logger,
     );
+    const sendRequest = new SendRequest(config.functions.privateHosts);
     this.#consumers = new Consumers(
       queue,
       database,
       autoscaler,
-      (job) => deliver({ database, projects, invokeFunction, eventLog, logger }, job),
+      (job) => deliver({ database, projects, invokeFunction, eventLog, sendRequest, logger }, job),
       logger,
     );
     this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);

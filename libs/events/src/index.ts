@@ -30,6 +30,7 @@ export {
   type DeliveryRequest,
   type KeptResponse,
 } from './requests/delivery-requests.sql.js';
+export { isFunctionTarget, webhookOfTarget, webhookTarget } from './delivery/targets.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
 export { Relay } from './relay/relay.js';
 export { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './queue/job-queue.js';

@@ -5,6 +5,7 @@ import {
   type EventName,
   type EventPayload,
   type EventSubject,
+  type RequestedCall,
 } from './catalogue.js';
 
 /** How many events one claim of the relay takes. */
@@ -45,6 +46,7 @@ interface OutboxRow extends EventSubject {
   request_id: string;
   depth: number;
   occurred_at: Date;
+  request: RequestedCall | null;
 }
 
 /** Leases the oldest events that no other relay holds. Two relays never hold the same event at a time. */
@@ -58,7 +60,7 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
        limit $1
        for update skip locked
      )
-     returning position, id, name, payload::text as payload, request_id, depth, occurred_at,
+     returning position, id, name, payload::text as payload, request_id, depth, occurred_at, request,
                payload ->> 'bucket' as bucket, payload ->> 'name' as object,
                payload ->> 'schema' as schema, payload ->> 'table' as table`,
     [claimSize, leaseSeconds],
@@ -73,6 +75,7 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
     requestId: row.request_id,
     depth: row.depth,
     occurredAt: row.occurred_at,
+    request: row.request,
   }));
 }
 

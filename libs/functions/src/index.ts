@@ -3,6 +3,7 @@ export { FunctionsErrorFilter } from './http/functions-error.filter.js';
 export { FunctionsHttpModule } from './functions-http.module.js';
 export { Activations } from './deploy/activations.js';
 export { DeployFunction } from './deploy/deploy-function.js';
+export { eventBody, eventHeaders, retryAfterMs } from './invoke/event-request.js';
 export { limits } from './limits.js';
 export { InvokeFunction, type EventOutcome } from './invoke/invoke-function.js';
 export { parseManifest, type Manifest } from './manifest/manifest.js';

@@ -27,6 +27,8 @@ export const limits = {
   /** Personal access tokens of an installation, and the name of one. */
   accessTokens: 1000,
   accessTokenNameChars: 100,
+  /** How long a name server is waited for, at each of two tries, where a name may be anybody's. */
+  nameServerMs: 2_500,
   /** An event's payload. */
   eventPayloadBytes: 512 * 1024,
   /** Lists and objects in each other in an event's payload: far from where a JSON parser runs out of stack. */

@@ -5,7 +5,9 @@ import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { matches, type Subscription } from '../delivery/subscription.js';
 import { claimEvents, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
+import { insertRequests } from '../requests/delivery-requests.sql.js';
 import { refusalOf } from './refusal.js';
+import { requestedDelivery } from './requested-delivery.js';
 
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
 const pollMs = 2_000;
@@ -108,11 +110,23 @@ export class Relay {
         .filter((subscription) => matches(subscription, event))
         .map((subscription) => deliveryOf(ref, event, subscription, refusal)),
     );
-    await this.#deliver(deliveries);
+    await this.#deliver([...deliveries, ...(await this.#requested(events, refusal))]);
     await completeEvents(
       this.project.database,
       events.map((event) => event.id),
     );
+  }
+
+  /** The deliveries of events that are requests, whose requests are recorded before. */
+  async #requested(events: readonly CommittedEvent[], refusal: string | null): Promise<NewDelivery[]> {
+    const requested = events.flatMap((event) =>
+      event.request ? [requestedDelivery(this.project, event, event.request, refusal)] : [],
+    );
+    await insertRequests(
+      this.platform,
+      requested.flatMap(({ request }) => request ?? []),
+    );
+    return requested.map(({ delivery }) => delivery);
   }
 
   async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {
