@@ -1,6 +1,6 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
 import { EventsModule, isFunctionTarget, JobQueue, Relay, type Delivery } from '#libs/events';
-import { EventLog, FunctionsModule, InvokeFunction } from '#libs/functions';
+import { EventLog, FunctionsModule, InvokeFunction, Secrets } from '#libs/functions';
 import {
   CONFIG,
   LOGGER,
@@ -13,7 +13,7 @@ import {
 } from '#libs/platform';
 import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
 import { UsageModule } from '#libs/usage';
-import { limits as webhookLimits, SendRequest } from '#libs/webhooks';
+import { limits as webhookLimits, SendRequest, TellWebhook, Webhooks, WebhooksModule } from '#libs/webhooks';
 import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
@@ -21,7 +21,9 @@ import { Housekeeping } from './housekeeping.js';
 import { tellQueues } from './queue-metrics.js';
 
 /** Carries events to functions: a relay for each project, and consumers for the functions that have work. */
-@Module({ imports: [EventsModule, FunctionsModule, ObjectBytesModule, UsageModule] })
+@Module({
+  imports: [EventsModule, FunctionsModule, ObjectBytesModule, UsageModule, WebhooksModule.with(Secrets)],
+})
 export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
@@ -33,6 +35,9 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     projects: ProjectRegistry,
     invokeFunction: InvokeFunction,
     eventLog: EventLog,
+    sendRequest: SendRequest,
+    tellWebhook: TellWebhook,
+    webhooks: Webhooks,
     bytes: ObjectBytes,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
@@ -52,12 +57,12 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
           : { maxInstances: webhookLimits.sentAtOnce, concurrency: 1 },
       logger,
     );
-    const sendRequest = new SendRequest(config.functions.privateHosts);
+    const sending = { sendRequest, tellWebhook, webhooks };
     this.#consumers = new Consumers(
       queue,
       database,
       autoscaler,
-      (job) => deliver({ database, projects, invokeFunction, eventLog, sendRequest, logger }, job),
+      (job) => deliver({ database, projects, invokeFunction, eventLog, ...sending, logger }, job),
       logger,
     );
     this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);

@@ -30,6 +30,8 @@ export {
   type DeliveryRequest,
   type KeptResponse,
 } from './requests/delivery-requests.sql.js';
+export { syncRowTriggers } from './delivery/row-triggers.js';
+export { lockActivations, watchedTables } from './delivery/watched-tables.sql.js';
 export { isFunctionTarget, webhookOfTarget, webhookTarget } from './delivery/targets.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
 export { Relay } from './relay/relay.js';

@@ -11,4 +11,5 @@ export { FunctionRuntime } from './function-runtime.provider.js';
 export { EventLog } from './logs/event-log.js';
 export { InstanceTarget, type ScalingDecision } from './scaling/instance-target.js';
 export { scalingLimits } from './scaling/scaling-limits.js';
+export { Secrets } from './secrets/secrets.js';
 export { sweepLogs } from './logs/sweep-logs.js';

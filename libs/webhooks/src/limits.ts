@@ -15,7 +15,7 @@ export const limits = {
   webhooks: 100,
   nameChars: 64,
   urlChars: 2048,
-  /** Tries to tell a webhook of an event, by default and at most: 15 take about an hour and a half. */
+  /** Tries to tell a webhook of an event, by default and at most: 15 take about three quarters of an hour. */
   attempts: { min: 1, default: 15, max: 20 },
   /** Keys in one secret: the one that replaces another, and the other. */
   signingKeys: 2,

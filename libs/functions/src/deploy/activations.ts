@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { lockActivations, watchedTables } from '#libs/events';
 import { AppError, PlatformDatabase, type Project, type Sql } from '#libs/platform';
 import { forgetDeployment } from '../invoke/known-deployments.js';
 import { HostSupport } from '../manifest/host-support.js';
@@ -12,11 +13,9 @@ import {
   deleteDeployments,
   findDeployment,
   listFunctions,
-  lockActivations,
   provisionedElsewhere,
   replaceSubscriptions,
   setAnswering,
-  watchedTables,
   type FunctionSummary,
 } from './deployments.sql.js';
 import { refuseMissingSecrets } from './missing-secrets.js';
