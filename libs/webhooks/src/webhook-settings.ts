@@ -43,7 +43,8 @@ const settings = z
       .min(attempts.min, { error: attemptsError })
       .max(attempts.max, { error: attemptsError })
       .default(attempts.default),
-    enabled: z.boolean({ error: 'expected true or false' }).default(true),
+    /** Absent: as it was. */
+    enabled: z.boolean({ error: 'expected true or false' }).optional(),
   })
   .superRefine((webhook, context) => {
     const refuse = (key: string, message: string) =>

@@ -1,4 +1,4 @@
-import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, UseGuards } from '@nestjs/common';
+import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, Put, UseGuards } from '@nestjs/common';
 import {
   AppError,
   CurrentProject,
@@ -12,7 +12,7 @@ import { z } from 'zod';
 import { Webhooks } from './webhooks.js';
 import type { Webhook } from './webhooks.sql.js';
 
-const changes = z.record(z.string(), z.unknown()).refine((named) => !('name' in named), {
+const unnamed = z.record(z.string(), z.unknown()).refine((named) => !('name' in named), {
   error: 'a webhook keeps its name: what is on its way to it knows it by that',
 });
 
@@ -42,7 +42,13 @@ export class WebhooksController {
 
   @Patch(':name')
   async change(@CurrentProject() project: Project, @Param('name') name: string, @Body() body: unknown) {
-    return webhookJson(await this.webhooks.change(project, name, parseInput(changes, body)));
+    return webhookJson(await this.webhooks.change(project, name, parseInput(unnamed, body)));
+  }
+
+  /** Makes it what the body says, whether there is one of that name or not; it stays enabled or disabled as it was. */
+  @Put(':name')
+  async replace(@CurrentProject() project: Project, @Param('name') name: string, @Body() body: unknown) {
+    return webhookJson(await this.webhooks.save(project, { ...parseInput(unnamed, body), name }));
   }
 
   @Delete(':name')

@@ -61,11 +61,10 @@ export class Webhooks {
   /** @throws AppError `not_found` (404), and as {@link save} */
   async change(project: Project, name: string, changes: Readonly<Record<string, unknown>>): Promise<Webhook> {
     const known = (await this.find(project, name)) ?? missing(name);
-    const { url, event, filter, secret, attempts, disabledReason } = known;
-    const enabled = disabledReason === null;
+    const { url, event, filter, secret, attempts } = known;
     // Filters of one event mean nothing to another.
     const kept = changes['event'] === undefined ? filter : {};
-    const input = { url, event, ...kept, secret, attempts, enabled, ...changes, name };
+    const input = { url, event, ...kept, secret, attempts, ...changes, name };
     // Null takes a filter away.
     const named = Object.entries(input).filter(([, value]) => value !== null);
     return this.#save(project, parseWebhook(Object.fromEntries(named)), (found) => found ?? missing(name));
@@ -116,9 +115,11 @@ export class Webhooks {
       check(known);
       if (!known && all.length >= limits.webhooks)
         throw problem('too_many_webhooks', 400, `A project may have ${limits.webhooks} webhooks`);
-      const disabledReason = webhook.enabled ? null : (known?.disabledReason ?? switchedOff);
+      const before = known?.disabledReason ?? null;
+      const enabled = webhook.enabled ?? before === null;
+      const disabledReason = enabled ? null : (before ?? switchedOff);
       const row = await upsertWebhook(tx, project.ref, { ...webhook, id: newId(), filter, disabledReason });
-      await setSubscription(tx, project.ref, target, webhook.enabled ? subscription : null);
+      await setSubscription(tx, project.ref, target, enabled ? subscription : null);
       // Last, so that nothing refuses it after that; the project's database is another one than `tx` is in.
       if (filter.table !== undefined) await watch(project, filter.table);
       return row;
