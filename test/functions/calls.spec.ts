@@ -263,6 +263,21 @@ describe('a call that prefers to be answered later', () => {
     expect(large.response).toMatchObject({ status: 200, body: null, left_out: expect.any(String) });
   });
 
+  it('is refused while too many wait', async () => {
+    await server.deploy('crowded', echo);
+    await server.platform.database.query(
+      `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
+                               request_id, depth, occurred_at)
+       select gen_random_uuid(), 'local', gen_random_uuid(), 'crowded', gen_random_uuid(), 'http.call', '{}', '', 0, now()
+       from generate_series(1, 10000)`,
+    );
+    const refused = await callLater('crowded');
+    expect(refused.status).toBe(429);
+    expect(refused.headers.get('retry-after')).toBe('10');
+    await server.platform.database.query(`delete from deliveries where function_slug = 'crowded'`);
+    expect((await callLater('crowded')).status).toBe(202);
+  });
+
   it('is passed over where a deployment is called by its number', async () => {
     const { version } = (await server.deploy('echo', echo)) as { version: number };
     const authorization = `Bearer ${server.keys.secretKey}`;

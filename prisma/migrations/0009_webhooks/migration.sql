@@ -48,3 +48,7 @@ create table webhooks (
 -- Which targets that are not functions have work: `function_slug` names them with a dot, which no function's name has.
 create index deliveries_elsewhere_idx on deliveries (project_ref, function_slug, created_at)
   where state in ('queued', 'running') and function_slug like '%.%';
+
+-- How many calls of a function wait.
+create index deliveries_calls_idx on deliveries (project_ref, function_slug)
+  where state = 'queued' and event_name = 'http.call';

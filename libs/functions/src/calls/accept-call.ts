@@ -23,7 +23,14 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { forwardedHeaders } from '../http/function-request.js';
 import type { ActiveDeployment } from '../invoke/known-deployments.js';
-import { callByIdempotency, forgetOldKey, lockIdempotency, type CallState } from './calls.sql.js';
+import { limits } from '../limits.js';
+import {
+  callByIdempotency,
+  forgetOldKey,
+  isQueueFull,
+  lockIdempotency,
+  type CallState,
+} from './calls.sql.js';
 import { idempotencyKey } from './idempotency-key.js';
 import { callerName, fingerprintOf, keptHeaders, keptPath } from './kept-request.js';
 
@@ -48,7 +55,7 @@ export class AcceptCall {
   /**
    * Answers 202 once the call is committed.
    * @throws AppError `body_too_large` (413), `invalid_request` (400); `IDEMPOTENCY_KEY_REUSED` (422) for a key that came
-   *   with another request, `IDEMPOTENCY_KEY_IN_USE` (409) for one whose request is being accepted; `LOOP_DETECTED` (508)
+   *   with another request, `IDEMPOTENCY_KEY_IN_USE` (409) for one whose request is being accepted; `RATE_LIMIT_EXCEEDED` (429), `LOOP_DETECTED` (508)
    */
   async accept(
     request: FastifyRequest,
@@ -149,6 +156,7 @@ async function keep(tx: Sql, { delivery, kept }: NewCall): Promise<CallState> {
       });
     }
   }
+  if (await isQueueFull(tx, delivery.projectRef, delivery.functionSlug)) throw tooMany();
   await insertRequests(tx, [kept]);
   await insertDeliveries(tx, [delivery]);
   return { id: delivery.id, state: 'queued' };
@@ -166,6 +174,15 @@ async function callOfKey(tx: Sql, idempotencyId: string) {
   }
   await forgetOldKey(tx, idempotencyId);
   return callByIdempotency(tx, idempotencyId);
+}
+
+function tooMany(): AppError {
+  return new AppError({
+    code: 'RATE_LIMIT_EXCEEDED',
+    status: 429,
+    message: `${limits.queuedCalls} calls of the function wait already`,
+    headers: { 'Retry-After': '10' },
+  });
 }
 
 function refuseLoop(depth: number): void {

@@ -20,6 +20,17 @@ export interface Call extends CallState {
   readonly responseBody: Buffer | null;
 }
 
+/** Whether as many calls of the function wait as may. */
+export async function isQueueFull(sql: Sql, projectRef: string, slug: string): Promise<boolean> {
+  const { rows } = await sql.query(
+    `select from deliveries
+     where project_ref = $1 and function_slug = $2 and state = 'queued' and event_name = 'http.call'
+     offset $3 limit 1`,
+    [projectRef, slug, limits.queuedCalls - 1],
+  );
+  return rows.length > 0;
+}
+
 /** False when another transaction holds the key. */
 export async function lockIdempotency(tx: Sql, idempotencyId: string): Promise<boolean> {
   const { rows } = await tx.query<{ taken: boolean }>(

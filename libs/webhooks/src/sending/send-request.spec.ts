@@ -57,6 +57,12 @@ describe('a request to a URL', () => {
     });
   });
 
+  it('shows the user and password that the URL holds, as curl does', async () => {
+    await send(sender(), `http://me:pass%40word@127.0.0.1:${port}/`);
+    const shown = Buffer.from('me:pass@word').toString('base64');
+    expect(reached[0]).toMatchObject({ url: '/', headers: { authorization: `Basic ${shown}` } });
+  });
+
   it.each([
     'http://127.0.0.1/',
     'http://127.1/',

@@ -93,6 +93,7 @@ function exchange(
       ...address,
       method,
       path: url.pathname + url.search,
+      ...(url.username !== '' && { auth: decodeURIComponent(`${url.username}:${url.password}`) }),
       headers: { 'user-agent': 'galley', ...sentHeaders(headers, body) },
       // A connection that is kept would be used again after its name leads elsewhere.
       agent: false,
