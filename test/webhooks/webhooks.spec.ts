@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHmac, randomBytes } from 'node:crypto';
-import { EventsHttpModule } from '#libs/events';
+import { endDeliveriesToNobody, EventsHttpModule } from '#libs/events';
 import { Secrets } from '#libs/functions';
 import { WebhooksHttpModule } from '#libs/webhooks';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
@@ -182,6 +182,8 @@ describe('a webhook', () => {
       (await deliveries('lost')).some(({ last_error: error }) => error?.includes('LOST')),
     );
     expect(receiver.at('/lost')).toEqual([]);
+    // It is no function that was deleted.
+    expect(await endDeliveriesToNobody(server.platform.database, 0)).toBe(0);
     await setSecret('LOST', whsec(key));
     await arrived('lost');
   });
