@@ -1,4 +1,4 @@
-// `npm run bench [start|rest|functions|density|burst …]`: measures, prints, and writes bench/RESULTS.md.
+// `npm run bench [start|rest|functions|density|events|burst …]`: measures, prints, and writes bench/RESULTS.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -18,6 +18,10 @@ const all = {
   density: [
     'Functions: many, idle, and beside a loop',
     async () => (await import('../bench/density.mjs')).benchDensity(),
+  ],
+  events: [
+    'Events: from a change to the end of its function',
+    async () => (await import('../bench/events.mjs')).benchEvents(),
   ],
   burst: [
     'The story, a thousand times at once',

@@ -222,9 +222,9 @@ describe('traffic', () => {
         [2, 100],
       ],
       400,
-      '>=1',
+      'expected at least 1',
     ],
-    [[], 400, '>=1'],
+    [[], 400, 'expected at least 1 entry'],
   ])('%j is refused, and nothing changes', async (parts, status, message) => {
     await server.tryDeploy('steady', says('one'));
     const answer = await split('steady', ...(parts as [number, number][]));

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { createLogger, EmbeddedPostgres, Sealer } from '#libs/platform';
 import { redisUrl, s3, testEnvironment } from './environment.js';
 import { startProcess, type GalleyProcess, type Program } from './galley-process.js';
+import type { OwnRedis } from './own-redis.js';
 import { freePort } from './server.js';
 import { avatarsProject } from './story.js';
 
 /** What can be killed. In the embedded size `server` and `worker` are one process. */
-export type Victim = 'server' | 'worker' | 'function' | 'postgres';
+export type Victim = 'server' | 'worker' | 'function' | 'postgres' | 'redis';
 
 /** An installation whose parts can be killed and started again. */
 export interface Installation {
@@ -59,17 +60,17 @@ async function startPart(
 }
 
 /** One process, which starts PostgreSQL itself. */
-export async function installEmbedded(): Promise<Installation> {
+export async function installEmbedded(project = avatarsProject): Promise<Installation> {
   const dataDir = await mkdtemp(join(testEnvironment.dataDir, 'kill-'));
   const environment = { ...keys(), GALLEY_DATA_DIR: dataDir };
-  const galley = await startPart('cli', ['start', avatarsProject], environment);
+  const galley = await startPart('cli', ['start', project], environment);
   const password = new Sealer(Buffer.from(environment.GALLEY_MASTER_KEY, 'base64'))
     .derive('embedded postgres', 24)
     .toString('base64url');
   const connection = { host: join(dataDir, 'sockets'), port: 5432, user: 'postgres', password };
   return installation(
     [galley],
-    { server: galley, worker: galley },
+    { server: galley, worker: galley, redis: null },
     dataDir,
     connection,
     environment,
@@ -79,8 +80,14 @@ export async function installEmbedded(): Promise<Installation> {
   );
 }
 
-/** A server and a worker on a PostgreSQL of this test's own, the run's Redis and MinIO. */
-export async function installOutgrown(): Promise<Installation> {
+/**
+ * A server and a worker on a PostgreSQL of this test's own and MinIO.
+ * @param redis one of the test's own, to be killed as well; else the run's
+ */
+export async function installOutgrown(
+  project = avatarsProject,
+  redis: OwnRedis | null = null,
+): Promise<Installation> {
   const dataDir = await mkdtemp(join(testEnvironment.dataDir, 'kill-'));
   const password = randomBytes(12).toString('hex');
   const logger = createLogger({ level: 'fatal', name: 'test' });
@@ -90,13 +97,13 @@ export async function installOutgrown(): Promise<Installation> {
     ...keys(),
     GALLEY_DATA_DIR: dataDir,
     DATABASE_URL: `postgresql://postgres:${password}@localhost/postgres?host=${encodeURIComponent(host)}`,
-    REDIS_URL: redisUrl!,
+    REDIS_URL: redis?.url ?? redisUrl!,
     S3_ENDPOINT: s3!.endpoint,
     S3_ACCESS_KEY_ID: s3!.accessKeyId,
     S3_SECRET_ACCESS_KEY: s3!.secretAccessKey,
     S3_BUCKET: `galley-${randomBytes(6).toString('hex')}`,
   };
-  const server = await startPart('server', [avatarsProject], environment);
+  const server = await startPart('server', [project], environment);
   const own = {
     ...environment,
     GALLEY_INTERNAL_URL: server.process.url,
@@ -105,11 +112,12 @@ export async function installOutgrown(): Promise<Installation> {
   const worker = await startPart('worker', [], own);
   return installation(
     [server, worker],
-    { server, worker },
+    { server, worker, redis },
     dataDir,
     postgres.connection,
     environment,
     async () => {
+      await redis?.stop();
       await postgres.stop();
       await rm(dataDir, { recursive: true, force: true });
     },
@@ -118,7 +126,7 @@ export async function installOutgrown(): Promise<Installation> {
 
 function installation(
   parts: readonly Part[],
-  roles: Record<'server' | 'worker', Part>,
+  roles: Record<'server' | 'worker', Part> & { readonly redis: OwnRedis | null },
   dataDir: string,
   connection: pg.ClientConfig,
   environment: { SUPABASE_PUBLISHABLE_KEY: string },
@@ -130,6 +138,7 @@ function installation(
     publishableKey: environment.SUPABASE_PUBLISHABLE_KEY,
     async kill(victim) {
       if (victim === 'postgres') return killPostgres(dataDir);
+      if (victim === 'redis') return roles.redis!.kill();
       if (victim === 'function') return killFunctions(parts.map((part) => part.process.pid));
       const part = roles[victim];
       await part.process.end('SIGKILL');
@@ -137,6 +146,7 @@ function installation(
       return true;
     },
     async revive() {
+      await roles.redis?.revive();
       for (const part of dead) part.process = await startProcess(part);
       dead.clear();
     },

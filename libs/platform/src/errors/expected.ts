@@ -14,7 +14,10 @@ const formats: Readonly<Record<string, string>> = {
   uuid: 'a UUID',
 };
 /** What the size of a thing counts. */
-const counted: Readonly<Record<string, string>> = { string: ' characters', array: ' entries' };
+const counted: Readonly<Record<string, readonly [one: string, many: string]>> = {
+  string: ['character', 'characters'],
+  array: ['entry', 'entries'],
+};
 
 /**
  * What was expected where a schema says nothing of its own, in words for people who know neither the schema nor its
@@ -32,12 +35,17 @@ function toldExpectation(issue: z.core.$ZodRawIssue): string | undefined {
     case 'invalid_value':
       return `${issue.values.length > 1 ? 'one of ' : ''}${issue.values.join(', ')}`;
     case 'too_small':
-      return `${issue.inclusive === false ? 'more than' : 'at least'} ${issue.minimum}${counted[issue.origin] ?? ''}`;
+      return `${issue.inclusive === false ? 'more than' : 'at least'} ${amountOf(issue.minimum, issue.origin)}`;
     case 'too_big':
-      return `${issue.inclusive === false ? 'less than' : 'at most'} ${issue.maximum}${counted[issue.origin] ?? ''}`;
+      return `${issue.inclusive === false ? 'less than' : 'at most'} ${amountOf(issue.maximum, issue.origin)}`;
     case 'invalid_format':
       return formats[issue.format];
     default:
       return undefined;
   }
+}
+
+function amountOf(amount: number | bigint, origin: string): string {
+  const words = counted[origin];
+  return words ? `${amount} ${words[Number(amount) === 1 ? 0 : 1]}` : String(amount);
 }

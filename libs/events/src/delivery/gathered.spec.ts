@@ -1,0 +1,60 @@
+import { describe, expect, it } from '@jest/globals';
+import { Gathered } from './gathered.js';
+
+describe('what is gathered', () => {
+  /** Doubles numbers; negative ones cannot be. */
+  function doubling(most = 100) {
+    const calls: number[][] = [];
+    let release = () => {};
+    const gathered = new Gathered<number, number>(async (items) => {
+      calls.push([...items]);
+      await new Promise<void>((resolve) => (release = resolve));
+      if (items.some((item) => item < 0)) throw new Error(`not ${items.join(', ')}`);
+      return items.map((item) => item * 2);
+    }, most);
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+    const next = async () => {
+      await turn();
+      release();
+      await turn();
+    };
+    return { gathered, calls, next, turn };
+  }
+
+  it('is asked for at once, with all that came meanwhile, and each gets its own result', async () => {
+    const { gathered, calls, next } = doubling();
+    const first = [1, 2].map((n) => gathered.add(n));
+    await next();
+    const more = [gathered.add(3)];
+    await new Promise(setImmediate);
+    more.push(gathered.add(4), gathered.add(5));
+    await next();
+    await next();
+    expect(await Promise.all([...first, ...more])).toEqual([2, 4, 6, 8, 10]);
+    expect(calls).toEqual([[1, 2], [3], [4, 5]]);
+  });
+
+  it('is no more than so many', async () => {
+    const { gathered, calls, next } = doubling(2);
+    const all = [1, 2, 3].map((n) => gathered.add(n));
+    await next();
+    await next();
+    await Promise.all(all);
+    expect(calls).toEqual([[1, 2], [3]]);
+  });
+
+  it('fails for itself alone', async () => {
+    const { gathered, calls, next } = doubling();
+    const all = Promise.allSettled([1, -1, 2].map((n) => gathered.add(n)));
+    for (let n = 0; n < 4; n += 1) await next();
+    expect(await all).toMatchObject([
+      { value: 2 },
+      { status: 'rejected', reason: { message: 'not -1' } },
+      { value: 4 },
+    ]);
+    expect(calls).toEqual([[1, -1, 2], [1], [-1], [2]]);
+    const after = gathered.add(7);
+    await next();
+    expect(await after).toBe(14);
+  });
+});
