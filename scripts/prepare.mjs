@@ -1,6 +1,14 @@
 // What `npm start`, `npm test` and the others need first: the right Node, installed packages, a build that is up to date.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -29,6 +37,9 @@ function install() {
   const wanted = createHash('sha256').update(lock).digest('hex');
   const stamp = join(root, 'node_modules', '.galley-installed');
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return;
+  // npm would empty what the link leads to, which others use.
+  if (lstatSync(dirname(stamp), { throwIfNoEntry: false })?.isSymbolicLink())
+    fail('node_modules is a link to packages of another lock file. Remove it, and run this again.');
   console.error('Installing packages (once)…');
   run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error'], 'npm ci failed; its words are above.');
   writeFileSync(stamp, wanted);

@@ -161,6 +161,22 @@ it('starts no more than the memory of the host has room for, and makes room by e
   expect(host.pool.statistics()).toMatchObject({ instances: 1, memoryBytes: 700 * 2 ** 20 });
 });
 
+it('neither ends what is unused in vain for one that is too large now, nor lets it hold up those that fit', async () => {
+  const megabytes = (count: number) => ({ memoryBytes: count * 2 ** 20 });
+  const { work, started, release } = held();
+  const running = on('busy', work, megabytes(100));
+  await started;
+  const unused = await on('unused', pidOf, megabytes(100));
+  const large = on('large', pidOf, { ...megabytes(1000), waitTimeoutMs: 8_000 });
+  await on('unused', pidOf, megabytes(100));
+  expect(processStartTime(unused)).not.toBeNull();
+  // The place of the unused one is taken by who fits into it.
+  expect(await on('small', async () => 'ran', megabytes(100))).toBe('ran');
+  release();
+  await running;
+  expect(processStartTime(await large)).not.toBeNull();
+});
+
 it('runs one that is larger than the host alone, so that it fails by itself and not by waiting', async () => {
   await on('a', pidOf);
   await on('huge', pidOf, { memoryBytes: 2 ** 40 });

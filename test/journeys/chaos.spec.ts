@@ -144,8 +144,8 @@ function chaos(
            from deliveries d left join invocations i on i.delivery_id = d.id
            group by 1 order by (d.payload -> 'record' ->> 'id')::bigint`,
         );
-        console.log(
-          `${size}: ${rate.toFixed(0)} changes/s sustained, ${changes.length} committed at half of it, ${struck.length} blows: ${struck.join(' ')}`,
+        process.stderr.write(
+          `${size}: ${rate.toFixed(0)} changes/s sustained, ${changes.length} committed at half of it, ${struck.length} blows: ${struck.join(' ')}\n`,
         );
         expect(changes.length).toBeGreaterThan(measuredChanges);
         expect(handled.map(({ id }) => id)).toEqual(changes.map(({ id }) => id));

@@ -126,6 +126,21 @@ Deno.serve(() => new Response(word + ' ${text}'));`;
     expect(await readFile(index, 'utf8')).toBe(handler('two'));
   });
 
+  it('tells what functions used, beside an always-on server', () => {
+    const told = run(['usage']);
+    expect(told.status).toBe(0);
+    const [head, ...lines] = told.out.trimEnd().split('\n');
+    expect(head).toMatch(/^FUNCTION +CALLS +GB-S +COST +PROJECTED +ALWAYS ON +SAVED$/);
+    expect(lines.map((line) => line.split(/ +/)[0])).toEqual(['hello', 'all']);
+    expect(lines[0]).toMatch(/^hello +\d+ +\d+\.\d\d .* \d\d\.\d %$/);
+    expect(told.err).toMatch(/in USD at the prices of AWS Lambda \(2026-\S+\); here it costs nothing/);
+    expect(run(['usage', '--prices', 'supabase']).err).toMatch(/at the prices of Supabase Pro/);
+    expect(run(['usage', '--from', 'soon'])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('from: expected a date'),
+    });
+  });
+
   it('sets secrets from a file or standard input, lists them by hash, and removes them', async () => {
     await write('production.env', 'API_KEY="top secret"\n# a comment\nOTHER=2\n');
     expect(run(['secrets', 'set', '--file', 'production.env'])).toEqual({

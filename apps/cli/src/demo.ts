@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { WebSocket } from 'undici';
 import { configFromEnvironment, OperatorError, repositoryRoot, runProgram } from '#libs/platform';
-import { costUsd, lambdaPrices } from '#libs/usage';
+import { costOf, listPrices, presets } from '#libs/usage';
 import { serverFeatures } from '../../server/src/features.js';
 import { startGalley } from '../../server/src/galley.js';
 import { WorkerModule } from '../../worker/src/worker.module.js';
@@ -135,10 +135,11 @@ async function changePicture(turn: {
     say(line(`${sizePx} px`, loading(), `${(thumbnail.length / 1000).toFixed(1)} kB, ${url}`));
   }
   say(line('profile row', shownMs, 'after the upload it shows the new picture'));
-  const cost = costUsd({ invocations: 1, gbMs: invocation.gb_ms }, lambdaPrices);
+  const lambda = presets['aws-lambda']!;
+  const cost = costOf(listPrices(lambda), { invocations: 1, gb_seconds: invocation.gb_ms / 1000 });
   say(
     `  cost         ${invocation.cpu_ms.toFixed(1)} ms CPU, ${(invocation.peak_memory_bytes / 2 ** 20).toFixed(0)} MB peak, ` +
-      `${invocation.gb_ms.toFixed(1)} GB-ms: $${cost.toFixed(8)} at ${lambdaPrices.name}'s prices (${lambdaPrices.asOf}), $0 here`,
+      `${invocation.gb_ms.toFixed(1)} GB-ms: $${cost.toFixed(8)} at ${lambda.name}'s prices (${lambda.as_of}), $0 here`,
   );
 }
 

@@ -8,6 +8,7 @@ import { deploy } from './deploy.js';
 import { functionCommands } from './functions.js';
 import { secretCommands } from './secrets.js';
 import { tokenCommands } from './tokens.js';
+import { usageCommand } from './usage.js';
 
 const commands: readonly Command[] = [
   {
@@ -38,6 +39,7 @@ const commands: readonly Command[] = [
   ...functionCommands,
   ...secretCommands,
   ...tokenCommands,
+  usageCommand,
 ];
 
 const widest = Math.max(...commands.map(({ name, parameters }) => `${name} ${parameters}`.length));

@@ -7,14 +7,16 @@ import { StorageModule } from '#libs/storage';
 import { UsageHttpModule } from '#libs/usage';
 import { WebhooksHttpModule } from '#libs/webhooks';
 import { HealthController } from './health.controller.js';
+import { HousekeepingModule } from './housekeeping.js';
 import { AccessTokensController } from './management/access-tokens.controller.js';
 import { ProjectsController } from './management/projects.controller.js';
+import { MetricsController } from './metrics.controller.js';
 import { MigrationsController } from './project-folder/migrations.controller.js';
 import type { Feature } from './server.js';
 import { UnsupportedController } from './unsupported.controller.js';
 
 /** `/health` and `/metrics`, which every program answers. */
-@Module({ imports: [FunctionsModule], controllers: [HealthController] })
+@Module({ imports: [FunctionsModule], controllers: [HealthController, MetricsController] })
 export class HealthModule {}
 
 /** The part of the management API that belongs to no feature. */
@@ -24,7 +26,7 @@ export class ManagementModule {}
 @Module({ controllers: [UnsupportedController] })
 export class UnsupportedModule {}
 
-/** Everything that answers HTTP. */
+/** Everything that answers HTTP, and what is done now and then. */
 export const serverFeatures: readonly Feature[] = [
   AuthModule,
   DataModule,
@@ -36,4 +38,5 @@ export const serverFeatures: readonly Feature[] = [
   ManagementModule,
   UnsupportedModule,
   HealthModule,
+  HousekeepingModule,
 ];

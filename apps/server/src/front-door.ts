@@ -10,6 +10,7 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import type { Readable } from 'node:stream';
+import { tellBytes, type ConnectionBytes } from './connection-bytes.js';
 import { serviceOf, type Service } from './service.js';
 
 const longestRequestId = 64;
@@ -22,7 +23,7 @@ export function openFrontDoor(
   fastify: FastifyInstance,
   projects: ProjectRegistry,
   { metrics, logger }: { metrics: Metrics; logger: Logger },
-  onAnswered: (projectRef: string, service: Service) => void,
+  onPassed: (projectRef: string, service: Service, bytes: ConnectionBytes) => void,
 ): void {
   fastify.addHook('onRequest', async (request, reply) => {
     admit(request, reply, projects);
@@ -34,7 +35,7 @@ export function openFrontDoor(
     const service = serviceOf(request);
     const { method } = request;
     const { project, requestId } = request.galley;
-    onAnswered(project.ref, service);
+    tellBytes(request.raw.socket, (bytes) => onPassed(project.ref, service, bytes));
     metrics.requestDuration
       .labels(service, method, String(reply.statusCode))
       .observe(reply.elapsedTime / 1000);

@@ -1,6 +1,6 @@
-import { Controller, Get, Header, UseGuards } from '@nestjs/common';
+import { Controller, Get } from '@nestjs/common';
 import { FunctionRuntime } from '#libs/functions';
-import { Metrics, PlatformDatabase, ProjectRegistry, ServiceOnlyGuard } from '#libs/platform';
+import { PlatformDatabase, ProjectRegistry } from '#libs/platform';
 
 /** What an operator's machinery asks. */
 @Controller()
@@ -9,7 +9,6 @@ export class HealthController {
     private readonly database: PlatformDatabase,
     private readonly projects: ProjectRegistry,
     private readonly runtime: FunctionRuntime,
-    private readonly metrics: Metrics,
   ) {}
 
   /** 200 when the databases answer; also the level of isolation that functions really get on this host. */
@@ -20,11 +19,9 @@ export class HealthController {
     return { status: 'ok', isolation: this.runtime.isolation() };
   }
 
-  /** Prometheus text format 0.0.4. The secret key is needed, since the labels name functions. */
-  @Get('metrics')
-  @UseGuards(ServiceOnlyGuard)
-  @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
-  prometheus(): Promise<string> {
-    return this.metrics.registry.metrics();
+  /** 200 while this process answers at all: to start it anew mends no database. */
+  @Get('health/live')
+  live() {
+    return { status: 'ok' };
   }
 }

@@ -68,7 +68,7 @@ export async function startServer(
     adapter.getInstance(),
     projects,
     { metrics: app.get(Metrics), logger },
-    (projectRef, service) => ledger.addRequest(projectRef, service, new Date()),
+    (projectRef, service, bytes) => ledger.addRequest(projectRef, service, new Date(), bytes),
   );
   acceptUpgrades(app.getHttpServer(), adapter.getInstance());
   try {

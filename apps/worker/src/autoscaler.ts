@@ -15,6 +15,8 @@ export interface BusyFunction {
   readonly functionSlug: string;
   /** Of the oldest event that nobody has begun, 0 when there is none; undefined: not looked up. */
   readonly oldestAgeMs?: number;
+  /** Jobs that this worker holds and does not run yet. */
+  readonly heldBack?: number;
 }
 
 /** What was last decided about a function, and of what. */
@@ -49,14 +51,19 @@ export class Autoscaler {
     return [...this.#followed.values()].flatMap(({ last }) => last ?? []);
   }
 
-  /** Resolves to how many of the function's jobs this worker is to run at once, at least one, and to how many at most. */
-  async jobsAtOnce(busy: BusyFunction): Promise<{ now: number; most: number }> {
-    const { projectRef, functionSlug } = busy;
+  /**
+   * Resolves to how many of the function's jobs this worker is to run at once, at least one, and how many it is to hold:
+   * those that the next decision may let it run, and no more, so that other workers find the rest.
+   */
+  async jobsAtOnce(busy: BusyFunction): Promise<{ now: number; held: number }> {
+    const { projectRef, functionSlug, heldBack = 0 } = busy;
     const followed = this.#follow(projectRef, functionSlug);
-    const [{ waiting, active }, capacity] = await Promise.all([
+    const [counts, capacity] = await Promise.all([
       this.queue.counts(queueNameOf(projectRef, functionSlug)),
       this.capacityOf(projectRef, functionSlug),
     ]);
+    const waiting = counts.waiting + heldBack;
+    const active = Math.max(0, counts.active - heldBack);
     const { serviceMs, last } = followed;
     const oldestAgeMs = busy.oldestAgeMs ?? last?.oldestAgeMs ?? 0;
     const instances = last?.decision.instances ?? 0;
@@ -79,7 +86,8 @@ export class Autoscaler {
       );
     }
     const jobsOn = (count: number) => Math.max(1, Math.round(count * capacity.concurrency));
-    return { now: jobsOn(decision.instances), most: jobsOn(capacity.maxInstances) };
+    const next = decision.instances + Math.max(scalingLimits.stepUp, decision.instances);
+    return { now: jobsOn(decision.instances), held: jobsOn(Math.min(next, capacity.maxInstances)) };
   }
 
   noteRun(projectRef: string, functionSlug: string, tookMs: number): void {

@@ -30,6 +30,7 @@ interface OpenConsumer {
   busyAt: number;
   readonly openedAt: number;
   isOpen: boolean;
+  isScaling: boolean;
   scaling?: NodeJS.Timeout;
   /** Set while it lets its last jobs end. */
   closing?: Promise<void>;
@@ -56,6 +57,8 @@ export class Consumers {
     private readonly database: PlatformDatabase,
     private readonly autoscaler: Autoscaler,
     private readonly handle: (job: Job) => Promise<void>,
+    /** Whether a function's budget is used up: its consumer closes as if it had no work, which waits in the queue. */
+    private readonly isHeld: (projectRef: string, functionSlug: string) => boolean,
     private readonly logger: Logger,
   ) {}
 
@@ -93,6 +96,7 @@ export class Consumers {
   #want(projectRef: string, functionSlug: string): void {
     if (this.#stopped) return;
     const key = `${projectRef}/${functionSlug}`;
+    if (this.isHeld(projectRef, functionSlug)) return void this.#waiting.delete(key);
     const existing = this.#open.get(key);
     if (existing) {
       existing.busyAt = Date.now();
@@ -101,7 +105,7 @@ export class Consumers {
       this.#waiting.delete(key);
       const now = Date.now();
       const opening = this.#consume(projectRef, functionSlug);
-      const consumer: OpenConsumer = { opening, busyAt: now, openedAt: now, isOpen: false };
+      const consumer: OpenConsumer = { opening, busyAt: now, openedAt: now, isOpen: false, isScaling: false };
       this.#open.set(key, consumer);
       opening.then(
         () => (consumer.isOpen = true),
@@ -117,8 +121,8 @@ export class Consumers {
   }
 
   async #consume(projectRef: string, functionSlug: string): Promise<Consumer> {
-    const { now, most } = await this.autoscaler.jobsAtOnce({ projectRef, functionSlug });
-    const options = { concurrency: now, held: most };
+    const { now, held } = await this.autoscaler.jobsAtOnce({ projectRef, functionSlug });
+    const options = { concurrency: now, held };
     return this.queue.consume(queueNameOf(projectRef, functionSlug), options, async (job) => {
       const beganAt = performance.now();
       await this.handle(job);
@@ -137,7 +141,8 @@ export class Consumers {
   async #sweepOnce(): Promise<void> {
     const busy = await functionsWithWork(this.database);
     for (const { projectRef, functionSlug } of busy) this.#want(projectRef, functionSlug);
-    await Promise.all(busy.map((each) => this.#scale(each)));
+    // Not awaited: one that is slow to be looked at must not hold up the others.
+    for (const each of busy) void this.#scale(each);
     const now = Date.now();
     const open = [...this.#open].filter(([, consumer]) => !consumer.closing);
     const done = open.filter(([, consumer]) => now - consumer.busyAt > lingerMs);
@@ -155,18 +160,24 @@ export class Consumers {
     const [projectRef, functionSlug] = key.split('/') as [string, string];
     consumer.scaling ??= setTimeout(() => {
       delete consumer.scaling;
-      this.#scale({ projectRef, functionSlug }).catch((error: unknown) =>
-        this.logger.warn({ err: error, function: functionSlug }, 'A queue could not be looked at'),
-      );
+      void this.#scale({ projectRef, functionSlug });
     }, scaleSoonMs).unref();
   }
 
   async #scale(busy: BusyFunction): Promise<void> {
     const consumer = this.#open.get(`${busy.projectRef}/${busy.functionSlug}`);
     // One that is being opened is scaled by that.
-    if (!consumer?.isOpen || consumer.closing) return;
-    const opened = await consumer.opening;
-    opened.setConcurrency((await this.autoscaler.jobsAtOnce(busy)).now);
+    if (!consumer?.isOpen || consumer.closing || consumer.isScaling) return;
+    consumer.isScaling = true;
+    try {
+      const opened = await consumer.opening;
+      const { now, held } = await this.autoscaler.jobsAtOnce({ ...busy, heldBack: opened.heldBack });
+      opened.setConcurrency(now, held);
+    } catch (error) {
+      this.logger.warn({ err: error, function: busy.functionSlug }, 'A queue could not be looked at');
+    } finally {
+      consumer.isScaling = false;
+    }
   }
 
   async #reconcile(now: number): Promise<void> {

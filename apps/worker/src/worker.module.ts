@@ -2,32 +2,25 @@ import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } fro
 import { EventsModule, isFunctionTarget, JobQueue, Relay, type Delivery } from '#libs/events';
 import { EventLog, FunctionsModule, InvokeFunction, Secrets } from '#libs/functions';
 import {
-  CONFIG,
   LOGGER,
   Metrics,
   ShutdownGrace,
   PlatformDatabase,
   ProjectRegistry,
-  type Config,
   type Logger,
 } from '#libs/platform';
-import { ObjectBytes, ObjectBytesModule } from '#libs/storage';
-import { UsageModule } from '#libs/usage';
+import { Budgets, UsageLedger, UsageModule } from '#libs/usage';
 import { limits as webhookLimits, SendRequest, TellWebhook, Webhooks, WebhooksModule } from '#libs/webhooks';
 import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
-import { Housekeeping } from './housekeeping.js';
 import { tellQueues } from './queue-metrics.js';
 
 /** Carries events to functions: a relay for each project, and consumers for the functions that have work. */
-@Module({
-  imports: [EventsModule, FunctionsModule, ObjectBytesModule, UsageModule, WebhooksModule.with(Secrets)],
-})
+@Module({ imports: [EventsModule, FunctionsModule, UsageModule, WebhooksModule.with(Secrets)] })
 export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
-  readonly #housekeeping: Housekeeping;
 
   constructor(
     queue: JobQueue,
@@ -38,16 +31,17 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     sendRequest: SendRequest,
     tellWebhook: TellWebhook,
     webhooks: Webhooks,
-    bytes: ObjectBytes,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
-    @Inject(CONFIG) config: Config,
+    ledger: UsageLedger,
+    budgets: Budgets,
     @Inject(LOGGER) logger: Logger,
   ) {
     this.#relays = projects.all().map((project) => {
+      const count = (events: number) => ledger.addMeter(project.ref, 'events', events, new Date());
       const onRefused = (delivery: Delivery, refusal: string) =>
         void eventLog.tellRefusal(project, delivery, refusal);
-      return new Relay(project, database, queue, logger, onRefused);
+      return new Relay(project, database, queue, logger, onRefused, count);
     });
     const autoscaler = new Autoscaler(
       queue,
@@ -63,20 +57,19 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       database,
       autoscaler,
       (job) => deliver({ database, projects, invokeFunction, eventLog, ...sending, logger }, job),
+      // What is sent to URLs is not metered.
+      (projectRef, slug) => isFunctionTarget(slug) && budgets.holds(projectRef, slug),
       logger,
     );
-    this.#housekeeping = new Housekeeping(projects, bytes, database, config, logger);
     tellQueues(metrics, this.#consumers, autoscaler);
   }
 
   async onApplicationBootstrap(): Promise<void> {
     await Promise.all([...this.#relays.map((relay) => relay.start()), this.#consumers.start()]);
-    this.#housekeeping.start();
   }
 
   /** Before the features close: events stop coming first, then the jobs under way end. */
   async onModuleDestroy(): Promise<void> {
-    await this.#housekeeping.stop();
     await Promise.all(this.#relays.map((relay) => relay.stop()));
     await this.#consumers.stop(this.grace.leftMs());
   }

@@ -1,4 +1,5 @@
 import { Module, type DynamicModule } from '@nestjs/common';
+import { AuthGauges } from './auth-gauges.js';
 import { DiscoveryController } from './discovery.controller.js';
 import { AuthLimits } from './limits.js';
 import { PasswordHasher } from './passwords/password-hasher.js';
@@ -11,7 +12,7 @@ import { UpdateUser } from './update-user.js';
 import { UserController } from './user.controller.js';
 
 const controllers = [SessionsController, UserController, DiscoveryController, UnsupportedController];
-const flows = [PasswordHasher, SessionResponses, SignIn, SignUp, UpdateUser];
+const flows = [AuthGauges, PasswordHasher, SessionResponses, SignIn, SignUp, UpdateUser];
 
 /** Accounts and sessions: the routes of GoTrue under `/auth/v1`. */
 @Module({ controllers, providers: [...flows, { provide: AuthLimits, useValue: new AuthLimits() }] })

@@ -1,5 +1,15 @@
-import { Global, Module, type OnApplicationShutdown } from '@nestjs/common';
-import { CONFIG, LOGGER, PlatformDatabase, Sealer, type Config, type Logger } from '#libs/platform';
+import { Global, Inject, Module, type OnApplicationShutdown } from '@nestjs/common';
+import {
+  CONFIG,
+  LOGGER,
+  Metrics,
+  PlatformDatabase,
+  ProjectRegistry,
+  Sealer,
+  type Config,
+  type Logger,
+} from '#libs/platform';
+import { tellBacklog } from './backlog-metrics.js';
 import { DeliveriesController } from './deliveries.controller.js';
 import { postgresBackend, redisBackend } from './queue/backends.js';
 import { BullMqQueue } from './queue/bullmq-queue.js';
@@ -40,4 +50,13 @@ export class EventsModule implements OnApplicationShutdown {
 }
 
 @Module({ imports: [EventsModule], controllers: [DeliveriesController] })
-export class EventsHttpModule {}
+export class EventsHttpModule {
+  constructor(
+    metrics: Metrics,
+    database: PlatformDatabase,
+    projects: ProjectRegistry,
+    @Inject(LOGGER) logger: Logger,
+  ) {
+    tellBacklog(metrics, database, projects, logger);
+  }
+}

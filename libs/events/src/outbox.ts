@@ -79,7 +79,8 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
   }));
 }
 
-/** Takes events out whose deliveries are all recorded. */
-export async function completeEvents(sql: Sql, ids: readonly string[]): Promise<void> {
-  await sql.query('delete from galley.outbox where id = any($1::uuid[])', [ids]);
+/** Takes events out whose deliveries are all recorded. Returns how many were still there: each is taken out once. */
+export async function completeEvents(sql: Sql, ids: readonly string[]): Promise<number> {
+  const { rowCount } = await sql.query('delete from galley.outbox where id = any($1::uuid[])', [ids]);
+  return rowCount;
 }

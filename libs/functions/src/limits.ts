@@ -53,6 +53,8 @@ export const limits = {
   waitingCalls: 1000,
   /** How long a call waits for an instance, its start included, before it is told to come again later. */
   instanceWaitMs: 15_000,
+  /** How long an event waits, whose function's budget is used up, until it is looked again. */
+  budgetWaitMs: 5_000,
   /** How much of a failing function's answer goes into the delivery's error. */
   errorBodyBytes: 1024,
   /** The longest wait that a function may ask for with `Retry-After`. */

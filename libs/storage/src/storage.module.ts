@@ -12,6 +12,8 @@ import { PicturesController } from './pictures/pictures.controller.js';
 import { PictureRenderer } from './pictures/picture-renderer.js';
 import { SendPicture } from './pictures/send-picture.js';
 import { SigningController } from './signing/signing.controller.js';
+import { ProjectGauges } from '#libs/usage';
+import { bytesStored } from './objects/objects.sql.js';
 import { UnsupportedController } from './unsupported.controller.js';
 
 /** Where bytes are kept, for every program; {@link StorageModule} adds what a server answers. */
@@ -35,7 +37,11 @@ export class ObjectBytesModule {}
   imports: [ObjectBytesModule],
   providers: [PictureRenderer, SendPicture],
 })
-export class StorageModule {}
+export class StorageModule {
+  constructor(gauges: ProjectGauges) {
+    gauges.add('bytes_stored', ({ database }) => bytesStored(database));
+  }
+}
 
 /** Only configuration chooses: S3 where it is set, else files under the data directory. */
 export function openObjectBytes(config: Pick<Config, 's3' | 'dataDir'>, sealer: Sealer): ObjectBytes {

@@ -11,6 +11,9 @@ export interface BackgroundUsage {
   readonly bootCpuMs: number;
   /** Processor time between and after invocations. */
   readonly idleCpuMs: number;
+  /** What its functions exchanged with other hosts, TLS and all, by connections that ended. */
+  readonly egressSentBytes: number;
+  readonly egressReceivedBytes: number;
 }
 
 /** Sums up by hour and deployment, until it is written. */
@@ -30,11 +33,9 @@ export class BackgroundUsageSums {
       starts: usage.starts + (sum?.starts ?? 0),
       bootCpuMs: usage.bootCpuMs + (sum?.bootCpuMs ?? 0),
       idleCpuMs: usage.idleCpuMs + (sum?.idleCpuMs ?? 0),
+      egressSentBytes: usage.egressSentBytes + (sum?.egressSentBytes ?? 0),
+      egressReceivedBytes: usage.egressReceivedBytes + (sum?.egressReceivedBytes ?? 0),
     });
-  }
-
-  addAll(other: BackgroundUsageSums): void {
-    for (const { hour, ...usage } of other.#sums.values()) this.add(usage, hour);
   }
 
   async write(sql: Sql): Promise<void> {
@@ -48,15 +49,20 @@ export class BackgroundUsageSums {
       sums.map((sum) => sum.starts),
       sums.map((sum) => sum.bootCpuMs),
       sums.map((sum) => sum.idleCpuMs),
+      sums.map((sum) => sum.egressSentBytes),
+      sums.map((sum) => sum.egressReceivedBytes),
     ]);
   }
 }
 
 const addBackgroundUsage = `
-  insert into background_usage (project_ref, hour, deployment_id, function_slug, starts, boot_cpu_ms, idle_cpu_ms)
+  insert into background_usage (project_ref, hour, deployment_id, function_slug, starts, boot_cpu_ms, idle_cpu_ms,
+    egress_sent_bytes, egress_received_bytes)
   select * from unnest($1::text[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bigint[],
-    $6::double precision[], $7::double precision[])
+    $6::double precision[], $7::double precision[], $8::bigint[], $9::bigint[]) order by 1, 2, 3
   on conflict (project_ref, hour, deployment_id) do update set
     starts = background_usage.starts + excluded.starts,
     boot_cpu_ms = background_usage.boot_cpu_ms + excluded.boot_cpu_ms,
-    idle_cpu_ms = background_usage.idle_cpu_ms + excluded.idle_cpu_ms`;
+    idle_cpu_ms = background_usage.idle_cpu_ms + excluded.idle_cpu_ms,
+    egress_sent_bytes = background_usage.egress_sent_bytes + excluded.egress_sent_bytes,
+    egress_received_bytes = background_usage.egress_received_bytes + excluded.egress_received_bytes`;

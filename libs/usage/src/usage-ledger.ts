@@ -1,22 +1,29 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { LOGGER, PlatformDatabase, type Logger } from '#libs/platform';
+import { LOGGER, newId, PlatformDatabase, type Logger, type Sql } from '#libs/platform';
 import { BackgroundUsageSums, type BackgroundUsage } from './background-usage.js';
+import { hourText, periodOf } from './hours.js';
 import { insertInvocations, type InvocationRecord } from './invocation-record.js';
+import { usageLimits as limits } from './limits.js';
+import { ProjectCounts, type Meter, type RequestUsage } from './project-counts.js';
 
-/** A crash loses at most this much of what is counted here (event invocations are written with their delivery). */
-const flushIntervalMs = 250;
-/** Records held while the database does not answer; beyond it the oldest are dropped, and that is logged. */
-const maxHeldRecords = 50_000;
-
-/** Collects what is counted often, and writes it in batches: HTTP invocations, background usage and requests. */
+/**
+ * Collects what is counted often, and writes it in batches: HTTP invocations, background usage, requests, rows, events.
+ * A crash loses what was counted within the last `limits.flushMs`, and the requests that were not answered yet; event
+ * invocations are written with their delivery, and not lost at all.
+ */
 @Injectable()
 export class UsageLedger implements OnApplicationShutdown {
   #invocations: InvocationRecord[] = [];
-  /** `project ref, hour, service` → requests since the last write. */
-  #requests = new Map<string, number>();
+  #counts = new ProjectCounts();
   #background = new BackgroundUsageSums();
+  /** Is being written, or was not heard of when it was. */
+  #batch: Batch | undefined;
+  #batches = 0;
+  readonly #writer = newId();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  /** Who is known to be active, and need not be written again. */
+  readonly #seenUsers = new Set<string>();
 
   constructor(
     private readonly database: PlatformDatabase,
@@ -24,10 +31,10 @@ export class UsageLedger implements OnApplicationShutdown {
   ) {}
 
   addInvocation(record: InvocationRecord): void {
-    if (this.#invocations.length >= maxHeldRecords) {
+    if (this.#invocations.length >= limits.heldRecords) {
       this.#invocations.shift();
       this.logger.error(
-        { maxHeldRecords },
+        { maxHeldRecords: limits.heldRecords },
         'Dropped an invocation record: the platform database does not take them',
       );
     }
@@ -35,18 +42,34 @@ export class UsageLedger implements OnApplicationShutdown {
     this.#schedule();
   }
 
-  addRequest(projectRef: string, service: string, at: Date): void {
-    const key = `${projectRef}\0${hourOf(at)}\0${service}`;
-    this.#requests.set(key, (this.#requests.get(key) ?? 0) + 1);
+  addRequest(projectRef: string, service: string, at: Date, usage: RequestUsage): void {
+    this.#counts.addRequest(projectRef, hourText(at), service, usage);
+    this.#schedule();
+  }
+
+  addMeter(projectRef: string, meter: Meter, amount: number, at: Date): void {
+    if (amount === 0) return;
+    this.#counts.addMeter(projectRef, hourText(at), meter, amount);
+    this.#schedule();
+  }
+
+  /** Somebody signed in, or went on with a session. */
+  addActiveUser(projectRef: string, userId: string, at: Date): void {
+    const month = periodOf('month', at).from.toISOString().slice(0, 10);
+    const key = `${projectRef}\0${month}\0${userId}`;
+    if (this.#seenUsers.has(key)) return;
+    if (this.#seenUsers.size >= limits.seenUsers) this.#seenUsers.clear();
+    this.#seenUsers.add(key);
+    this.#counts.addActiveUser(projectRef, month, userId);
     this.#schedule();
   }
 
   addBackground(usage: BackgroundUsage, at: Date): void {
-    this.#background.add(usage, hourOf(at));
+    this.#background.add(usage, hourText(at));
     this.#schedule();
   }
 
-  /** Writes all that is held; returns when it is committed, or put back because the database failed. */
+  /** Writes all that is held; returns when it is committed, or kept for the next time because the database failed. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -60,48 +83,55 @@ export class UsageLedger implements OnApplicationShutdown {
   }
 
   #schedule(): void {
-    this.#timer ??= setTimeout(() => void this.flush(), flushIntervalMs).unref();
+    this.#timer ??= setTimeout(() => void this.flush(), limits.flushMs).unref();
   }
 
   async #write(): Promise<void> {
-    const invocations = this.#invocations.splice(0);
-    const requests = this.#requests;
-    this.#requests = new Map();
-    const background = this.#background;
-    this.#background = new BackgroundUsageSums();
-    if (invocations.length === 0 && requests.size === 0 && background.isEmpty) return;
     try {
-      await this.database.transaction(async (tx) => {
-        await insertInvocations(tx, invocations);
-        await background.write(tx);
-        if (requests.size > 0) await tx.query(addRequestCounts, columnsOf(requests));
-      });
+      if (this.#batch) await this.#writeBatch(this.#batch);
+      this.#batch = this.#take();
+      if (this.#batch) await this.#writeBatch(this.#batch);
+      this.#batch = undefined;
     } catch (error) {
       this.logger.warn({ err: error }, 'Usage could not be written; trying again');
-      this.#invocations = [...invocations, ...this.#invocations].slice(-maxHeldRecords);
-      for (const [key, count] of requests) this.#requests.set(key, (this.#requests.get(key) ?? 0) + count);
-      this.#background.addAll(background);
       this.#schedule();
     }
   }
+
+  #take(): Batch | undefined {
+    const batch = { invocations: this.#invocations, counts: this.#counts, background: this.#background };
+    if (batch.invocations.length === 0 && batch.counts.isEmpty && batch.background.isEmpty) return undefined;
+    this.#invocations = [];
+    this.#counts = new ProjectCounts();
+    this.#background = new BackgroundUsageSums();
+    return { ...batch, number: (this.#batches += 1) };
+  }
+
+  async #writeBatch({ number, invocations, counts, background }: Batch): Promise<void> {
+    await this.database.transaction(async (tx) => {
+      if (!(await beginBatch(tx, this.#writer, number))) return;
+      await insertInvocations(tx, invocations);
+      await background.write(tx);
+      await counts.write(tx);
+    });
+  }
 }
 
-const hourMs = 3_600_000;
-let lastHour = { startsMs: 0, text: '' };
-
-/** The beginning of the hour; every request asks for it, and it is nearly always the last one's. */
-function hourOf(at: Date): string {
-  const startsMs = Math.floor(at.getTime() / hourMs) * hourMs;
-  if (lastHour.startsMs !== startsMs) lastHour = { startsMs, text: new Date(startsMs).toISOString() };
-  return lastHour.text;
+/** What is written together. It stays as it is until it is known to be written. */
+interface Batch {
+  readonly number: number;
+  readonly invocations: readonly InvocationRecord[];
+  readonly counts: ProjectCounts;
+  readonly background: BackgroundUsageSums;
 }
 
-const addRequestCounts = `
-  insert into request_counts (project_ref, hour, service, count)
-  select * from unnest($1::text[], $2::timestamptz[], $3::text[], $4::bigint[])
-  on conflict (project_ref, hour, service) do update set count = request_counts.count + excluded.count`;
-
-function columnsOf(requests: ReadonlyMap<string, number>): unknown[] {
-  const keys = [...requests.keys()].map((key) => key.split('\0'));
-  return [...[0, 1, 2].map((i) => keys.map((key) => key[i])), [...requests.values()]];
+/** @returns false when the batch was committed before, although we did not hear of it */
+async function beginBatch(sql: Sql, writer: string, batch: number): Promise<boolean> {
+  if (batch === 1) await sql.query(`delete from usage_writers where at < now() - interval '1 day'`);
+  const { rowCount } = await sql.query(
+    `insert into usage_writers (writer, batch) values ($1, $2)
+     on conflict (writer) do update set batch = excluded.batch, at = now() where usage_writers.batch < excluded.batch`,
+    [writer, batch],
+  );
+  return rowCount === 1;
 }

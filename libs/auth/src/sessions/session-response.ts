@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { decodeJwt } from 'jose';
 import { CONFIG, type Config, type Project } from '#libs/platform';
+import { UsageLedger } from '#libs/usage';
 import { userJson, type User } from '../users/user.js';
 import { accessTokenClaims } from './access-token.js';
 import type { Session } from './session.js';
@@ -28,11 +29,15 @@ export interface SessionResponse {
 /** Signs the access token of a session and puts the answer together. */
 @Injectable()
 export class SessionResponses {
-  constructor(@Inject(CONFIG) private readonly config: Config) {}
+  constructor(
+    @Inject(CONFIG) private readonly config: Config,
+    private readonly ledger: UsageLedger,
+  ) {}
 
   async of(project: Project, open: OpenSession): Promise<SessionResponse> {
     const lifetimeSeconds = this.config.auth.jwtExpirySeconds;
     const claims = accessTokenClaims(open.user, open.session, `${project.apiUrl}/auth/v1`);
+    this.ledger.addActiveUser(project.ref, open.user.id, new Date());
     const accessToken = project.tokens.signForPerson(claims, lifetimeSeconds);
     return {
       access_token: accessToken,

@@ -142,3 +142,11 @@ export async function changeMetadata(
     [id, JSON.stringify(changes), removedKeys],
   );
 }
+
+/** Accounts that are not deleted. */
+export async function countUsers(sql: Sql): Promise<number> {
+  const { rows } = await sql.query<{ users: string }>(
+    'select count(*) as users from auth.users where deleted_at is null',
+  );
+  return Number(rows[0]!.users);
+}

@@ -8,4 +8,6 @@ export interface QueryResult {
   readonly location: Readonly<Record<string, unknown>> | undefined;
   /** Rows that an upsert inserted rather than merged. */
   readonly inserted: number | undefined;
+  /** Rows that were changed, where the response may leave out some of them. */
+  readonly changed: number | undefined;
 }

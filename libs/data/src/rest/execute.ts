@@ -12,6 +12,8 @@ export interface Execution {
   readonly caller: Caller;
   readonly requestId: string;
   readonly http: HttpRequest;
+  /** Is told how many rows were answered, or changed. */
+  onRows(kind: 'read' | 'written', rows: number): void;
 }
 
 /**
@@ -63,6 +65,7 @@ function resultOf(row: ResultRow): QueryResult {
     total: row.total === null ? undefined : Number(row.total),
     location: row.location ?? undefined,
     inserted: row.inserted === null ? undefined : Number(row.inserted),
+    changed: row.changed === undefined ? undefined : Number(row.changed),
   };
 }
 

@@ -1,5 +1,6 @@
 import { All, Controller, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
 import { KeyRequiredGuard, TextBodyGuard } from '#libs/platform';
+import { UsageLedger } from '#libs/usage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpRequest } from '../request/http-request.js';
 import type { HttpResponse } from '../response/http-response.js';
@@ -13,10 +14,14 @@ const prefix = '/rest/v1';
 @UseGuards(KeyRequiredGuard, TextBodyGuard)
 @UseFilters(RestErrorFilter)
 export class RestController {
+  constructor(private readonly ledger: UsageLedger) {}
+
   @All(['rest/v1', 'rest/v1/*'])
   async handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { project, caller, requestId } = request.galley;
-    sendResponse(reply, await rest({ project, caller, requestId, http: httpRequestOf(request) }));
+    const onRows = (kind: 'read' | 'written', rows: number) =>
+      this.ledger.addMeter(project.ref, `rows_${kind}`, rows, new Date());
+    sendResponse(reply, await rest({ project, caller, requestId, http: httpRequestOf(request), onRows }));
   }
 }
 

@@ -23,6 +23,7 @@ export async function rest(execution: Execution): Promise<HttpResponse> {
   timing.end('sql');
   const result = await execute(execution, plan, query);
   timing.end('transaction');
+  execution.onRows(plan.kind === 'mutate' ? 'written' : 'read', result.changed ?? result.pageTotal);
   const response = toResponse(request, plan, result);
   timing.end('response');
   return { ...response, headers: { ...response.headers, 'server-timing': timing.header } };

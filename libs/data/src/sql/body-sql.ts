@@ -10,18 +10,20 @@ const rowAlias = 'galley_row';
  * The outer query: `rows` become the text of the response body, so that no row passes through JavaScript.
  *
  * @param parts.total  expression for the rows in all, or `null`
+ * @param parts.changed  expression for the rows that were changed, where those are not the body's
  * @param parts.location  expression for what identifies a single new row, or `null`
  */
 export function responseSql(
   plan: Plan,
   rows: string,
-  parts: { total: string; location?: string; inserted?: string },
+  parts: { total: string; location?: string; inserted?: string; changed?: string },
 ): string {
   const body = bodySql(plan);
   const { total, location = 'null', inserted = 'null' } = parts;
+  const changed = parts.changed === undefined ? '' : `, ${parts.changed} as changed`;
   return (
     `select ${body} as body, count(*) as page_total, ${total} as total, ` +
-    `${location} as location, ${inserted} as inserted from (${rows}) as ${rowAlias}`
+    `${location} as location, ${inserted} as inserted${changed} from (${rows}) as ${rowAlias}`
   );
 }
 

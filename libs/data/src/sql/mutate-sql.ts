@@ -23,6 +23,7 @@ export function mutateSql(plan: MutatePlan): SqlQuery {
     total: plan.count === undefined || plan.count === 'planned' ? 'null' : 'count(*)',
     location: locationSql(plan),
     inserted: plan.change.kind === 'insert' && isMerge(plan.change.onConflict) ? insertedSql : 'null',
+    ...(plan.output && plan.rows.where.length > 0 && { changed: `(select count(*) from ${sourceName})` }),
   });
   return {
     text: `with ${sourceName} as (${change}) ${text}`,

@@ -26,6 +26,8 @@ export interface ResultRow {
   readonly location: Readonly<Record<string, unknown>> | null;
   /** Rows that an upsert inserted rather than merged. */
   readonly inserted: string | null;
+  /** Rows that were changed, where the body may leave out some of them. */
+  readonly changed?: string;
 }
 
 /** Collects the parameters of a statement while its text is written. */

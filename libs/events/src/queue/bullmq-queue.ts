@@ -83,8 +83,11 @@ export class BullMqQueue extends JobQueue {
     this.#workers.add(worker);
     await worker.waitUntilReady();
     return {
-      setConcurrency: (width) => {
-        worker.concurrency = Math.max(held, width);
+      get heldBack() {
+        return gate.waiting;
+      },
+      setConcurrency: (width, heldNow = width) => {
+        worker.concurrency = heldNow;
         gate.set(width);
       },
       close: async (graceMs) => {

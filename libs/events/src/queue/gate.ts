@@ -6,6 +6,11 @@ export class Gate {
 
   constructor(private width: number) {}
 
+  /** How many wait to pass. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
   /** Those inside stay when it becomes narrower. */
   set(width: number): void {
     this.width = width;

@@ -24,8 +24,10 @@ export class RetryLater extends Error {
 }
 
 export interface Consumer {
-  /** How many jobs it runs at a time from now on, those under way go on. */
-  setConcurrency(concurrency: number): void;
+  /** Jobs that it holds and does not run yet. */
+  readonly heldBack: number;
+  /** How many jobs it runs at a time from now on, those under way go on. More are held once one has ended. */
+  setConcurrency(concurrency: number, held?: number): void;
   /** Takes no more jobs; those under way may go on for `graceMs`, then their signals abort. Resolves when all have ended. */
   close(graceMs?: number): Promise<void>;
 }

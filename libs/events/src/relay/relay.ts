@@ -34,6 +34,8 @@ export class Relay {
     private readonly logger: Logger,
     /** Told of events that become dead letters instead of being carried. */
     private readonly onRefused: (delivery: Delivery, refusal: string) => void = () => {},
+    /** Is told of events that were carried, each once. */
+    private readonly onCarried: (events: number) => void = () => {},
   ) {}
 
   async start(): Promise<void> {
@@ -111,10 +113,8 @@ export class Relay {
         .map((subscription) => deliveryOf(ref, event, subscription, refusal)),
     );
     await this.#deliver([...deliveries, ...(await this.#requested(events, refusal))]);
-    await completeEvents(
-      this.project.database,
-      events.map((event) => event.id),
-    );
+    const ids = events.map((event) => event.id);
+    this.onCarried(await completeEvents(this.project.database, ids));
   }
 
   /** The deliveries of events that are requests, whose requests are recorded before. */

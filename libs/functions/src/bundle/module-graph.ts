@@ -131,7 +131,7 @@ function unresolved(graph: ModuleGraph, tree: SourceTree): string[] {
  * `index.js` of a folder. The bundler finds them so, too, and reads no more files than it may.
  */
 function isRequired(graph: ModuleGraph, url: string, { directory, files }: SourceTree): boolean {
-  if (!url.startsWith(`file://${directory}/`)) return false;
+  if (!url.startsWith(`file://${directory}/`) || isOutside(url, directory)) return false;
   const path = posix.relative(directory, fileURLToPath(url));
   const found = ['.js', '/index.js'].some((end) => files.has(path + end));
   const naming = graph.modules

@@ -8,6 +8,7 @@ import {
   type ExceptionFilter,
 } from '@nestjs/common';
 import { AppError, LOGGER, type Logger } from '#libs/platform';
+import { BudgetExceeded } from '#libs/usage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { methodNotAllowed } from './function-errors.js';
 
@@ -24,7 +25,8 @@ export class FunctionsErrorFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     const request = http.getRequest<FastifyRequest>();
     if (reply.sent) return;
-    const { code, status, message, headers } = this.#appError(error, request);
+    const problem = this.#appError(error, request);
+    const { code, status, message, hint, headers } = problem;
     const isFault = status === 429 || status >= 500;
     void reply
       .status(status)
@@ -37,7 +39,13 @@ export class FunctionsErrorFilter implements ExceptionFilter {
           'sb-error-code, x-relay-error, x-relay-header, x-request-id, x-galley-invocation-id, retry-after',
         ...headers,
       })
-      .send(status === 401 ? { code, message, msg: message } : { code, message });
+      .send({
+        code,
+        message,
+        ...(status === 401 && { msg: message }),
+        ...(hint !== undefined && { hint }),
+        ...(problem instanceof BudgetExceeded && { budget: problem.budget }),
+      });
   }
 
   #appError(error: unknown, request: FastifyRequest): AppError {

@@ -149,13 +149,14 @@ export class FunctionInstances {
 
   /**
    * The slot on which nothing has run for longest, of those that are unused or of those that only work in the
-   * background; none that is to be kept ready.
+   * background; none that is to be kept ready, nor one of `taken`.
    */
-  longestIdle(kind: 'unused' | 'background'): Slot | null {
+  longestIdle(kind: 'unused' | 'background', taken: ReadonlySet<Slot>): Slot | null {
     if (this.isAtMinimum) return null;
     let longest: Slot | null = null;
     for (const slot of this.slots) {
-      if (slot.running > 0 || slot.instance.hasBackgroundWork !== (kind === 'background')) continue;
+      if (slot.running > 0 || taken.has(slot)) continue;
+      if (slot.instance.hasBackgroundWork !== (kind === 'background')) continue;
       if (!longest || slot.idleSince < longest.idleSince) longest = slot;
     }
     return longest;

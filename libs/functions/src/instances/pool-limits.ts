@@ -12,6 +12,9 @@ export const poolLimits = {
   restartMs: 1_000,
   /** up to this. */
   longestRestartMs: 60_000,
+  /** Of each so long, what becomes free is kept for this long for a function that needs more than that. */
+  passedOverMs: 10_000,
+  roomKeptMs: 2_000,
   /** How many instances a call tries that take no connection, because their processes died this moment. */
   reachTries: 3,
   /** An unused instance is kept for what its function's gaps between calls suggest, but between these; */

@@ -20,6 +20,7 @@ export async function runOnInstance<T>(
   const { slot, wallTimeMs, cancellation, stop } = run;
   const { instance } = slot;
   const ended = new Cancellation();
+  let isOver = false;
   const end = (reason: KillReason, error: unknown) => {
     stop(reason);
     ended.cancel(error);
@@ -27,7 +28,7 @@ export async function runOnInstance<T>(
   const onGone = async () => {
     // The answer may be complete and on its way: a function may exit right after it.
     await delay(poolLimits.lastAnswerMs);
-    ended.cancel(invocationError(instance.exit, undefined));
+    if (!isOver) ended.cancel(invocationError(instance.exit, undefined));
   };
   const timer = setTimeout(() => end('wall-time', timeIsUp()), wallTimeMs);
   const ignoreCancellation = cancellation.onCancel((reason) => end('cancelled', reason));
@@ -43,6 +44,7 @@ export async function runOnInstance<T>(
     if (error instanceof NotReached) throw error;
     throw instance.stopping ? invocationError(await instance.exited, error) : error;
   } finally {
+    isOver = true;
     clearTimeout(timer);
     ignoreCancellation();
     ignoreGone();

@@ -76,7 +76,11 @@ export class InstanceSpecs {
       api: this.environment.api(),
       limits: { memoryBytes: memoryBytes(manifest), cpuMs: manifest.cpu_ms },
       onLog: (line) => this.logs.add({ ...origin, source: 'function', ...line }),
-      onBackground: (usage) => this.ledger.addBackground({ ...origin, ...usage }, new Date()),
+      onBackground: (usage) => this.ledger.addBackground({ ...origin, ...usage, ...noEgress }, new Date()),
+      onCarried: ({ sentBytes, receivedBytes }) => {
+        const carried = { egressSentBytes: sentBytes, egressReceivedBytes: receivedBytes };
+        this.ledger.addBackground({ ...origin, ...noWork, ...carried }, new Date());
+      },
       translateStack: (stack) => this.sourceMaps.translate(id, stack),
       onStart: (starting) =>
         lifeOf(starting, (line) => this.logs.add({ ...origin, source: 'platform', ...line })),
@@ -89,6 +93,9 @@ export class InstanceSpecs {
     if (missing.length > 0) throw bootError(`The function cannot run on this host: ${missing.join('; ')}`);
   }
 }
+
+const noEgress = { egressSentBytes: 0, egressReceivedBytes: 0 };
+const noWork = { starts: 0, bootCpuMs: 0, idleCpuMs: 0 };
 
 export function memoryBytes(manifest: { memory_mb: number }): number {
   return manifest.memory_mb * 2 ** 20;

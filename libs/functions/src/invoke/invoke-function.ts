@@ -8,7 +8,7 @@ import {
   type Logger,
   type Project,
 } from '#libs/platform';
-import { UsageLedger, type InvocationRecord } from '#libs/usage';
+import { BudgetExceeded, Budgets, UsageLedger, type InvocationRecord } from '#libs/usage';
 import type { Readable } from 'node:stream';
 import { keepAnswer, requestCall } from '../calls/request-invocation.js';
 import { Cancellation } from '../cancellation.js';
@@ -34,7 +34,7 @@ export type EventOutcome = {
 } & (
   | { readonly status: 'succeeded' }
   | { readonly status: 'failed'; readonly error: string }
-  /** Nothing was tried: no instance was free, or the process is shutting down. */
+  /** Nothing was tried: no instance was free, a budget is used up, or the process is shutting down. */
   | { readonly status: 'busy'; readonly error: string }
 );
 
@@ -46,13 +46,14 @@ export class InvokeFunction {
     private readonly runInvocation: RunInvocation,
     private readonly ledger: UsageLedger,
     private readonly database: PlatformDatabase,
+    private readonly budgets: Budgets,
     private readonly logs: FunctionLogs,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /**
    * Calls a deployment of a function for an HTTP client. The invocation ends with the answer's body, and is recorded then.
-   * @throws AppError `RATE_LIMIT_EXCEEDED` (429), `WORKER_ERROR` (500), `BOOT_ERROR` (503),
+   * @throws AppError `RATE_LIMIT_EXCEEDED`, `BUDGET_EXCEEDED` (429), `WORKER_ERROR` (500), `BOOT_ERROR` (503),
    *   `SHUTTING_DOWN` (503), `IDLE_TIMEOUT` (504), `LOOP_DETECTED` (508), `WORKER_LIMIT` (546)
    */
   async invoke(
@@ -60,7 +61,7 @@ export class InvokeFunction {
     deployment: ActiveDeployment,
     call: Omit<InvocationCall, 'trigger'>,
   ): Promise<InvocationResponse> {
-    const running = this.#start(project, deployment, { ...call, trigger: { kind: 'http' } });
+    const running = await this.#start(project, deployment, { ...call, trigger: { kind: 'http' } });
     void running.record.then((record) => record && this.ledger.addInvocation(record));
     return running.response;
   }
@@ -81,9 +82,12 @@ export class InvokeFunction {
       maxAttempts = deployment.manifest.attempts;
       if (makesRequest(delivery.eventName))
         return { maxAttempts, ...(await this.#makeRequest(project, deployment, delivery, signal)) };
-      const running = this.#start(project, deployment, eventCall(project, delivery, signal));
+      const running = await this.#start(project, deployment, eventCall(project, delivery, signal));
       return { maxAttempts, ...(await outcomeOf(running)) };
     } catch (error) {
+      if (error instanceof BudgetExceeded) {
+        return { status: 'busy', error: error.message, maxAttempts, retryAfterMs: limits.budgetWaitMs };
+      }
       if (!(error instanceof AppError)) throw error;
       return { status: 'failed', error: `${error.code}: ${error.message}`, maxAttempts };
     }
@@ -119,7 +123,7 @@ export class InvokeFunction {
     if (!request)
       return { status: 'failed' as const, error: 'Its request is not kept any more', maxAttempts: 0 };
     const call = requestCall(project, deployment, delivery, request, signal);
-    const { response, record } = this.#start(project, deployment, call);
+    const { response, record } = await this.#start(project, deployment, call);
     let kept: KeptResponse | undefined;
     const read = response.then(async (answer) => {
       const answered = await keepAnswer(answer);
@@ -129,7 +133,11 @@ export class InvokeFunction {
     return { ...(await outcomeOf({ response: read, record })), response: kept };
   }
 
-  #start(project: Project, deployment: ActiveDeployment, call: InvocationCall): RunningInvocation {
+  async #start(
+    project: Project,
+    deployment: ActiveDeployment,
+    call: InvocationCall,
+  ): Promise<RunningInvocation> {
     if (call.depth > platformLimits.eventDepth) {
       throw new AppError({
         code: 'LOOP_DETECTED',
@@ -137,8 +145,12 @@ export class InvokeFunction {
         message: `Functions called each other ${call.depth} times in a row; the limit is ${platformLimits.eventDepth}`,
       });
     }
+    const { ref } = project;
+    const admission = this.budgets.admit(ref, deployment.slug);
+    if (admission) await admission;
     const running = this.runInvocation.start(project, deployment, call);
     void running.record.then(async (record) => {
+      this.budgets.ended(ref, deployment.slug, record);
       if (record?.status === 'failed') await this.#tellFailure(running, record);
     });
     return running;

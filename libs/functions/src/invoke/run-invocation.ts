@@ -11,6 +11,7 @@ import type {
   InvocationRequest,
   InvocationResponse,
 } from '../runtime/function-runtime.js';
+import { Traffic } from '../runtime/traffic.js';
 import { InstanceSpecs, memoryBytes } from './instance-specs.js';
 import type { InvocationCall } from './invocation-call.js';
 import type { ActiveDeployment } from './known-deployments.js';
@@ -37,6 +38,7 @@ interface Observed {
   /** Of the monotonic clock. */
   readonly startedMs: number;
   readonly usage: () => InstanceUsage;
+  readonly traffic: Traffic;
   httpStatus: number | null;
   /** Its answer is complete. */
   isAnswered: boolean;
@@ -91,7 +93,8 @@ export class RunInvocation {
   ): Promise<{ observed: Observed | undefined; error: unknown }> {
     let observed: Observed | undefined;
     const work = new Cancellation();
-    const asked = new Cancellation();
+    // Of the instance that is being asked: of each try its own.
+    let asked = new Cancellation();
     const ignore = call.request.cancellation.onCancel(() => {
       if (!observed || call.trigger.kind === 'event') work.cancel(gone());
       asked.cancel(gone());
@@ -103,8 +106,14 @@ export class RunInvocation {
         // One that could not be reached did nothing for this call.
         observed?.usage();
         observed = observe(instance, start);
-        ended.onCancel((reason) => asked.cancel(reason));
-        await converse(observed, requestOf(project, deployment, call, asked), waiting);
+        const own = (asked = new Cancellation());
+        if (call.request.cancellation.isCancelled) own.cancel(gone());
+        ended.onCancel((reason) => own.cancel(reason));
+        const request = requestOf(project, deployment, call, {
+          cancellation: own,
+          traffic: observed.traffic,
+        });
+        await converse(observed, request, waiting);
         if (deployment.manifest.policy !== 'per_worker') await restOf(observed);
       });
       return { observed, error: undefined };
@@ -131,6 +140,7 @@ function observe(instance: FunctionInstance, start: StartKind): Observed {
     startedAt: new Date(),
     startedMs: performance.now(),
     usage: instance.startMeter(),
+    traffic: new Traffic(),
     httpStatus: null,
     isAnswered: false,
   };
@@ -178,7 +188,7 @@ function requestOf(
   project: Project,
   deployment: ActiveDeployment,
   call: InvocationCall,
-  cancellation: Cancellation,
+  follow: Required<Pick<InvocationRequest, 'cancellation' | 'traffic'>>,
 ): InvocationRequest {
   const { manifest, role, slug } = deployment;
   const claims = {
@@ -202,7 +212,7 @@ function requestOf(
     headers: { ...headers, 'x-request-id': call.requestId, ...ownHeaders },
     body,
     isUpgrade,
-    cancellation,
+    ...follow,
   };
 }
 
@@ -237,6 +247,8 @@ function recordOf(
     peakMemoryBytes: usage?.peakMemoryBytes ?? 0,
     memoryBytes: memoryBytes(deployment.manifest),
     bootMs: observed?.start === 'cold' ? observed.instance.bootMs : null,
+    bytesIn: observed?.traffic.bytesIn ?? 0,
+    bytesOut: observed?.traffic.bytesOut ?? 0,
   };
 }
 

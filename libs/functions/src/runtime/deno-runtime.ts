@@ -243,6 +243,7 @@ export class DenoRuntime implements FunctionRuntime {
       onCarried: (sentBytes: number, receivedBytes: number) => {
         this.#sentBytes += sentBytes;
         this.#receivedBytes += receivedBytes;
+        spec.onCarried?.({ sentBytes, receivedBytes });
       },
       onRefused: (destination: string, why: string) =>
         spec.onLog({

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { Cancellation } from '../cancellation.js';
 import type { EgressSecret } from './egress/egress-secrets.js';
+import type { Traffic } from './traffic.js';
 
 /** Starts processes that each run one deployment of one function. */
 export interface FunctionRuntime {
@@ -53,6 +54,8 @@ export interface InstanceSpec {
   onLog(line: LogLine): void;
   /** Called now and then with what the process used outside of any measurement, and with `starts` 1 once it listens. */
   onBackground?(usage: UnclaimedUsage): void;
+  /** Called with each end of a connection to a declared host, where they pass through our hands. */
+  onCarried?(bytes: CarriedBytes): void;
   /** Names the places of the sources in a stack that names those of the code, `main.js:1:7`; never rejects. */
   translateStack(stack: string): string | Promise<string>;
   /** Called with each start of an instance; what comes of it is the caller's all the same. */
@@ -66,6 +69,12 @@ interface UnclaimedUsage {
   readonly bootCpuMs: number;
   /** After that. */
   readonly idleCpuMs: number;
+}
+
+/** What a connection to a declared host carried, TLS and all. */
+interface CarriedBytes {
+  readonly sentBytes: number;
+  readonly receivedBytes: number;
 }
 
 export interface LogLine {
@@ -126,6 +135,8 @@ export interface InvocationRequest {
   readonly body: Readable | Buffer | string | null;
   /** Closes the connection, which aborts `request.signal` inside the function. */
   readonly cancellation: Cancellation | null;
+  /** Counts the bodies. */
+  readonly traffic?: Traffic;
   /** Asks the function to make a WebSocket of the connection; it may refuse with any other answer. */
   readonly isUpgrade?: boolean;
 }

@@ -1,6 +1,6 @@
 import { connect, type Socket } from 'node:net';
 import type { InvocationResponse } from './function-runtime.js';
-import { NotReached } from './invocation.js';
+import { isNotReached, NotReached } from './invocation.js';
 import { InstanceConnection, type InstanceRequest } from './http/instance-connection.js';
 
 /** The HTTP connections to one process, over its Unix socket: as many as there are requests at once. */
@@ -66,7 +66,7 @@ export class InstanceConnections {
   #connect(): Promise<Socket> {
     return new Promise((resolve, reject) => {
       const socket = connect(this.socketPath);
-      const onError = (error: Error) => reject(new NotReached(error));
+      const onError = (error: Error) => reject(isNotReached(error) ? new NotReached(error) : error);
       socket.once('error', onError);
       socket.once('connect', () => {
         socket.off('error', onError);

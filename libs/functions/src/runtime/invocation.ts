@@ -24,6 +24,11 @@ export class NotReached extends AppError {
   }
 }
 
+/** Whether nobody listens at a Unix socket any more; of any other failure to connect the process is not the cause. */
+export function isNotReached(error: NodeJS.ErrnoException): boolean {
+  return error.syscall === 'connect' && (error.code === 'ECONNREFUSED' || error.code === 'ENOENT');
+}
+
 /** What became of an invocation whose process ended or whose connection broke, in the vocabulary of Edge Functions. */
 export function invocationError(exit: InstanceExit | null, cause: unknown): AppError {
   switch (exit?.reason) {

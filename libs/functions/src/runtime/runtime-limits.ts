@@ -87,6 +87,7 @@ export const runtimeLimits = {
   answerIdleMs: 150_000,
   /** Response headers of a function. */
   responseHeaderBytes: 64 * 1024,
+  responseHeaders: 1_000,
   /** Unpacked deployments kept on disk; the longest unused are removed first. */
   deploymentDirectories: 256,
   /** The longest path a Unix socket can have: `sun_path` is 108 bytes on Linux, 104 on macOS, with a final zero. */

@@ -1,12 +1,13 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { Readable } from 'node:stream';
+import { pipeline, Readable, Transform } from 'node:stream';
 import type { Cancellation } from '../cancellation.js';
 import type { InvocationRequest, InvocationResponse } from './function-runtime.js';
 import { hopByHop } from './http/hop-by-hop.js';
-import { NotReached } from './invocation.js';
+import { isNotReached, NotReached } from './invocation.js';
 import { invocationHeader } from './loader/protocol.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
+import type { Traffic } from './traffic.js';
 
 /**
  * Asks the function behind the Unix socket at `socketPath` for a WebSocket, on a connection of its own.
@@ -35,11 +36,10 @@ export function askForWebSocket(
     });
     const ignore = request.cancellation?.onCancel((reason) => asked.destroy(reason as Error));
     asked.once('close', () => ignore?.());
-    asked.once('error', (error: NodeJS.ErrnoException) =>
-      reject(error.syscall === 'connect' ? new NotReached(error) : error),
-    );
-    asked.once('response', (response) => resolve(answerOf(response, response)));
+    asked.once('error', (error) => reject(isNotReached(error) ? new NotReached(error) : error));
+    asked.once('response', (response) => resolve(answerOf(response, counted(response, request.traffic))));
     asked.once('upgrade', (response, socket: Socket, head) => {
+      request.traffic?.follow(socket, head);
       socket.unshift(head);
       resolve({ ...answerOf(response, lifeOf(socket, request.cancellation, endingOf)), socket });
     });
@@ -49,6 +49,16 @@ export function askForWebSocket(
 
 function answerOf(response: IncomingMessage, body: Readable): InvocationResponse {
   return { status: response.statusCode!, headers: endToEnd(response.headers), body };
+}
+
+function counted(body: Readable, traffic: Traffic | undefined): Readable {
+  const counter = new Transform({
+    transform(part: Buffer, _encoding, done) {
+      traffic?.addOut(part.length);
+      done(null, part);
+    },
+  });
+  return pipeline(body, counter, () => {});
 }
 
 function withoutBody(headers: Record<string, string | string[]>): Record<string, string | string[]> {

@@ -35,6 +35,8 @@ const environmentSchema = z.object({
     .optional(),
   /** `fatal`, `error`, `warn`, `info`, `debug` or `trace`. */
   LOG_LEVEL: z.enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace']).default('info'),
+  /** Opens `/metrics`, as a bearer token, and nothing else: for what scrapes it, which needs no secret key. */
+  GALLEY_METRICS_TOKEN: z.string().min(16).optional(),
 
   /** PostgreSQL of the outgrown size: a superuser's URL of the project database. Unset: PostgreSQL is started here. */
   DATABASE_URL: urlOf('postgres|postgresql').optional(),
@@ -115,6 +117,7 @@ export interface Config {
   readonly dataDir: string;
   readonly masterKey: string | undefined;
   readonly logLevel: string;
+  readonly metricsToken: string | undefined;
   readonly postgres: {
     /** Unset in the embedded size. */
     readonly url: string | undefined;
@@ -173,6 +176,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     dataDir: resolve(env.GALLEY_DATA_DIR),
     masterKey: env.GALLEY_MASTER_KEY,
     logLevel: env.LOG_LEVEL,
+    metricsToken: env.GALLEY_METRICS_TOKEN,
     postgres: { url: databaseUrl(env), platformDatabase: env.GALLEY_PLATFORM_DB, poolSize: env.DB_POOL_SIZE },
     redisUrl: env.REDIS_URL,
     s3: s3Settings(env),

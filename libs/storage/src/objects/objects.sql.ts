@@ -164,3 +164,12 @@ export async function knownVersions(sql: Sql, versions: readonly string[]): Prom
   );
   return new Set(rows.map((row) => row.version));
 }
+
+/** Of all objects together; rows that came by SQL may say anything of their size. */
+export async function bytesStored(sql: Sql): Promise<number> {
+  const { rows } = await sql.query<{ bytes: string }>(
+    `select coalesce(sum((metadata ->> 'size')::numeric), 0) as bytes from storage.objects
+     where metadata ->> 'size' ~ '^\\d{1,15}$'`,
+  );
+  return Number(rows[0]!.bytes);
+}

@@ -6,7 +6,9 @@ export function passedOn(raw: readonly string[]): [name: string, value: string][
   const named = headers
     .filter(([name]) => name.toLowerCase() === 'connection')
     .flatMap(([, value]) => value.toLowerCase().split(/[\s,]+/));
-  const left = new Set([...hopByHop, ...named]);
+  // Without them nobody could tell whose the message is, and where it ends.
+  const kept = new Set(['host', 'content-length']);
+  const left = new Set([...hopByHop, ...named.filter((name) => !kept.has(name))]);
   return headers.filter(([name]) => !left.has(name.toLowerCase()));
 }
 

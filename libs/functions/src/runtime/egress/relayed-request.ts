@@ -10,6 +10,16 @@ export interface Refusal {
   readonly message: string;
 }
 
+/** What `Connection` may name (RFC 9110 §7.6.1): with a name of another header it would take that away on our way. */
+const connectionOptions: ReadonlySet<string> = new Set([
+  'close',
+  'keep-alive',
+  'upgrade',
+  'te',
+  'http2-settings',
+  '',
+]);
+
 /** Undefined: it may go to the host. */
 export function refusalOf(
   request: IncomingMessage,
@@ -27,6 +37,15 @@ export function refusalOf(
   const codings = valuesOf(rawHeaders, 'transfer-encoding');
   if (codings.length > 1 || codings.some((coding) => coding.toLowerCase() !== 'chunked')) {
     return { status: 400, code: 'invalid_coding', message: 'The only transfer coding is chunked' };
+  }
+  const options = valuesOf(rawHeaders, 'connection').flatMap((value) => value.toLowerCase().split(/[\s,]+/));
+  if (options.some((option) => !connectionOptions.has(option))) {
+    const message = `The header Connection may name ${[...connectionOptions].join(', ').trim()} and nothing else`;
+    return { status: 400, code: 'invalid_connection', message };
+  }
+  const isUpgrade = request.headers.upgrade !== undefined && options.includes('upgrade');
+  if (isUpgrade && (codings.length > 0 || Number(request.headers['content-length'] ?? 0) !== 0)) {
+    return { status: 400, code: 'invalid_upgrade', message: 'A request to upgrade has no body' };
   }
   // It would send the headers back (RFC 9110 §9.3.8).
   if (method === 'TRACE') {

@@ -83,6 +83,30 @@ describe('a relay', () => {
     expect(arrived).toEqual([expect.stringContaining(`X-Key: ${secret.value}\r\n`)]);
   });
 
+  // RFC 9110 §7.6.1: what Connection names is taken away by whoever passes the request on.
+  it.each(['content-length', 'host', 'close, x-key', 'transfer-encoding'])(
+    'passes no request on whose Connection names %s, by which it would end elsewhere for the host',
+    async (named) => {
+      const inner = 'POST /store HTTP/1.1\r\nHost: other.test\r\nContent-Length: 300\r\n\r\n';
+      const head = `GET / HTTP/1.1\r\nHost: known.test\r\nConnection: ${named}\r\n`;
+      const answer = await say(`${head}Content-Length: ${inner.length}\r\n\r\n${inner}`, 80);
+      expect(answer).toMatch(/^HTTP\/1.1 400 [^]*invalid_connection/);
+      expect(arrived.join('')).toBe('');
+    },
+  );
+
+  it('tells the host how long the body of a GET is', async () => {
+    const head = 'GET / HTTP/1.1\r\nHost: known.test\r\nConnection: close\r\n';
+    await say(`${head}Content-Length: 4\r\n\r\nbody`, 80);
+    expect(arrived.join('')).toMatch(/\r\nContent-Length: 4\r\n[^]*\r\n\r\nbody$/);
+  });
+
+  it('passes on no request to upgrade that has a body', async () => {
+    const head = 'GET / HTTP/1.1\r\nHost: known.test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n';
+    expect(await say(`${head}Content-Length: 4\r\n\r\nbody`, 80)).toMatch(/^HTTP\/1.1 400 /);
+    expect(arrived.join('')).toBe('');
+  });
+
   it('sends nothing in the clear to port 443', async () => {
     expect(await say(request, 443)).toBe('');
     expect(arrived).toEqual([]);

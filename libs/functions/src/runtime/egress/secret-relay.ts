@@ -184,7 +184,9 @@ class OneConnection extends Agent {
 function sendBody(request: IncomingMessage, asked: ClientRequest): void {
   const { 'content-length': length, 'transfer-encoding': coding } = request.headers;
   if (length === undefined && coding === undefined) return void asked.end();
+  // By itself Node.js sends the body of a GET without either.
   if (coding !== undefined) asked.setHeader('Transfer-Encoding', 'chunked');
+  else asked.setHeader('Content-Length', length!);
   // Its first byte may be long in coming.
   asked.flushHeaders();
   request.pipe(asked);

@@ -2,6 +2,7 @@ import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
 import type { InvocationResponse } from '../function-runtime.js';
 import { runtimeLimits as limits } from '../runtime-limits.js';
+import type { Traffic } from '../traffic.js';
 import { ResponseParser, type ResponseHead } from './response-parser.js';
 
 /**
@@ -27,6 +28,7 @@ export class Exchange {
   constructor(
     method: string,
     private readonly socket: Socket,
+    private readonly traffic?: Traffic,
   ) {
     this.response = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -35,7 +37,10 @@ export class Exchange {
     this.#parser = new ResponseParser(method === 'HEAD', limits.responseHeaderBytes, {
       onHead: (head) => (this.head = head),
       onData: (part) => this.#takePart(part),
-      onEnd: () => (this.isComplete = true),
+      onEnd: () => {
+        this.isComplete = true;
+        clearTimeout(this.#idleTimer);
+      },
     });
   }
 
@@ -64,6 +69,7 @@ export class Exchange {
   }
 
   #takePart(part: Buffer): void {
+    this.traffic?.addOut(part.length);
     if (!this.#stream) this.#parts.push(part);
     else if (!this.#stream.push(part)) this.socket.pause();
     this.#idleTimer?.refresh();

@@ -49,7 +49,7 @@ export class InstanceConnection {
 
   /** The body of the response must be read to its end or destroyed, if it is a stream. Rejects when the connection breaks. */
   request(request: InstanceRequest): Promise<InvocationResponse> {
-    const exchange = new Exchange(request.method, this.socket);
+    const exchange = new Exchange(request.method, this.socket, request.traffic);
     const isUnderWay = () => this.#exchange === exchange;
     this.#exchange = exchange;
     request.cancellation?.onCancel((reason) => isUnderWay() && this.#fail(reason));

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import { invocationHeader } from '../loader/protocol.js';
+import type { Traffic } from '../traffic.js';
 import { hopByHop } from './hop-by-hop.js';
 
 /** A request as it goes to a process. */
@@ -11,6 +12,8 @@ export interface RequestLine {
   /** Names in lower case; those that belong to a connection are left out. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly body: Readable | Buffer | string | null;
+  /** Is told of each part of the body that goes there, and of the answer's that comes. */
+  readonly traffic?: Traffic;
 }
 
 const headerName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;

@@ -1,3 +1,4 @@
+import { runtimeLimits as limits } from '../runtime-limits.js';
 import { hopByHop } from './hop-by-hop.js';
 
 const fieldName = /^[!#$%&'*+.^_`|~0-9a-z-]+$/;
@@ -12,6 +13,7 @@ interface Fields {
 
 /** @throws Error when a line is no header (RFC 9112 §5) */
 export function fieldsOf(lines: readonly string[]): Fields {
+  if (lines.length > limits.responseHeaders) throw new Error('The response has too many headers');
   const fields: Fields = { headers: {}, own: {} };
   for (const line of lines) {
     const colon = line.indexOf(':');
@@ -21,12 +23,16 @@ export function fieldsOf(lines: readonly string[]): Fields {
       throw new Error('A header of the response is not valid');
     }
     if (hopByHop.has(name)) fields.own[name] = joined(fields.own[name], value);
-    else
-      fields.headers[name] = Object.hasOwn(fields.headers, name)
-        ? [fields.headers[name]!, value].flat()
-        : value;
+    else add(fields.headers, name, value);
   }
   return fields;
+}
+
+function add(headers: Record<string, string | string[]>, name: string, value: string): void {
+  const known = Object.hasOwn(headers, name) ? headers[name]! : undefined;
+  if (known === undefined) headers[name] = value;
+  else if (typeof known === 'string') headers[name] = [known, value];
+  else known.push(value);
 }
 
 function joined(list: string | undefined, value: string): string {

@@ -16,8 +16,10 @@ export function sendRequest(
   const head = requestHead(request);
   if (body !== null && typeof body === 'object' && !Buffer.isBuffer(body)) {
     socket.write(head, 'latin1');
+    body.on('data', (part: Buffer) => request.traffic?.addIn(part.length));
     return sendBody(socket, body, isChunked(request.headers['content-length']), onSent);
   }
+  if (body !== null) request.traffic?.addIn(Buffer.byteLength(body));
   // Together with the other requests of this turn: a process that is woken for each takes longer over them, and so do we.
   setImmediate(() => {
     socket.cork();
