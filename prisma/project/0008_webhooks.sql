@@ -43,14 +43,15 @@ begin
       payload := galley.without_long_values(payload);
     end if;
   end if;
-  insert into galley.outbox (id, name, payload, request, request_id, depth)
+  insert into galley.outbox (id, name, payload, request, request_id, depth, root_id)
   values (
     gen_random_uuid(),
     'http.request',
     payload,
     jsonb_build_object('url', url, 'method', method, 'headers', headers, 'params', params, 'timeout_ms', timeout_ms),
     coalesce(current_setting('galley.request_id', true), ''),
-    coalesce(nullif(current_setting('galley.depth', true), '')::integer, 0)
+    coalesce(nullif(current_setting('galley.depth', true), '')::integer, 0),
+    coalesce(nullif(current_setting('galley.root', true), ''), current_setting('galley.request_id', true), '')
   );
   -- Of a trigger before the change, null would undo that.
   return case when tg_op = 'DELETE' then old else new end;

@@ -231,7 +231,7 @@ describe('representations', () => {
         code: 'PGRST106',
         message: 'Invalid schema: auth',
         details: null,
-        hint: 'Only the following schemas are exposed: public',
+        hint: 'Only the following schemas are exposed: public, pgmq_public',
       },
     ]);
   });

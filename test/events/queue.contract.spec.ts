@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { createLogger } from '#libs/platform';
 import {
   BullMqQueue,
+  HoldQueue,
   postgresBackend,
   redisBackend,
   RetryLater,
@@ -149,6 +150,41 @@ function queueContract(
       await eventually(() => failures.length === 2);
       await consumer.close();
       expect(failures).toEqual([0, 0]);
+    });
+
+    it('tries a job at once that waits for later, when it is hastened, and adds one that is not there', async () => {
+      const name = uniqueName();
+      const tried: string[] = [];
+      await queue.add(name, [{ id: 'later', data: {} }]);
+      const consumer = await queue.consume(name, { concurrency: 1 }, async (job) => {
+        tried.push(job.id);
+        if (tried.length === 1) throw new RetryLater('not yet', 3_600_000, true);
+      });
+      await eventually(async () => (await queue.counts(name)).delayed === 1);
+      await queue.hasten(name, { id: 'later', data: {} });
+      await queue.hasten(name, { id: 'new', data: {} });
+      await eventually(() => tried.length === 3);
+      await consumer.close();
+      expect(tried.toSorted()).toEqual(['later', 'later', 'new']);
+    });
+
+    it('begins nothing for a while when a handler asks for that, and then goes on with the same job', async () => {
+      const name = uniqueName();
+      const begun: { id: string; at: number; failures: number }[] = [];
+      await queue.add(name, [
+        { id: 'one', data: {} },
+        { id: 'two', data: {} },
+        { id: 'three', data: {} },
+      ]);
+      const consumer = await queue.consume(name, { concurrency: 1 }, async ({ id, failures }) => {
+        begun.push({ id, at: performance.now(), failures });
+        if (begun.length === 1) throw new HoldQueue(500);
+      });
+      await eventually(() => begun.length === 4);
+      await consumer.close();
+      expect(begun[1]!.at - begun[0]!.at).toBeGreaterThan(450);
+      expect(new Set(begun.map(({ id }) => id)).size).toBe(3);
+      expect(begun.every(({ failures }) => failures === 0)).toBe(true);
     });
 
     it('lets a job that is under way end before its consumer is closed', async () => {

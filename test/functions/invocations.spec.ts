@@ -172,7 +172,9 @@ describe('an event', () => {
         'ce-time': '2026-01-02T03:04:05.678Z',
         'content-type': 'application/json',
         'x-request-id': 'trace-event',
-        'x-galley-attempt': '3',
+        'ce-subject': 'public.posts',
+        'ce-galleyattempt': '3',
+        'idempotency-key': event.id,
         authorization: expect.stringMatching(/^Bearer eyJ/),
       },
     });

@@ -81,11 +81,12 @@ describe('the README', () => {
     const text = /^```toml\n([\s\S]*?)^```/m.exec(readme)![1]!;
     const { functions } = parse(text) as { functions: Record<string, Record<string, unknown>> };
     const shown = parseManifest('thumbnails', functions['thumbnails']);
-    const { on, permissions, ...defaults } = parseManifest('thumbnails', {});
+    const { on, schedule, permissions, ...defaults } = parseManifest('thumbnails', {});
     expect(shown).toMatchObject({ ...defaults, on: [{ event: 'object.created', bucket: 'avatars' }] });
     expect(Object.keys(shown.permissions).toSorted()).toEqual(Object.keys(permissions).toSorted());
     expect(shown.permissions.service_role).toBe(permissions.service_role);
-    expect(on).toEqual([]);
+    expect([on, schedule]).toEqual([[], []]);
+    expect(shown.schedule[0]).toMatchObject({ overlap: 'skip', missed: 'last' });
   });
 
   it.each(['npm start', 'npm start -- examples/avatars'])(

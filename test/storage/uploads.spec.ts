@@ -101,6 +101,18 @@ describe('an upload', () => {
     expect(await server.versions()).toBe(before);
   });
 
+  it('appends object.updated when other bytes take the place of the first', async () => {
+    await avatars(ada).upload(own('u.txt'), 'one');
+    await server.project.database.query('truncate galley.outbox');
+    await avatars(ada).upload(own('u.txt'), 'three', { upsert: true });
+    expect(await server.events()).toMatchObject([
+      {
+        name: 'object.updated',
+        payload: { sizeBytes: 5, record: { name: own('u.txt') }, old_record: { name: own('u.txt') } },
+      },
+    ]);
+  });
+
   it('appends object.created in the transaction of its row', async () => {
     await server.fetch(`/object/avatars/${own('e.txt')}`, {
       method: 'POST',

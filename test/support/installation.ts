@@ -17,6 +17,7 @@ export type Victim = 'server' | 'worker' | 'function' | 'postgres' | 'redis';
 export interface Installation {
   readonly url: string;
   readonly publishableKey: string;
+  readonly secretKey: string;
   /** kill -9. Returns false when there is no such process at the moment. */
   kill(victim: Victim): Promise<boolean>;
   /** Starts again what was killed and does not start by itself. */
@@ -129,13 +130,14 @@ function installation(
   roles: Record<'server' | 'worker', Part> & { readonly redis: OwnRedis | null },
   dataDir: string,
   connection: pg.ClientConfig,
-  environment: { SUPABASE_PUBLISHABLE_KEY: string },
+  environment: { SUPABASE_PUBLISHABLE_KEY: string; SUPABASE_SECRET_KEY: string },
   cleanUp: () => Promise<void>,
 ): Installation {
   const dead = new Set<Part>();
   return {
     url: roles.server.process.url,
     publishableKey: environment.SUPABASE_PUBLISHABLE_KEY,
+    secretKey: environment.SUPABASE_SECRET_KEY,
     async kill(victim) {
       if (victim === 'postgres') return killPostgres(dataDir);
       if (victim === 'redis') return roles.redis!.kill();

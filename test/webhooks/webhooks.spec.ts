@@ -142,7 +142,7 @@ describe('a webhook', () => {
     await insertOrder();
     const requests = await arrived('retried', 4);
     expect(new Set(requests.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
-    expect(requests.map(({ headers }) => headers['x-galley-attempt'])).toEqual(['1', '2', '3', '4']);
+    expect(requests.map(({ headers }) => headers['ce-galleyattempt'])).toEqual(['1', '2', '3', '4']);
     expect(requests.every((request) => isSigned(request, key))).toBe(true);
     const [third, fourth] = requests.slice(2).map(({ headers }) => Number(headers['webhook-timestamp']));
     expect(fourth! - third!).toBeGreaterThanOrEqual(1);
@@ -305,6 +305,7 @@ describe('the management of webhooks', () => {
     ['in IPv6 that is IPv4', { name: 'x', url: 'http://[::ffff:10.0.0.5]/' }, 400, 'public'],
     ['in another spelling', { name: 'x', url: 'http://0x0a000005/' }, 400, 'public'],
     ['of an event that there is not', { name: 'x', event: 'row.moved' }, 400, 'row.inserted'],
+    ['of what became of deliveries', { name: 'x', event: 'function.failed' }, 400, 'row.inserted'],
     ['of a filter that the event has not', { name: 'x', bucket: 'b' }, 400, 'has no bucket'],
     ['of rows of no table', { name: 'x', table: undefined }, 400, 'schema.table'],
     ['of a table that there is not', { name: 'x', table: 'public.nothing' }, 400, 'public.nothing'],

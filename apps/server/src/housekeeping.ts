@@ -1,5 +1,5 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { sweepRequests } from '#libs/events';
+import { sweepDeliveries, sweepRequests } from '#libs/events';
 import { limits as functionLimits, sweepLogs } from '#libs/functions';
 import {
   CONFIG,
@@ -11,17 +11,16 @@ import {
   type Project,
 } from '#libs/platform';
 import { ObjectBytes, ObjectBytesModule, sweepOrphanVersions } from '#libs/storage';
-import { tidyUsage } from '#libs/usage';
+import { sweepInvocations, tidyUsage } from '#libs/usage';
 
 const intervalMs = 60 * 60_000;
 /** Servers that start together do not sweep together. */
 const jitterMs = 10 * 60_000;
 
 /**
- * What is done about once an hour: bytes that crashes left without a row are removed, log lines and requests that have had
- * their time,
- * and the parts in which hours of usage are written are joined. By servers, because workers come and go with the work,
- * and may never live for an hour.
+ * What is done about once an hour: bytes that crashes left without a row are removed, log lines, deliveries, requests and records
+ * that have had their time, and the parts in which hours of usage are written are joined. By servers, because workers
+ * come and go with the work, and may never live for an hour.
  */
 @Module({ imports: [ObjectBytesModule] })
 export class HousekeepingModule implements OnApplicationBootstrap, OnModuleDestroy {
@@ -59,6 +58,12 @@ export class HousekeepingModule implements OnApplicationBootstrap, OnModuleDestr
       );
       await this.#sweep(project, 'function log lines', () =>
         sweepLogs(this.database, project.ref, this.config.functions.logRetention),
+      );
+      await this.#sweep(project, 'ended deliveries', () =>
+        sweepDeliveries(this.database, project.ref, this.config.functions.deliveryDays),
+      );
+      await this.#sweep(project, 'records of invocations', () =>
+        sweepInvocations(this.database, project.ref, this.config.functions.invocationDays),
       );
       await this.#sweep(project, 'parts of hours of usage by joining them', () =>
         tidyUsage(this.database, project.ref, new Date()),

@@ -1,6 +1,7 @@
 import {
   endDeliveriesToNobody,
   functionsWithWork,
+  jobOf,
   JobQueue,
   maxOpenConsumers,
   openDeliveries,
@@ -56,7 +57,7 @@ export class Consumers {
     private readonly queue: JobQueue,
     private readonly database: PlatformDatabase,
     private readonly autoscaler: Autoscaler,
-    private readonly handle: (job: Job) => Promise<void>,
+    private readonly handle: (job: Job, of: { projectRef: string; functionSlug: string }) => Promise<void>,
     /** Whether a function's budget is used up: its consumer closes as if it had no work, which waits in the queue. */
     private readonly isHeld: (projectRef: string, functionSlug: string) => boolean,
     private readonly logger: Logger,
@@ -125,7 +126,7 @@ export class Consumers {
     const options = { concurrency: now, held };
     return this.queue.consume(queueNameOf(projectRef, functionSlug), options, async (job) => {
       const beganAt = performance.now();
-      await this.handle(job);
+      await this.handle(job, { projectRef, functionSlug });
       this.autoscaler.noteRun(projectRef, functionSlug, performance.now() - beganAt);
     });
   }
@@ -187,7 +188,7 @@ export class Consumers {
       openDeliveries(tx, reconcileAfterMs, reconcileBatch),
     );
     for (const { id, projectRef, functionSlug } of open) {
-      await this.queue.ensure(queueNameOf(projectRef, functionSlug), { id, data: { deliveryId: id } });
+      await this.queue.ensure(queueNameOf(projectRef, functionSlug), jobOf(id));
     }
   }
 

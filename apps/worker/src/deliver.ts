@@ -1,50 +1,70 @@
 import {
+  addJobs,
   endAttempt,
+  giveRateBack,
+  hastenNext,
+  HoldQueue,
   isFunctionTarget,
   recordResponse,
   RetryLater,
-  retryDelayMs,
   startDelivery,
+  takeRate,
   type Job,
   type StartedDelivery,
 } from '#libs/events';
-import type { EventLog, EventOutcome, InvokeFunction } from '#libs/functions';
-import { newId, type Logger, type PlatformDatabase, type ProjectRegistry } from '#libs/platform';
+import type { EventOutcome } from '#libs/functions';
+import { newId } from '#libs/platform';
 import { insertInvocations } from '#libs/usage';
 import { z } from 'zod';
-import { sendElsewhere, type SendContext } from './send-elsewhere.js';
+import { deliverBatch } from './deliver-batch.js';
+import { tellFailure } from './tell-failure.js';
+import { logOf, refusalOf, retryWaitMs, stateAfter, type DeliverContext } from './delivery-outcome.js';
+import { sendElsewhere } from './send-elsewhere.js';
 
-/** A delivery is given up after this many tries even if none of them ever ended: its function takes its worker down. */
-const maxStarts = 50;
-const jobData = z.object({ deliveryId: z.uuid() });
-
-/** What running a delivery needs. */
-export interface DeliverContext extends SendContext {
-  readonly database: PlatformDatabase;
-  readonly projects: ProjectRegistry;
-  readonly invokeFunction: InvokeFunction;
-  readonly eventLog: EventLog;
-  readonly logger: Logger;
+interface FunctionName {
+  readonly projectRef: string;
+  readonly functionSlug: string;
 }
+
+const jobData = z.object({ deliveryId: z.uuid() });
 
 /**
  * Runs one job: begins the delivery, invokes its function, and ends the delivery together with the invocation's
  * record in one transaction. Only the try whose invocation id stands in the row may end it, so a try that was taken
  * over (its worker was thought dead) changes nothing any more.
  *
- * @throws RetryLater when the delivery is to be tried again.
+ * @throws RetryLater when the delivery is to be tried again, or not yet; HoldQueue when its function has begun as much as
+ *   its rate allows.
  */
-export async function deliver(context: DeliverContext, job: Job): Promise<void> {
+export async function deliver(context: DeliverContext, job: Job, of: FunctionName): Promise<void> {
+  const { database, invokeFunction, projects } = context;
+  const rate = await invokeFunction.eventRateOf(projects.get(of.projectRef), of.functionSlug);
+  if (!rate) {
+    await tryDelivery(context, job);
+    return;
+  }
+  const waitMs = await takeRate(database, of, rate);
+  if (waitMs > 0) throw new HoldQueue(waitMs);
+  let hasBegun = false;
+  try {
+    await tryDelivery(context, job, () => (hasBegun = true));
+  } finally {
+    if (!hasBegun) await giveRateBack(database, of);
+  }
+}
+
+/** @param onBegin called when there is something to invoke */
+async function tryDelivery(context: DeliverContext, job: Job, onBegin: () => void = () => {}): Promise<void> {
   const { deliveryId } = jobData.parse(job.data);
-  const invocationId = newId();
-  const started = await startDelivery(context.database, deliveryId, invocationId);
+  const started = await startDelivery(context.database, deliveryId, newId());
   if (!started) return;
+  if ('waitMs' in started) {
+    if (started.reason === 'batched') return deliverBatch(context, deliveryId, job, onBegin);
+    throw new RetryLater(started.reason, started.waitMs, true);
+  }
+  onBegin();
   const outcome = await invoke(context, started, job.signal);
-  const ending = endingOf(outcome, job);
-  const isOurs = await end(context, started, outcome, ending);
-  if (!isOurs || outcome.status === 'succeeded') return;
-  if (ending.tried) await tellFailure(context, started, outcome, ending);
-  if (ending.retryInMs !== null) throw new RetryLater(outcome.error, ending.retryInMs, !ending.tried);
+  await end(context, started, outcome, job.signal);
 }
 
 async function invoke(
@@ -54,68 +74,41 @@ async function invoke(
 ): Promise<EventOutcome> {
   const { invokeFunction, projects, logger } = context;
   const project = projects.get(delivery.projectRef);
-  if (!project)
-    return { status: 'failed', error: `There is no project ${delivery.projectRef}`, maxAttempts: 0 };
-  if (delivery.attempt > maxStarts)
-    return { status: 'failed', error: `${maxStarts} tries began and did not end`, maxAttempts: 0 };
-  const log = { requestId: delivery.requestId, deliveryId: delivery.id, function: delivery.functionSlug };
-  logger.debug({ ...log, attempt: delivery.attempt }, 'Delivery begins');
+  const refusal = refusalOf(project, delivery);
+  if (!project || refusal) return refusal!;
+  logger.debug(logOf(delivery), 'Delivery begins');
   if (!isFunctionTarget(delivery.functionSlug)) return sendElsewhere(context, project, delivery, signal);
   return invokeFunction.invokeForEvent(project, delivery, signal);
 }
 
-/** What becomes of a delivery after a try. */
-interface Ending {
-  readonly state: 'succeeded' | 'dead' | 'queued';
-  readonly attempt: number;
-  readonly tried: boolean;
-  /** Null when it has ended. */
-  readonly retryInMs: number | null;
-}
-
-function endingOf(outcome: EventOutcome, job: Job): Ending {
-  const attempt = job.failures + 1;
-  if (outcome.status === 'succeeded') return { state: 'succeeded', attempt, tried: true, retryInMs: null };
-  // What was cut off by our own stop was not tried: the next worker begins it anew.
-  const tried = outcome.status === 'failed' && !job.signal.aborted;
-  if (tried && attempt >= outcome.maxAttempts) return { state: 'dead', attempt, tried, retryInMs: null };
-  const retryInMs = outcome.retryAfterMs ?? retryDelayMs(tried ? attempt : 1);
-  return { state: 'queued', attempt, tried, retryInMs };
-}
-
-/** @returns whether the delivery was still ours to end */
 async function end(
-  { database, logger }: DeliverContext,
+  context: DeliverContext,
   delivery: StartedDelivery,
   outcome: EventOutcome,
-  { state, tried }: Ending,
-): Promise<boolean> {
+  signal: AbortSignal,
+): Promise<void> {
+  const { database, logger } = context;
+  const { state, tried } = stateAfter(delivery, outcome, signal);
   const error = outcome.status === 'succeeded' ? null : outcome.error;
-  const { id: deliveryId, invocationId, requestId, attempt } = delivery;
-  const ended = await database.transaction(async (tx) => {
-    const own = await endAttempt(tx, { deliveryId, invocationId, state, error, tried });
+  const following = await database.transaction(async (tx) => {
+    const { id: deliveryId, invocationId } = delivery;
+    const httpStatus = outcome.record?.httpStatus ?? null;
+    const own = await endAttempt(tx, { deliveryId, invocationId, state, error, tried, httpStatus });
     if (own && outcome.record) await insertInvocations(tx, [outcome.record]);
     if (own && outcome.response) await recordResponse(tx, delivery.id, outcome.response);
     return own;
   });
-  const log = { requestId, deliveryId, function: delivery.functionSlug, attempt };
-  if (!ended) logger.warn(log, 'A delivery was taken over by another worker while it ran here');
-  else if (state === 'succeeded')
-    logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Delivery succeeded');
+  const log = logOf(delivery);
+  if (!following) {
+    logger.warn(log, 'A delivery was taken over by another worker while it ran here');
+    return;
+  }
+  if (state === 'succeeded') logger.info({ ...log, wallMs: outcome.record?.wallMs }, 'Delivery succeeded');
   else if (state === 'dead') logger.error({ ...log, error }, 'Delivery is dead: no attempts left');
   else logger.warn({ ...log, error }, 'Delivery will be tried again');
-  return ended;
-}
-
-/** Where the function's author looks for it. */
-async function tellFailure(
-  { projects, eventLog }: DeliverContext,
-  delivery: StartedDelivery,
-  { error, maxAttempts }: Exclude<EventOutcome, { status: 'succeeded' }>,
-  { attempt, retryInMs }: Ending,
-): Promise<void> {
-  const project = projects.get(delivery.projectRef);
-  if (!project) return;
-  const { invocationId } = delivery;
-  await eventLog.tellFailure(project, delivery, { invocationId, attempt, maxAttempts, error, retryInMs });
+  await addJobs(database, context.queue, delivery.projectRef, following);
+  const retryInMs = state === 'queued' ? retryWaitMs(delivery, outcome) : null;
+  if (tried && error !== null) await tellFailure(context, delivery, outcome, { error, retryInMs });
+  if (retryInMs === null) return hastenNext(database, context.queue, delivery);
+  throw new RetryLater(error ?? 'busy', retryInMs, !tried);
 }

@@ -70,7 +70,7 @@ function givenUp(error: string): EventOutcome {
 async function outcomeOf(sending: Promise<Answer>) {
   try {
     const { status, headers, beginning } = await sending;
-    if (status >= 200 && status < 300) return { status: 'succeeded' as const };
+    if (status >= 200 && status < 300) return { status: 'succeeded' as const, answer: '' };
     const waitMs = retryAfterMs(status, headers['retry-after'], new Date()) ?? undefined;
     const error = answered(status, beginning);
     return { status: 'failed' as const, error, httpStatus: status, retryAfterMs: waitMs };

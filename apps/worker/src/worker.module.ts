@@ -1,5 +1,13 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { EventsModule, isFunctionTarget, JobQueue, Relay, type Delivery } from '#libs/events';
+import {
+  EventsModule,
+  isFunctionTarget,
+  JobQueue,
+  QueuePush,
+  Relay,
+  Scheduler,
+  type Delivery,
+} from '#libs/events';
 import { EventLog, FunctionsModule, InvokeFunction, Secrets } from '#libs/functions';
 import {
   LOGGER,
@@ -7,6 +15,7 @@ import {
   ShutdownGrace,
   PlatformDatabase,
   ProjectRegistry,
+  systemClock,
   type Logger,
 } from '#libs/platform';
 import { Budgets, UsageLedger, UsageModule } from '#libs/usage';
@@ -21,6 +30,8 @@ import { tellQueues } from './queue-metrics.js';
 export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
+  readonly #scheduler: Scheduler;
+  readonly #queuePush: QueuePush;
 
   constructor(
     queue: JobQueue,
@@ -37,12 +48,16 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     budgets: Budgets,
     @Inject(LOGGER) logger: Logger,
   ) {
+    const count = (projectRef: string, events: number) =>
+      ledger.addMeter(projectRef, 'events', events, new Date());
     this.#relays = projects.all().map((project) => {
-      const count = (events: number) => ledger.addMeter(project.ref, 'events', events, new Date());
+      const onCarried = (events: number) => count(project.ref, events);
       const onRefused = (delivery: Delivery, refusal: string) =>
         void eventLog.tellRefusal(project, delivery, refusal);
-      return new Relay(project, database, queue, logger, onRefused, count);
+      return new Relay(project, database, queue, logger, onRefused, onCarried);
     });
+    this.#queuePush = new QueuePush(projects.all(), database, logger);
+    this.#scheduler = new Scheduler(database, queue, systemClock, logger, count);
     const autoscaler = new Autoscaler(
       queue,
       async (projectRef, slug) =>
@@ -56,7 +71,8 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
       queue,
       database,
       autoscaler,
-      (job) => deliver({ database, projects, invokeFunction, eventLog, ...sending, logger }, job),
+      (job, of) =>
+        deliver({ database, queue, projects, invokeFunction, eventLog, ...sending, logger }, job, of),
       // What is sent to URLs is not metered.
       (projectRef, slug) => isFunctionTarget(slug) && budgets.holds(projectRef, slug),
       logger,
@@ -65,12 +81,17 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   }
 
   async onApplicationBootstrap(): Promise<void> {
-    await Promise.all([...this.#relays.map((relay) => relay.start()), this.#consumers.start()]);
+    await Promise.all([...this.#sources(), this.#consumers].map((part) => part.start()));
   }
 
   /** Before the features close: events stop coming first, then the jobs under way end. */
   async onModuleDestroy(): Promise<void> {
-    await Promise.all(this.#relays.map((relay) => relay.stop()));
+    await Promise.all(this.#sources().map((source) => source.stop()));
     await this.#consumers.stop(this.grace.leftMs());
+  }
+
+  /** Where events come from. */
+  #sources() {
+    return [...this.#relays, this.#scheduler, this.#queuePush];
   }
 }

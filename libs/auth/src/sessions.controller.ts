@@ -60,7 +60,7 @@ export class SessionsController {
     const { project } = request.galley;
     throttle(project, 'password', this.limits.passwordAttempts, request.ip);
     const body = parseBody(passwordGrantRequest, request.body);
-    const open = await this.signIns.signIn(project, body, clientOf(request));
+    const open = await this.signIns.signIn(project, body, clientOf(request), request.galley);
     const response = await this.responses.of(project, open);
     // Told, not refused: the password was accepted under older rules.
     const weakness = weaknessOf(body.password);

@@ -11,6 +11,7 @@ import {
 } from './errors.js';
 import { PasswordHasher } from './passwords/password-hasher.js';
 import type { passwordGrantRequest } from './requests.js';
+import { describeOrigin, type Origin } from './origin.sql.js';
 import { openSession } from './sessions/open-session.js';
 import type { OpenSession } from './sessions/session-response.js';
 import { isBanned, type User } from './users/user.js';
@@ -32,6 +33,7 @@ export class SignIn {
     project: Project,
     { email, phone, password }: z.infer<typeof passwordGrantRequest>,
     client: Client,
+    origin: Origin,
   ): Promise<OpenSession> {
     if (email && phone) {
       throw validationFailed('Only an email address or phone number should be provided on login.');
@@ -45,6 +47,9 @@ export class SignIn {
     if (isBanned(found)) throw userBanned(400);
     if (found.email_confirmed_at === null) throw emailNotConfirmed();
     const { encrypted_password: _secret, ...user } = found;
-    return project.database.asSystem((tx) => openSession(tx, user satisfies User, client));
+    return project.database.asSystem(async (tx) => {
+      await describeOrigin(tx, origin);
+      return openSession(tx, user satisfies User, client);
+    });
   }
 }

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { appendEvent } from '#libs/events';
-import { CONFIG, type Config, type Project, type Sql } from '#libs/platform';
+import { CONFIG, rootOf, type Config, type Project, type Sql } from '#libs/platform';
 import { insertAuditEntry } from './audit.sql.js';
 import type { Client } from './client.js';
 import {
@@ -91,14 +91,15 @@ async function openFirstSession(tx: Sql, id: string, client: Client, origin: Ori
   // Read back, since triggers may have changed the row.
   const user = (await findUser(tx, id))!;
   await insertAuditEntry(tx, 'user_signedup', user, client.ip);
-  const open = await openSession(tx, user, client);
+  // Before `user.signed_in`, which the database appends when a session opens.
   await appendEvent(tx, {
     name: 'user.created',
-    payload: { record: userRecord(open.user) },
+    payload: { record: userRecord(user) },
     requestId: origin.requestId,
     depth: origin.caller.depth,
+    rootId: rootOf(origin.caller, origin.requestId),
   });
-  return open;
+  return openSession(tx, user, client);
 }
 
 /** Tells the two refusals that are the caller's to mend from failures of the server. */

@@ -7,17 +7,16 @@ export {
 } from './catalogue.js';
 export { appendEvent } from './outbox.js';
 export { matches, type Subscription, type SubscriptionFilter } from './delivery/subscription.js';
+export type { BatchSettings, SubscriptionSettings } from './delivery/subscription-settings.js';
+export { mismatchOf, parseConditions, type ColumnKind } from './delivery/row-condition.js';
 export {
-  endAttempt,
   endDeliveriesToNobody,
   functionsWithWork,
   insertDeliveries,
   openDeliveries,
-  startDelivery,
   type DeliveredPayload,
   type Delivery,
   type NewDelivery,
-  type StartedDelivery,
 } from './delivery/deliveries.sql.js';
 export { queueDeliveries } from './delivery/record-deliveries.js';
 export {
@@ -33,10 +32,39 @@ export {
 export { syncRowTriggers } from './delivery/row-triggers.js';
 export { lockActivations, watchedTables } from './delivery/watched-tables.sql.js';
 export { isFunctionTarget, webhookOfTarget, webhookTarget } from './delivery/targets.js';
+export { startDelivery, type StartedDelivery, type Waiting } from './delivery/start-delivery.sql.js';
+export { sweepDeliveries } from './delivery/sweep-deliveries.js';
+export { startBatch } from './delivery/batches.sql.js';
+export {
+  endAttempt,
+  endBatch,
+  type BatchedEnd,
+  type FollowingDelivery,
+} from './delivery/end-delivery.sql.js';
+export { addJobs } from './delivery/record-deliveries.js';
+export { giveRateBack, takeRate, type EventRate } from './delivery/event-rate.js';
+export { hastenNext, jobOf } from './delivery/delivery-jobs.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
+export { QueuePush } from './queues/queue-push.js';
+export { Scheduler } from './schedules/scheduler.js';
+export type { NewSchedule } from './schedules/schedule.js';
+export {
+  nameOf as scheduleNameOf,
+  scheduleOf,
+  scheduleProblems,
+  scheduleShape,
+} from './schedules/schedule-input.js';
+export { deleteSchedulesOf, replaceSchedules } from './schedules/schedules.sql.js';
 export { Relay } from './relay/relay.js';
-export { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './queue/job-queue.js';
 export { retryDelayMs } from './queue/retry-delay.js';
+export {
+  HoldQueue,
+  JobQueue,
+  RetryLater,
+  type Consumer,
+  type Job,
+  type QueueCounts,
+} from './queue/job-queue.js';
 export { BullMqQueue } from './queue/bullmq-queue.js';
 export { postgresBackend, redisBackend } from './queue/backends.js';
 export { EventsHttpModule, EventsModule, maxOpenConsumers } from './events.module.js';

@@ -1,4 +1,4 @@
-import { AppError, limits, newId, type Sql } from '#libs/platform';
+import { AppError, limits, newId, type ProjectDatabase, type Sql } from '#libs/platform';
 import {
   catalogue,
   type CommittedEvent,
@@ -21,7 +21,14 @@ const leaseSeconds = 10;
  */
 export async function appendEvent<Name extends EventName>(
   tx: Sql,
-  event: { name: Name; payload: EventPayload<Name>; requestId: string; depth: number },
+  event: {
+    name: Name;
+    payload: EventPayload<Name>;
+    requestId: string;
+    depth: number;
+    /** The request that everything began with, when that is another one. */
+    rootId?: string;
+  },
 ): Promise<void> {
   const payload = JSON.stringify(catalogue[event.name].parse(event.payload));
   if (Buffer.byteLength(payload) > limits.eventPayloadBytes) {
@@ -32,8 +39,8 @@ export async function appendEvent<Name extends EventName>(
     });
   }
   await tx.query(
-    'insert into galley.outbox (id, name, payload, request_id, depth) values ($1, $2, $3, $4, $5)',
-    [newId(), event.name, payload, event.requestId, event.depth],
+    'insert into galley.outbox (id, name, payload, request_id, depth, root_id) values ($1, $2, $3, $4, $5, $6)',
+    [newId(), event.name, payload, event.requestId, event.depth, event.rootId ?? event.requestId],
   );
 }
 
@@ -45,6 +52,7 @@ interface OutboxRow extends EventSubject {
   payload: string;
   request_id: string;
   depth: number;
+  root_id: string;
   occurred_at: Date;
   request: RequestedCall | null;
 }
@@ -60,9 +68,11 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
        limit $1
        for update skip locked
      )
-     returning position, id, name, payload::text as payload, request_id, depth, occurred_at, request,
+     returning position, id, name, payload::text as payload, request_id, depth, root_id, occurred_at, request,
                payload ->> 'bucket' as bucket, payload ->> 'name' as object,
-               payload ->> 'schema' as schema, payload ->> 'table' as table`,
+               payload #>> '{from,bucket}' as "fromBucket", payload #>> '{from,name}' as "fromObject",
+               payload ->> 'schema' as schema, payload ->> 'table' as table,
+               payload ->> 'queue' as queue`,
     [claimSize, leaseSeconds],
   );
   // RETURNING keeps no order.
@@ -70,13 +80,37 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
   return rows.map((row) => ({
     id: row.id,
     name: row.name,
-    subject: { bucket: row.bucket, object: row.object, schema: row.schema, table: row.table },
+    subject: {
+      bucket: row.bucket,
+      object: row.object,
+      fromBucket: row.fromBucket,
+      fromObject: row.fromObject,
+      schema: row.schema,
+      table: row.table,
+      queue: row.queue,
+    },
     payload: row.payload,
     requestId: row.request_id,
     depth: row.depth,
+    rootId: row.root_id,
     occurredAt: row.occurred_at,
     request: row.request,
   }));
+}
+
+/**
+ * The same, but nothing while another relay holds a claim: what was appended later must not be recorded before it.
+ */
+export async function claimEventsInTurn(database: ProjectDatabase): Promise<CommittedEvent[]> {
+  return database.asSystem(async (tx) => {
+    // A statement of its own: the next one has to see what the holder before committed.
+    const { rows } = await tx.query<{ held: boolean }>(
+      `select pg_try_advisory_xact_lock(hashtextextended('galley.outbox', 0)) as held`,
+    );
+    if (!rows[0]!.held) return [];
+    const { rowCount } = await tx.query('select from galley.outbox where leased_until >= now() limit 1');
+    return rowCount > 0 ? [] : claimEvents(tx);
+  });
 }
 
 /** Takes events out whose deliveries are all recorded. Returns how many were still there: each is taken out once. */

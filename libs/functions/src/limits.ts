@@ -30,6 +30,18 @@ export const limits = {
   idleMs: { min: 0, max: 3_600_000 },
   concurrency: { min: 1, max: 100 },
   attempts: { min: 1, max: 20 },
+  /** A wait between tries to deliver an event. */
+  retryDelayMs: { min: 100, max: 24 * 3600 * 1000 },
+  /** Events that a function is given at once. Lambda's bounds are 10,000 and 300 s. */
+  batchSize: { min: 1, max: 1000 },
+  batchWindowMs: { min: 0, max: 300_000 },
+  /** How much of the answer to a batch is read for what failed of it. */
+  batchAnswerBytes: 256 * 1024,
+  /** Invocations for events within a time, where a function bounds them. */
+  rateCount: { min: 1, max: 1000 },
+  ratePeriodMs: { min: 100, max: 3_600_000 },
+  /** The condition on one column of a subscription. */
+  conditionChars: 1000,
   /** Entries of each list and table of a manifest. */
   manifestEntries: 100,
 

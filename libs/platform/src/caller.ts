@@ -38,6 +38,8 @@ export interface FunctionClaims {
   readonly depth: number;
   /** Database functions the function may call by RPC: `schema.name`. */
   readonly rpc: readonly string[];
+  /** The request that everything began with. */
+  readonly root?: string | undefined;
 }
 
 const functionClaimsSchema = z.object({
@@ -45,6 +47,7 @@ const functionClaimsSchema = z.object({
   function: z.string(),
   depth: z.int().min(0),
   rpc: z.array(z.string()),
+  root: z.string().optional(),
 });
 
 /** @throws AppError `token_malformed` (401): only Galley itself writes these. */
@@ -70,4 +73,9 @@ export function callerFromClaims(claims: Record<string, unknown>): Caller {
 /** The invocation a function caller acts for. Only for callers of kind `function`. */
 export function functionClaims(caller: Caller): FunctionClaims | undefined {
   return caller.claims['galley_function'] as FunctionClaims | undefined;
+}
+
+/** The request that everything began with, through however many functions; `requestId` itself when people ask. */
+export function rootOf(caller: Caller, requestId: string): string {
+  return functionClaims(caller)?.root ?? requestId;
 }

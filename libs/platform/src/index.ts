@@ -10,6 +10,7 @@ export {
   type FunctionClaims,
   callerFromClaims,
   functionClaims,
+  rootOf,
   keylessCaller,
 } from './caller.js';
 export { AccessTokens, type AccessToken } from './access-tokens/access-tokens.js';

@@ -31,8 +31,13 @@ export const limits = {
   nameServerMs: 2_500,
   /** An event's payload. */
   eventPayloadBytes: 512 * 1024,
+  /** Events of row changes that one request may cause; `galley.append_event` of the project's database keeps to it. */
+  requestEvents: 10_000,
   /** Lists and objects in each other in an event's payload: far from where a JSON parser runs out of stack. */
   eventNesting: 500,
   /** Functions waking functions: an event this deep in a chain is refused as a loop. */
   eventDepth: 16,
+  /** Deliveries that all events which one request led to through functions may make within that time. */
+  chainDeliveries: 10_000,
+  chainMs: 10 * 60_000,
 } as const;

@@ -8,3 +8,4 @@ export { presets } from './prices/presets.js';
 export { tidyUsage } from './tidy-usage.js';
 export { UsageLedger } from './usage-ledger.js';
 export { UsageHttpModule, UsageModule } from './usage.module.js';
+export { sweepInvocations } from './sweep-invocations.js';

@@ -10,6 +10,8 @@ export interface Delivery {
   readonly eventId: string;
   readonly eventName: string;
   readonly requestId: string;
+  /** The request that everything began with; `requestId` itself when absent. */
+  readonly rootId?: string;
   readonly depth: number;
   readonly occurredAt: Date;
 }
@@ -20,23 +22,25 @@ export interface NewDelivery extends Delivery {
   readonly payload: string;
   /** Why it is dead from the beginning; null when it is not. */
   readonly refusal: string | null;
+  /** Deliveries of one subscription with the same key are made one after another. */
+  readonly orderingKey?: string | null;
+  /** Made together with others of its subscription. */
+  readonly batched?: boolean;
+  /** The deployment that it is for, whichever answers. */
+  readonly deploymentNumber?: number | null;
 }
 
 /** What a function is told of an event; the records are JSON text, so that each number stays what it was. */
 export interface DeliveredPayload {
+  /** What it happened to: `bucket/name` of an object, `schema.table` of a row, the id of an account. */
+  readonly subject: string | null;
   readonly schema: string | null;
   readonly table: string | null;
   readonly record: string | null;
   readonly oldRecord: string | null;
   readonly leftOut: string[] | null;
-}
-
-/** A delivery that this worker has begun: it alone may end it, as long as `invocationId` stands in the row. */
-export interface StartedDelivery extends Delivery {
-  readonly payload: DeliveredPayload;
-  readonly invocationId: string;
-  /** 1 for the first try; counts tries whose worker died, too. */
-  readonly attempt: number;
+  /** The whole payload, of events that are not about a row. */
+  readonly whole: string | null;
 }
 
 export async function subscriptionsTo(
@@ -45,25 +49,34 @@ export async function subscriptionsTo(
   events: readonly string[],
 ): Promise<Subscription[]> {
   const { rows } = await sql.query<Subscription>(
-    `select id, function_slug as "functionSlug", event, filter from subscriptions
+    `select id, function_slug as "functionSlug", event, filter, settings from subscriptions
      where project_ref = $1 and event = any($2::text[])`,
     [projectRef, events],
   );
   return rows;
 }
 
-/** Records deliveries; one that is recorded already stays as it is. */
+export async function hasOrderedSubscriptions(sql: Sql, projectRef: string): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `select from subscriptions where project_ref = $1 and settings ? 'ordering_key' limit 1`,
+    [projectRef],
+  );
+  return rowCount > 0;
+}
+
+/** Records deliveries, in their order; one that is recorded already stays as it is. */
 export async function insertDeliveries(sql: Sql, deliveries: readonly NewDelivery[]): Promise<void> {
   await sql.query(
     `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
-                             request_id, depth, occurred_at, state, last_error, finished_at)
+                             request_id, depth, occurred_at, state, last_error, finished_at, root_id,
+                             ordering_key, batched, deployment_number)
      select id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
             occurred_at, case when refusal is null then 'queued' else 'dead' end, refusal,
-            case when refusal is null then null else now() end
+            case when refusal is null then null else now() end, root_id, ordering_key, batched, deployment_number
      from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[]::jsonb[], $8::text[],
-                 $9::integer[], $10::timestamptz[], $11::text[])
+                 $9::integer[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::integer[])
        as d (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
-             occurred_at, refusal)
+             occurred_at, refusal, root_id, ordering_key, batched, deployment_number)
      on conflict (id) do nothing`,
     [
       deliveries.map((d) => d.id),
@@ -77,63 +90,15 @@ export async function insertDeliveries(sql: Sql, deliveries: readonly NewDeliver
       deliveries.map((d) => d.depth),
       deliveries.map((d) => d.occurredAt),
       deliveries.map((d) => d.refusal),
+      deliveries.map((d) => d.rootId ?? d.requestId),
+      deliveries.map((d) => d.orderingKey ?? null),
+      deliveries.map((d) => d.batched ?? false),
+      deliveries.map((d) => d.deploymentNumber ?? null),
     ],
   );
 }
 
-/**
- * Begins a try. Undefined when the delivery has ended (its job came twice) or is gone. A try that another worker
- * began and never ended is taken over: that worker can no longer end the delivery.
- */
-export async function startDelivery(
-  sql: Sql,
-  deliveryId: string,
-  invocationId: string,
-): Promise<StartedDelivery | undefined> {
-  const { rows } = await sql.query<Omit<StartedDelivery, 'payload'> & DeliveredPayload>(
-    `update deliveries set state = 'running', attempts = attempts + 1, invocation_id = $2
-     where id = $1 and state in ('queued', 'running')
-     returning id, project_ref as "projectRef", subscription_id as "subscriptionId",
-               function_slug as "functionSlug", event_id as "eventId", event_name as "eventName",
-               payload ->> 'schema' as schema, payload ->> 'table' as table,
-               nullif(payload -> 'record', 'null')::text as record,
-               nullif(payload -> 'old_record', 'null')::text as "oldRecord", payload -> 'left_out' as "leftOut",
-               request_id as "requestId", depth, occurred_at as "occurredAt",
-               invocation_id as "invocationId", attempts as attempt`,
-    [deliveryId, invocationId],
-  );
-  if (!rows[0]) return undefined;
-  const { schema, table, record, oldRecord, leftOut, ...delivery } = rows[0];
-  return { ...delivery, payload: { schema, table, record, oldRecord, leftOut } };
-}
-
-/**
- * Ends a try: `succeeded` and `dead` end the delivery, `queued` leaves it for the next try. What was not tried at all
- * (no instance was free) is given back and not counted.
- * @returns false when another worker has taken the delivery over in the meantime; then nothing was written
- */
-export async function endAttempt(
-  sql: Sql,
-  attempt: {
-    deliveryId: string;
-    invocationId: string;
-    state: 'succeeded' | 'dead' | 'queued';
-    error: string | null;
-    tried: boolean;
-  },
-): Promise<boolean> {
-  const { rowCount } = await sql.query(
-    `update deliveries
-     set state = $3, attempts = attempts - case when $5 then 0 else 1 end,
-         last_error = case when $3 = 'succeeded' then null else coalesce($4, last_error) end, invocation_id = null,
-         finished_at = case when $3 = 'queued' then null else now() end
-     where id = $1 and invocation_id = $2 and state = 'running'`,
-    [attempt.deliveryId, attempt.invocationId, attempt.state, attempt.error, attempt.tried],
-  );
-  return rowCount === 1;
-}
-
-/** Functions, and other targets, that have something to do, and how long the oldest event waits that nobody has begun (0: none does). */
+/** Functions, and other targets, that have something to do, and may; and how long the oldest event waits that nobody has begun (0: none does). */
 export async function functionsWithWork(
   sql: Sql,
 ): Promise<{ projectRef: string; functionSlug: string; oldestAgeMs: number }[]> {
@@ -143,7 +108,7 @@ export async function functionsWithWork(
                       where d.state = 'queued' and d.attempts = 0
                         and d.project_ref = f.project_ref and d.function_slug = f.slug), 0)::float8 as "oldestAgeMs"
      from (select project_ref, slug from functions f
-           where exists (select from deliveries d where d.state in ('queued', 'running')
+           where f.events_paused_at is null and exists (select from deliveries d where d.state in ('queued', 'running')
                          and d.project_ref = f.project_ref and d.function_slug = f.slug)
            union all
            select distinct project_ref, function_slug from deliveries
@@ -161,6 +126,8 @@ export async function openDeliveries(
   const { rows } = await sql.query<{ id: string; projectRef: string; functionSlug: string }>(
     `select id, project_ref as "projectRef", function_slug as "functionSlug" from deliveries
      where state in ('queued', 'running') and created_at < now() - make_interval(secs => $1::float8 / 1000)
+       and not exists (select from functions f where f.project_ref = deliveries.project_ref
+                       and f.slug = deliveries.function_slug and f.events_paused_at is not null)
      order by created_at limit $2`,
     [olderThanMs, limit],
   );
@@ -177,18 +144,4 @@ export async function endDeliveriesToNobody(sql: Sql, olderThanMs: number): Prom
     [olderThanMs],
   );
   return rowCount;
-}
-
-/** Opens a dead delivery again and returns its function; undefined when there is no such dead delivery. */
-export async function redriveDelivery(
-  sql: Sql,
-  projectRef: string,
-  deliveryId: string,
-): Promise<string | undefined> {
-  const { rows } = await sql.query<{ function_slug: string }>(
-    `update deliveries set state = 'queued', finished_at = null, attempts = 0
-     where id = $1 and project_ref = $2 and state = 'dead' returning function_slug`,
-    [deliveryId, projectRef],
-  );
-  return rows[0]?.function_slug;
 }

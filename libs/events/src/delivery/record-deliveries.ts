@@ -1,7 +1,8 @@
 import type { PlatformDatabase } from '#libs/platform';
 import type { JobQueue } from '../queue/job-queue.js';
 import { insertDeliveries, type NewDelivery } from './deliveries.sql.js';
-import { queueNameOf, workChannel } from './queue-names.js';
+import { jobOf, wakeWorkers } from './delivery-jobs.js';
+import { queueNameOf } from './queue-names.js';
 
 /**
  * Records deliveries of one project, adds their jobs and wakes the workers. A repetition finds its own work done; a
@@ -26,10 +27,20 @@ export async function queueDeliveries(
   deliveries: readonly NewDelivery[],
 ): Promise<void> {
   const accepted = deliveries.filter((delivery) => delivery.refusal === null);
-  for (const slug of new Set(accepted.map((delivery) => delivery.functionSlug))) {
-    const own = accepted.filter((delivery) => delivery.functionSlug === slug);
-    const jobs = own.map(({ id }) => ({ id, data: { deliveryId: id } }));
+  await addJobs(platform, queue, projectRef, accepted);
+}
+
+/** Adds the jobs of recorded deliveries and wakes the workers. */
+export async function addJobs(
+  platform: PlatformDatabase,
+  queue: JobQueue,
+  projectRef: string,
+  deliveries: readonly { readonly id: string; readonly functionSlug: string }[],
+): Promise<void> {
+  for (const slug of new Set(deliveries.map((delivery) => delivery.functionSlug))) {
+    const own = deliveries.filter((delivery) => delivery.functionSlug === slug);
+    const jobs = own.map(({ id }) => jobOf(id));
     await queue.add(queueNameOf(projectRef, slug), jobs);
-    await platform.query('select pg_notify($1, $2)', [workChannel, `${projectRef}/${slug}`]);
+    await wakeWorkers(platform, projectRef, slug);
   }
 }

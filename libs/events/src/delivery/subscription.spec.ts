@@ -2,22 +2,44 @@ import { describe, expect, it } from '@jest/globals';
 import type { CommittedEvent } from '../catalogue.js';
 import { matches, type SubscriptionFilter } from './subscription.js';
 
+const nowhere = {
+  bucket: null,
+  object: null,
+  fromBucket: null,
+  fromObject: null,
+  schema: null,
+  table: null,
+  queue: null,
+};
 const upload: CommittedEvent = {
   id: '1',
   name: 'object.created',
-  subject: { bucket: 'avatars', object: 'ann/me.jpg', schema: null, table: null },
+  subject: { ...nowhere, bucket: 'avatars', object: 'ann/me.jpg' },
   payload: '{}',
   requestId: 'r',
   depth: 0,
+  rootId: 'r',
   occurredAt: new Date(0),
 };
 const change: CommittedEvent = {
   ...upload,
   name: 'row.updated',
-  subject: { bucket: null, object: null, schema: 'public', table: 'posts' },
+  subject: { ...nowhere, schema: 'public', table: 'posts' },
 };
 
-const on = (event: string, filter: SubscriptionFilter) => ({ id: 's', functionSlug: 'f', event, filter });
+const move: CommittedEvent = {
+  ...upload,
+  name: 'object.moved',
+  subject: { ...upload.subject, fromBucket: 'drafts', fromObject: 'bob/me.jpg' },
+};
+
+const on = (event: string, filter: SubscriptionFilter) => ({
+  id: 's',
+  functionSlug: 'f',
+  event,
+  filter,
+  settings: {},
+});
 
 describe('a subscription', () => {
   it.each([
@@ -27,6 +49,9 @@ describe('a subscription', () => {
     ['of another bucket', on('object.created', { bucket: 'avatar' }), upload, false],
     ['of a prefix of the name', on('object.created', { bucket: 'avatars', prefix: 'ann/' }), upload, true],
     ['of another prefix', on('object.created', { bucket: 'avatars', prefix: 'bob/' }), upload, false],
+    ['of where an object moved to', on('object.moved', { bucket: 'avatars', prefix: 'ann/' }), move, true],
+    ['of where it was', on('object.moved', { bucket: 'drafts', prefix: 'bob/' }), move, true],
+    ['of one of both places in half', on('object.moved', { bucket: 'drafts', prefix: 'ann/' }), move, false],
     ['of the table', on('row.updated', { table: 'public.posts' }), change, true],
     [
       'of a table of that name in another schema',

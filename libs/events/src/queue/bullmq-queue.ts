@@ -9,7 +9,7 @@ import {
 import type { Logger } from '#libs/platform';
 import { setMaxListeners } from 'node:events';
 import { Gate } from './gate.js';
-import { JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
+import { HoldQueue, JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
 import { retryDelayMs } from './retry-delay.js';
 
 /** A worker that died loses its jobs after this; while it lives it renews its locks at half of it. */
@@ -54,6 +54,13 @@ export class BullMqQueue extends JobQueue {
     await this.add(queue, [job]);
   }
 
+  async hasten(queue: string, job: { id: string; data: unknown }): Promise<void> {
+    const existing = await this.#queue(queue).getJob(job.id);
+    if (!(await existing?.isDelayed())) return this.ensure(queue, job);
+    // Its time may have come in between.
+    await existing!.promote().catch(() => this.ensure(queue, job));
+  }
+
   async consume(
     queue: string,
     { concurrency, held = concurrency }: { concurrency: number; held?: number },
@@ -73,8 +80,9 @@ export class BullMqQueue extends JobQueue {
       settings: { backoffStrategy },
     } as WorkerOptions;
     const gate = new Gate(concurrency);
+    const hold = (forMs: number) => this.#queue(queue).rateLimit(forMs);
     const process = (job: BullJob, token?: string) =>
-      run(job, token, abort.signal, (given) => gate.run(() => handle(given)));
+      run(job, token, { closing: abort.signal, hold }, (given) => gate.run(() => handle(given)));
     const worker = new Worker(queue, process, workerOptions, this.backend.factory as undefined);
     // Without a listener an `error` event would end the process; BullMQ reconnects by itself.
     worker.on('error', (error) =>
@@ -168,7 +176,7 @@ function backoffStrategy(attemptsMade: number, _type?: string, error?: Error): n
 async function run(
   job: BullJob,
   token: string | undefined,
-  closing: AbortSignal,
+  { closing, hold }: { closing: AbortSignal; hold: (forMs: number) => Promise<void> },
   handle: (job: Job) => Promise<void>,
 ): Promise<void> {
   // A signal of the job's own: what listens to it goes with the job, while the consumer may live for months.
@@ -179,6 +187,10 @@ async function run(
   try {
     await handle({ id: job.id!, data: job.data, failures: job.attemptsMade, signal: abort.signal });
   } catch (error) {
+    if (error instanceof HoldQueue) {
+      await hold(error.forMs);
+      throw Worker.RateLimitError();
+    }
     if (!(error instanceof RetryLater && error.uncounted)) throw error;
     await job.moveToDelayed(Date.now() + (error.afterMs ?? retryDelayMs(1)), token);
     throw new DelayedError();

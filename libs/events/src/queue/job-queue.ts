@@ -23,6 +23,14 @@ export class RetryLater extends Error {
   }
 }
 
+/** Thrown by a consumer's handler: for a while nothing of its queue is to be begun. The job is not counted as tried. */
+export class HoldQueue extends Error {
+  constructor(readonly forMs: number) {
+    super(`Nothing is begun for ${forMs} ms`);
+    this.name = 'HoldQueue';
+  }
+}
+
 export interface Consumer {
   /** Jobs that it holds and does not run yet. */
   readonly heldBack: number;
@@ -51,6 +59,9 @@ export abstract class JobQueue {
 
   /** Makes sure that a job which should exist does: adds it again if the queue lost it or thinks it ended. */
   abstract ensure(queue: string, job: { id: string; data: unknown }): Promise<void>;
+
+  /** The same; and a job that waits for a later moment is tried at once. */
+  abstract hasten(queue: string, job: { id: string; data: unknown }): Promise<void>;
 
   /** `handle` gets jobs, at most `concurrency` at a time; up to `held` are kept from other consumers for it. */
   abstract consume(

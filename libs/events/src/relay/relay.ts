@@ -1,13 +1,20 @@
 import { derivedId, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
-import { subscriptionsTo, type Delivery, type NewDelivery } from '../delivery/deliveries.sql.js';
+import {
+  hasOrderedSubscriptions,
+  subscriptionsTo,
+  type Delivery,
+  type NewDelivery,
+} from '../delivery/deliveries.sql.js';
 import { recordDeliveries } from '../delivery/record-deliveries.js';
-import { matches, type Subscription } from '../delivery/subscription.js';
-import { claimEvents, claimSize, completeEvents } from '../outbox.js';
+import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
 import { insertRequests } from '../requests/delivery-requests.sql.js';
-import { refusalOf } from './refusal.js';
+import { releaseUnwanted } from '../queues/release-unwanted.js';
+import { loopOf, refuseOverBudget } from './chain-budget.js';
+import { refusalOf, type Refusal } from './refusal.js';
 import { requestedDelivery } from './requested-delivery.js';
+import { wantedDeliveries, type Wanted } from './wanted-deliveries.js';
 
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
 const pollMs = 2_000;
@@ -18,7 +25,7 @@ const retryMs = 500;
  *
  * claim (lease) → record deliveries → add jobs → remove from the outbox. A crash after any step repeats it from the
  * claim; the delivery's id depends only on event and subscription, so a repetition finds its own work done. Any
- * number of relays may run: a claim skips rows that another holds.
+ * number of relays may run: a claim skips rows that another holds. Where a subscription has an order they take turns.
  */
 export class Relay {
   #stopListening: (() => Promise<void>) | undefined;
@@ -54,8 +61,10 @@ export class Relay {
   /** Carries what is in the outbox now; returns how many events that were. */
   async runOnce(): Promise<number> {
     let carried = 0;
+    const inOrder = await hasOrderedSubscriptions(this.platform, this.project.ref);
     for (;;) {
-      const events = await claimEvents(this.project.database);
+      const { database } = this.project;
+      const events = inOrder ? await claimEventsInTurn(database) : await claimEvents(database);
       if (events.length > 0) await this.#carryOrRefuse(events);
       carried += events.length;
       if (events.length < claimSize || this.#stopped) return carried;
@@ -96,37 +105,55 @@ export class Relay {
       await this.#carry(events);
     } catch (error) {
       if (!isRefused(error)) throw error;
-      if (events.length === 1) return this.#carry(events, `The event cannot be stored: ${error.message}`);
-      const carried = await Promise.allSettled(events.map((event) => this.#carryOrRefuse([event])));
-      const failed = carried.find((result) => result.status === 'rejected');
-      if (failed) throw failed.reason;
+      if (events.length === 1) {
+        const reason = `The event cannot be stored: ${error.message}`;
+        return this.#carry(events, { reason, keepsEvent: false });
+      }
+      // One after another, as their deliveries may have an order.
+      for (const event of events) await this.#carryOrRefuse([event]);
     }
   }
 
-  async #carry(events: readonly CommittedEvent[], refusal: string | null = null): Promise<void> {
+  async #carry(events: readonly CommittedEvent[], refusal: Refusal | null = null): Promise<void> {
     const { ref } = this.project;
     const names = [...new Set(events.map((event) => event.name))];
     const subscriptions = await subscriptionsTo(this.platform, ref, names);
-    const deliveries = events.flatMap((event) =>
-      subscriptions
-        .filter((subscription) => matches(subscription, event))
-        .map((subscription) => deliveryOf(ref, event, subscription, refusal)),
-    );
-    await this.#deliver([...deliveries, ...(await this.#requested(events, refusal))]);
+    const wanted = await wantedDeliveries(this.project.database, events, subscriptions);
+    const overBudget = await refuseOverBudget(this.platform, ref, wanted);
+    const deliveries: NewDelivery[] = [];
+    const loops = new Map<string, Promise<string>>();
+    const loop = (rootId: string) => {
+      const known = loops.get(rootId) ?? loopOf(this.platform, ref, rootId);
+      loops.set(rootId, known);
+      return known;
+    };
+    for (const [place, one] of wanted.entries()) {
+      const refused = refusal ?? overBudget.get(place) ?? (await refusalOf(one, loop));
+      deliveries.push(deliveryOf(ref, one, refused));
+    }
+    deliveries.push(...(await this.#requested(events, refusal, loop)));
+    await this.#deliver(deliveries);
+    await releaseUnwanted(this.project.database, events, new Set(deliveries.map(({ eventId }) => eventId)));
     const ids = events.map((event) => event.id);
     this.onCarried(await completeEvents(this.project.database, ids));
   }
 
   /** The deliveries of events that are requests, whose requests are recorded before. */
-  async #requested(events: readonly CommittedEvent[], refusal: string | null): Promise<NewDelivery[]> {
-    const requested = events.flatMap((event) =>
-      event.request ? [requestedDelivery(this.project, event, event.request, refusal)] : [],
-    );
-    await insertRequests(
-      this.platform,
-      requested.flatMap(({ request }) => request ?? []),
-    );
-    return requested.map(({ delivery }) => delivery);
+  async #requested(
+    events: readonly CommittedEvent[],
+    refusal: Refusal | null,
+    loop: (rootId: string) => Promise<string>,
+  ): Promise<NewDelivery[]> {
+    const deliveries: NewDelivery[] = [];
+    for (const event of events) {
+      if (!event.request) continue;
+      const { delivery, request } = requestedDelivery(this.project, event, event.request);
+      const deep = await refusalOf({ event, subscription: delivery }, loop);
+      const refused = refusal?.reason ?? delivery.refusal ?? deep?.reason ?? null;
+      if (refused === null) await insertRequests(this.platform, [request]);
+      deliveries.push({ ...delivery, refusal: refused });
+    }
+    return deliveries;
   }
 
   async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {
@@ -152,11 +179,9 @@ function isRefused(error: unknown): error is Error & { code: string } {
 
 function deliveryOf(
   projectRef: string,
-  event: CommittedEvent,
-  subscription: Subscription,
-  refusal: string | null,
+  { event, subscription, orderingKey }: Wanted,
+  refusal: Refusal | null,
 ): NewDelivery {
-  const refused = refusal ?? refusalOf(event, subscription);
   return {
     id: derivedId(event.id, subscription.id),
     projectRef,
@@ -164,10 +189,13 @@ function deliveryOf(
     functionSlug: subscription.functionSlug,
     eventId: event.id,
     eventName: event.name,
-    payload: refused === null ? event.payload : '{}',
+    payload: refusal?.keepsEvent === false ? '{}' : event.payload,
     requestId: event.requestId,
     depth: event.depth,
     occurredAt: event.occurredAt,
-    refusal: refused,
+    refusal: refusal?.reason ?? null,
+    rootId: event.rootId,
+    orderingKey,
+    batched: subscription.settings.batch !== undefined,
   };
 }

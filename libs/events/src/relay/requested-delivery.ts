@@ -4,25 +4,22 @@ import type { CommittedEvent, RequestedCall } from '../catalogue.js';
 import type { NewDelivery } from '../delivery/deliveries.sql.js';
 import { urlTarget } from '../delivery/targets.js';
 import { requestEvents, type NewDeliveryRequest } from '../requests/delivery-requests.sql.js';
-import { refusalOf } from './refusal.js';
 
 /** Where a target is not even that. */
 const nowhere = 'url.invalid';
 
 /**
  * The delivery that an event of `supabase_functions.http_request` asks for, and its request; one that cannot be made is
- * refused and has none. A URL of this project's functions leads to the function, any other to its host.
+ * refused. A URL of this project's functions leads to the function, any other to its host.
  */
 export function requestedDelivery(
   project: Project,
   event: CommittedEvent,
   asked: RequestedCall,
-  refusal: string | null,
-): { delivery: NewDelivery; request: NewDeliveryRequest | null } {
+): { delivery: NewDelivery; request: NewDeliveryRequest } {
   const url = urlOf(asked);
   const own = url && ownFunction(project, url);
   const functionSlug = own?.slug ?? (url ? urlTarget(url) : nowhere);
-  const refused = refusal ?? problemOf(asked, url) ?? refusalOf(event, { functionSlug });
   const id = derivedId(event.id, requestEvents.trigger);
   const { schema, table } = event.subject;
   const delivery: NewDelivery = {
@@ -36,7 +33,8 @@ export function requestedDelivery(
     requestId: event.requestId,
     depth: event.depth,
     occurredAt: event.occurredAt,
-    refusal: refused,
+    refusal: problemOf(asked, url),
+    rootId: event.rootId,
   };
   const request: NewDeliveryRequest = {
     deliveryId: id,
@@ -51,7 +49,7 @@ export function requestedDelivery(
     idempotencyId: null,
     fingerprint: null,
   };
-  return { delivery, request: refused === null ? request : null };
+  return { delivery, request };
 }
 
 function urlOf({ url, params }: RequestedCall): URL | undefined {

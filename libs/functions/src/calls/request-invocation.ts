@@ -35,6 +35,7 @@ export function requestCall(
     },
     trigger: { kind: 'event', deliveryId: delivery.id, attempt: delivery.attempt, isRequest: true },
     requestId: delivery.requestId,
+    rootId: delivery.rootId,
     depth: delivery.depth,
   };
 }

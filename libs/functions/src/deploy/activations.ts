@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import { lockActivations, watchedTables } from '#libs/events';
+import { deleteSchedulesOf, lockActivations, replaceSchedules, watchedTables } from '#libs/events';
 import { AppError, PlatformDatabase, type Project, type Sql } from '#libs/platform';
 import { forgetDeployment } from '../invoke/known-deployments.js';
 import { HostSupport } from '../manifest/host-support.js';
 import { parseManifest, type Manifest } from '../manifest/manifest.js';
+import { schedulesOf } from '../manifest/schedules.js';
 import { subscriptionsOf } from '../manifest/subscriptions.js';
 import { removePermissions, settlePermissions, widenPermissions } from '../permissions/apply-manifest.js';
 import { deleteOldBuilds } from './builds.sql.js';
@@ -77,6 +78,7 @@ export class Activations {
     for (const { id, slug, manifest } of deployments) {
       await this.checkHost(tx, project, slug, [manifest]);
       await replaceSubscriptions(tx, project.ref, slug, subscriptionsOf(project.ref, slug, manifest));
+      await replaceSchedules(tx, project.ref, slug, schedulesOf(manifest));
       const provisioned = manifest.min_instances > 0;
       await setAnswering(tx, project.ref, slug, { activeId: id, traffic: [], provisioned });
     }
@@ -108,6 +110,7 @@ export class Activations {
       const largest = parts.toSorted((a, b) => b.percent - a.percent)[0]!;
       const active = parts.find(({ id }) => id === current?.active.id) ?? largest;
       await replaceSubscriptions(tx, project.ref, slug, subscriptionsOf(project.ref, slug, active.manifest));
+      await replaceSchedules(tx, project.ref, slug, schedulesOf(active.manifest));
       await setAnswering(tx, project.ref, slug, {
         activeId: active.id,
         traffic: parts.map(({ id, number, percent }) => ({ deployment_id: id, number, percent })),
@@ -150,7 +153,10 @@ export class Activations {
    * @returns false when it was not in service
    */
   deactivate(project: Project, slug: string): Promise<boolean> {
-    return this.#withdraw(project, slug, (tx) => deleteActivation(tx, project.ref, slug));
+    return this.#withdraw(project, slug, async (tx) => {
+      await replaceSchedules(tx, project.ref, slug, []);
+      return deleteActivation(tx, project.ref, slug);
+    });
   }
 
   /**
@@ -161,6 +167,7 @@ export class Activations {
     const removed = await this.#withdraw(project, slug, async (tx) => {
       const active = await deleteActivation(tx, project.ref, slug);
       await deleteOldBuilds(tx, project.ref, slug, 0);
+      await deleteSchedulesOf(tx, project.ref, slug);
       return (await deleteDeployments(tx, project.ref, slug)) || active;
     });
     if (!removed) throw notFound(`There is no function ${slug}`);

@@ -224,7 +224,7 @@ export async function setAnswering(
   );
 }
 
-/** Subscriptions that stay keep their row, so that an event in between finds them. */
+/** Subscriptions that stay keep their row, so that an event in between finds them, and a pause lasts. */
 export async function replaceSubscriptions(
   tx: Sql,
   projectRef: string,
@@ -237,15 +237,17 @@ export async function replaceSubscriptions(
     [projectRef, slug, ids],
   );
   await tx.query(
-    `insert into subscriptions (id, project_ref, function_slug, event, filter)
-     select id, $1::text, $2::text, event, filter from unnest($3::uuid[], $4::text[], $5::jsonb[]) as s (id, event, filter)
-     on conflict (id) do nothing`,
+    `insert into subscriptions (id, project_ref, function_slug, event, filter, settings)
+     select id, $1::text, $2::text, event, filter, settings
+     from unnest($3::uuid[], $4::text[], $5::jsonb[], $6::jsonb[]) as s (id, event, filter, settings)
+     on conflict (id) do update set settings = excluded.settings`,
     [
       projectRef,
       slug,
       ids,
       subscriptions.map((subscription) => subscription.event),
       subscriptions.map((subscription) => JSON.stringify(subscription.filter)),
+      subscriptions.map((subscription) => JSON.stringify(subscription.settings)),
     ],
   );
 }

@@ -1,5 +1,5 @@
 import { All, Controller, Req, Res, UseFilters } from '@nestjs/common';
-import { AppError, LeavesBadCredentials, newId, upgradeOf } from '#libs/platform';
+import { AppError, LeavesBadCredentials, newId, rootOf, upgradeOf } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { finished, type Readable } from 'node:stream';
@@ -76,6 +76,7 @@ export class FunctionsController {
           isUpgrade: upgrade !== undefined,
         },
         requestId,
+        rootId: rootOf(caller, requestId),
         depth: caller.depth,
       })
       .catch((error: unknown) => {

@@ -1,9 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
-import { eventNames } from '#libs/events';
-import { eventBody, retryAfterMs } from './event-request.js';
+import { eventNames, type StartedDelivery } from '#libs/events';
+import type { Project } from '#libs/platform';
+import { eventBody, eventHeaders, retryAfterMs } from './event-request.js';
 
 describe('the body of an event run', () => {
-  const nothing = { schema: null, table: null, record: null, oldRecord: null, leftOut: null };
+  const nothing = {
+    subject: null,
+    schema: null,
+    table: null,
+    record: null,
+    oldRecord: null,
+    leftOut: null,
+    whole: '{}',
+  };
   const row = (record: string | null, oldRecord: string | null) => ({
     ...nothing,
     schema: 'public',
@@ -14,6 +23,18 @@ describe('the body of an event run', () => {
 
   it.each([
     ['user.created', { ...nothing, record: '{"id":1}' }, ['INSERT', 'auth', 'users', { id: 1 }, null]],
+    [
+      'user.updated',
+      { ...nothing, record: '{"id":1,"a":2}', oldRecord: '{"id":1}' },
+      ['UPDATE', 'auth', 'users', { id: 1, a: 2 }, { id: 1 }],
+    ],
+    ['user.deleted', { ...nothing, record: '{"id":1}' }, ['DELETE', 'auth', 'users', null, { id: 1 }]],
+    ['user.signed_in', { ...nothing, record: '{"id":1}' }, ['UPDATE', 'auth', 'users', { id: 1 }, null]],
+    [
+      'object.moved',
+      { ...nothing, record: '{"name":"b"}', oldRecord: '{"name":"a"}' },
+      ['UPDATE', 'storage', 'objects', { name: 'b' }, { name: 'a' }],
+    ],
     ['object.created', { ...nothing, record: '{"id":1}' }, ['INSERT', 'storage', 'objects', { id: 1 }, null]],
     ['object.removed', { ...nothing, record: '{"id":1}' }, ['DELETE', 'storage', 'objects', null, { id: 1 }]],
     ['row.inserted', row('{"id":1}', null), ['INSERT', 'public', 'posts', { id: 1 }, null]],
@@ -36,6 +57,16 @@ describe('the body of an event run', () => {
 
   it('exists for every event of the catalogue', () => {
     for (const name of eventNames) expect(() => eventBody(name, row('{}', '{}'))).not.toThrow();
+  });
+});
+
+it('headers of an event are visible ASCII, whatever its subject', () => {
+  const project = { ref: 'local', apiUrl: 'http://127.0.0.1:54321' } as Project;
+  const payload = { subject: 'avatars/änn "me" 100%.jpg' };
+  const delivery = { id: '1', occurredAt: new Date(0), attempt: 1, payload } as StartedDelivery;
+  expect(eventHeaders(project, delivery)).toMatchObject({
+    'content-type': 'application/json',
+    'ce-subject': 'avatars/%C3%A4nn%20%22me%22%20100%25.jpg',
   });
 });
 

@@ -3,9 +3,10 @@ import type { Project } from '#libs/platform';
 import { limits } from '../limits.js';
 
 /**
- * The body of an event run, as JSON text in the shape of Supabase's database webhooks, for every kind of event:
+ * The body of an event run, as JSON text. Changes are told in the shape of Supabase's database webhooks:
  * `{type, schema, table, record, old_record}`, and `left_out` with the columns that are null here because the row is
- * too large for an event.
+ * too large for an event. What is told of a function's end is not about a row, and has its own fields after `type`; a
+ * schedule's body is `{type, schedule, scheduled_for, payload}`, a queue's `{type, queue, msg_id, enqueued_at, message}`.
  */
 export function eventBody(eventName: string, payload: DeliveredPayload): string {
   const { record, oldRecord } = payload;
@@ -16,8 +17,17 @@ export function eventBody(eventName: string, payload: DeliveredPayload): string 
   switch (eventName) {
     case 'user.created':
       return webhook({ type: 'INSERT', ...user, record });
+    case 'user.updated':
+      return webhook({ type: 'UPDATE', ...user, record, oldRecord });
+    case 'user.signed_in':
+      return webhook({ type: 'UPDATE', ...user, record });
+    case 'user.deleted':
+      return webhook({ type: 'DELETE', ...user, oldRecord: record });
     case 'object.created':
       return webhook({ type: 'INSERT', ...object, record });
+    case 'object.updated':
+    case 'object.moved':
+      return webhook({ type: 'UPDATE', ...object, record, oldRecord });
     case 'object.removed':
       return webhook({ type: 'DELETE', ...object, oldRecord: record });
     case 'row.inserted':
@@ -26,9 +36,21 @@ export function eventBody(eventName: string, payload: DeliveredPayload): string 
       return webhook({ type: 'UPDATE', ...row, record, oldRecord, leftOut });
     case 'row.deleted':
       return webhook({ type: 'DELETE', ...row, oldRecord, leftOut });
+    case 'function.succeeded':
+    case 'function.failed':
+      return `{"type":${JSON.stringify(eventName)},${payload.whole!.slice(1)}`;
+    case 'schedule.fired':
+      return withType('SCHEDULE', record!);
+    case 'queue.message':
+      return withType('QUEUE', record!);
     default:
       throw new Error(`The event ${eventName} is not in the catalogue.`);
   }
+}
+
+/** `record` is the text of an object. */
+function withType(type: string, record: string): string {
+  return `{"type":"${type}",${record.slice(1)}`;
 }
 
 /** The records go in as the text that they are: parsing them would round numbers that JavaScript cannot hold. */
@@ -45,20 +67,49 @@ function webhook(change: {
   return `${head.slice(0, -1)},"record":${change.record ?? 'null'},"old_record":${change.oldRecord ?? 'null'}}`;
 }
 
-/** Headers of an event run: a CloudEvent in binary mode (CloudEvents HTTP binding 1.0 §3.1). */
+/**
+ * Headers of an event run: a CloudEvent in binary mode (CloudEvents HTTP binding 1.0 §3.1). `idempotency-key` is the same
+ * for each try of a delivery.
+ */
 export function eventHeaders(project: Project, delivery: StartedDelivery): Record<string, string> {
-  const api = new URL(project.apiUrl);
+  const { datacontenttype, ...attributes } = eventAttributes(project, delivery);
   return {
-    host: api.host,
-    'x-forwarded-proto': api.protocol.slice(0, -1),
-    'content-type': 'application/json',
-    'ce-specversion': '1.0',
-    'ce-id': delivery.eventId,
-    'ce-type': delivery.eventName,
-    'ce-source': `/projects/${project.ref}`,
-    'ce-time': delivery.occurredAt.toISOString(),
-    'x-galley-attempt': String(delivery.attempt),
+    ...platformHeaders(project),
+    'content-type': datacontenttype,
+    'idempotency-key': delivery.id,
+    ...Object.fromEntries(
+      Object.entries(attributes).map(([name, value]) => [`ce-${name}`, headerValue(String(value))]),
+    ),
   };
+}
+
+export function platformHeaders(project: Project) {
+  const api = new URL(project.apiUrl);
+  return { host: api.host, 'x-forwarded-proto': api.protocol.slice(0, -1) };
+}
+
+/** The attributes of a CloudEvent (CloudEvents 1.0 §3), with one of our own: which try this is. */
+export function eventAttributes(project: Project, delivery: StartedDelivery) {
+  const { subject } = delivery.payload;
+  return {
+    specversion: '1.0',
+    id: delivery.eventId,
+    type: delivery.eventName,
+    source: `/projects/${project.ref}`,
+    ...(subject !== null && { subject }),
+    time: delivery.occurredAt.toISOString(),
+    datacontenttype: 'application/json',
+    galleyattempt: delivery.attempt,
+  };
+}
+
+/** CloudEvents HTTP binding 1.0 §3.1.3.2: all but visible ASCII is percent-encoded, and so are `"` and `%`. */
+function headerValue(text: string): string {
+  return text.replace(/[^\x21-\x7e]|["%]/gu, (character) =>
+    character < '\x80'
+      ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+      : encodeURIComponent(character),
+  );
 }
 
 /**

@@ -23,12 +23,15 @@ export interface InvocationCall {
     | { readonly kind: 'http' }
     | {
         readonly kind: 'event';
-        deliveryId: string;
+        /** Null where it is for several. */
+        deliveryId: string | null;
         attempt: number;
         /** It tells of no event: it is a request like those over HTTP. */
         isRequest?: boolean;
       };
   readonly requestId: string;
+  /** The request that everything began with, when that is another one. */
+  readonly rootId?: string | undefined;
   /** Functions between the first cause and this call. */
   readonly depth: number;
 }

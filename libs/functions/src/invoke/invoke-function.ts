@@ -1,5 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { makesRequest, requestOfDelivery, type KeptResponse, type StartedDelivery } from '#libs/events';
+import {
+  makesRequest,
+  requestOfDelivery,
+  type EventRate,
+  type KeptResponse,
+  type StartedDelivery,
+} from '#libs/events';
 import {
   AppError,
   limits as platformLimits,
@@ -16,6 +22,7 @@ import { limits } from '../limits.js';
 import { FunctionLogs } from '../logs/function-logs.js';
 import type { InvocationResponse } from '../runtime/function-runtime.js';
 import { ActiveDeployments } from './active-deployments.js';
+import { batchBody, batchHeaders, failuresOf } from './batch-request.js';
 import { eventBody, eventHeaders, retryAfterMs } from './event-request.js';
 import type { InvocationCall } from './invocation-call.js';
 import type { ActiveDeployment } from './known-deployments.js';
@@ -32,7 +39,7 @@ export type EventOutcome = {
   /** How long the function, or the host, asks to wait before the next try. */
   readonly retryAfterMs?: number | undefined;
 } & (
-  | { readonly status: 'succeeded' }
+  | { readonly status: 'succeeded'; /** Its beginning. */ readonly answer: string }
   | { readonly status: 'failed'; readonly error: string }
   /** Nothing was tried: no instance was free, a budget is used up, or the process is shutting down. */
   | { readonly status: 'busy'; readonly error: string }
@@ -75,15 +82,67 @@ export class InvokeFunction {
     delivery: StartedDelivery,
     signal: AbortSignal,
   ): Promise<EventOutcome> {
+    if (makesRequest(delivery.eventName)) return this.#makeRequest(project, delivery, signal);
+    return this.#deliver(project, eventCall(project, delivery, signal), delivery, limits.errorBodyBytes);
+  }
+
+  /** Calls the function with the request that was kept for it, and keeps its answer. */
+  async #makeRequest(
+    project: Project,
+    delivery: StartedDelivery,
+    signal: AbortSignal,
+  ): Promise<EventOutcome> {
+    const request = await requestOfDelivery(this.database, delivery.id);
+    if (!request) return { status: 'failed', error: 'Its request is not kept any more', maxAttempts: 0 };
+    let kept: KeptResponse | undefined;
+    const call = (deployment: ActiveDeployment) =>
+      requestCall(project, deployment, delivery, request, signal);
+    const read = async (answer: InvocationResponse) => {
+      const answered = await keepAnswer(answer);
+      kept = answered.kept;
+      return answered.read;
+    };
+    const outcome = await this.#deliver(project, call, delivery, limits.errorBodyBytes, read);
+    return { ...outcome, response: kept };
+  }
+
+  /**
+   * Delivers several events of one subscription with one call, to the deployment that answers for the first of them.
+   * The deliveries that the function says have failed are in `failedEventIds` when the others succeeded.
+   */
+  async invokeForBatch(
+    project: Project,
+    deliveries: readonly StartedDelivery[],
+    signal: AbortSignal,
+  ): Promise<EventOutcome & { readonly failedEventIds: ReadonlySet<string> }> {
+    const call = batchCall(project, deliveries, signal);
+    const outcome = await this.#deliver(project, call, deliveries[0]!, limits.batchAnswerBytes);
+    if (outcome.status !== 'succeeded') return { ...outcome, failedEventIds: new Set() };
+    const failures = failuresOf(
+      outcome.answer,
+      deliveries.map(({ eventId }) => eventId),
+    );
+    if (typeof failures !== 'string') return { ...outcome, failedEventIds: failures };
+    const { maxAttempts, record } = outcome;
+    return { status: 'failed', error: failures, maxAttempts, record, failedEventIds: new Set() };
+  }
+
+  async #deliver(
+    project: Project,
+    call: InvocationCall | ((deployment: ActiveDeployment) => InvocationCall),
+    { functionSlug, eventId, deploymentNumber }: StartedDelivery,
+    answerBytes: number,
+    read?: (answer: InvocationResponse) => Promise<InvocationResponse>,
+  ): Promise<EventOutcome> {
     let maxAttempts = 0;
     try {
-      const { functionSlug, eventId } = delivery;
-      const deployment = await this.deployments.find(project, functionSlug, { eventId });
+      const number = deploymentNumber ?? undefined;
+      const deployment = await this.deployments.find(project, functionSlug, { eventId, number });
       maxAttempts = deployment.manifest.attempts;
-      if (makesRequest(delivery.eventName))
-        return { maxAttempts, ...(await this.#makeRequest(project, deployment, delivery, signal)) };
-      const running = await this.#start(project, deployment, eventCall(project, delivery, signal));
-      return { maxAttempts, ...(await outcomeOf(running)) };
+      const asked = typeof call === 'function' ? call(deployment) : call;
+      const { response, record } = await this.#start(project, deployment, asked);
+      const running = { response: read ? response.then(read) : response, record };
+      return { maxAttempts, ...(await outcomeOf(running, answerBytes)) };
     } catch (error) {
       if (error instanceof BudgetExceeded) {
         return { status: 'busy', error: error.message, maxAttempts, retryAfterMs: limits.budgetWaitMs };
@@ -112,25 +171,10 @@ export class InvokeFunction {
     return { maxInstances, concurrency: runs / maxInstances };
   }
 
-  /** Calls the function with the request that was kept for it, and keeps its answer. */
-  async #makeRequest(
-    project: Project,
-    deployment: ActiveDeployment,
-    delivery: StartedDelivery,
-    signal: AbortSignal,
-  ) {
-    const request = await requestOfDelivery(this.database, delivery.id);
-    if (!request)
-      return { status: 'failed' as const, error: 'Its request is not kept any more', maxAttempts: 0 };
-    const call = requestCall(project, deployment, delivery, request, signal);
-    const { response, record } = await this.#start(project, deployment, call);
-    let kept: KeptResponse | undefined;
-    const read = response.then(async (answer) => {
-      const answered = await keepAnswer(answer);
-      kept = answered.kept;
-      return answered.read;
-    });
-    return { ...(await outcomeOf({ response: read, record })), response: kept };
+  /** How many invocations for events may begin in a time; undefined where that is not bounded. */
+  async eventRateOf(project: Project | undefined, slug: string): Promise<EventRate | undefined> {
+    if (!project) return undefined;
+    return (await this.deployments.answering(project, slug))[0]?.manifest.rate;
   }
 
   async #start(
@@ -200,7 +244,28 @@ function eventCall(project: Project, delivery: StartedDelivery, signal: AbortSig
     },
     trigger: { kind: 'event', deliveryId: delivery.id, attempt: delivery.attempt },
     requestId: delivery.requestId,
+    rootId: delivery.rootId,
     depth: delivery.depth,
+  };
+}
+
+function batchCall(
+  project: Project,
+  deliveries: readonly StartedDelivery[],
+  signal: AbortSignal,
+): InvocationCall {
+  const [leader] = deliveries as [StartedDelivery];
+  const call = eventCall(project, leader, signal);
+  return {
+    ...call,
+    request: {
+      ...call.request,
+      headers: batchHeaders(project, leader),
+      body: Buffer.from(batchBody(project, deliveries)),
+    },
+    trigger: { kind: 'event', deliveryId: null, attempt: leader.attempt },
+    // What it causes is as deep as the deepest of what caused it.
+    depth: Math.max(...deliveries.map(({ depth }) => depth)),
   };
 }
 
@@ -217,13 +282,13 @@ export function hasNoRecord(refusal: unknown): boolean {
   return refusal instanceof AppError && (isBusy.has(refusal.code) || refusal.code === 'LOOP_DETECTED');
 }
 
-async function outcomeOf(running: RunningInvocation) {
+async function outcomeOf(running: RunningInvocation, answerBytes: number) {
   let retryAfter: number | null = null;
   let answer = '';
   try {
     const response = await running.response;
     retryAfter = retryAfterMs(response.status, response.headers['retry-after'], new Date());
-    answer = await beginningOf(response.body);
+    answer = await beginningOf(response.body, answerBytes);
   } catch (error) {
     const record = (await running.record) ?? undefined;
     const { code, message, headers } = error as AppError;
@@ -233,23 +298,29 @@ async function outcomeOf(running: RunningInvocation) {
     return { status: 'busy' as const, error: message, retryAfterMs: waitMs };
   }
   const record = (await running.record)!;
-  if (record.status === 'succeeded') return { status: 'succeeded' as const, record };
-  const error = `${record.error}${answer === '' ? '' : `: ${answer}`}`;
-  return { status: 'failed' as const, error, record, retryAfterMs: retryAfter ?? undefined };
+  if (record.status === 'succeeded') return { status: 'succeeded' as const, record, answer };
+  const words = answer.slice(0, limits.errorBodyBytes);
+  const error = `${record.error}${words === '' ? '' : `: ${words}`}`;
+  return {
+    status: 'failed' as const,
+    error,
+    record: { ...record, error },
+    retryAfterMs: retryAfter ?? undefined,
+  };
 }
 
-/** Reads a body to its end and keeps the first `limits.errorBodyBytes`. */
-async function beginningOf(body: Buffer | Readable): Promise<string> {
-  if (Buffer.isBuffer(body)) return textOf(body);
+/** Reads a body to its end and keeps the first `maxBytes`. */
+async function beginningOf(body: Buffer | Readable, maxBytes: number): Promise<string> {
+  if (Buffer.isBuffer(body)) return textOf(body, maxBytes);
   const chunks: Buffer[] = [];
   let sizeBytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {
-    if (sizeBytes < limits.errorBodyBytes) chunks.push(chunk);
+    if (sizeBytes < maxBytes) chunks.push(chunk);
     sizeBytes += chunk.length;
   }
-  return textOf(Buffer.concat(chunks));
+  return textOf(Buffer.concat(chunks), maxBytes);
 }
 
-function textOf(body: Buffer): string {
-  return body.subarray(0, limits.errorBodyBytes).toString('utf8').replaceAll('\0', '');
+function textOf(body: Buffer, maxBytes: number): string {
+  return body.subarray(0, maxBytes).toString('utf8').replaceAll('\0', '');
 }

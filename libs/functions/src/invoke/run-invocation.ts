@@ -196,6 +196,7 @@ function requestOf(
     function: slug,
     depth: call.depth + 1,
     rpc: manifest.permissions.rpc,
+    root: call.rootId ?? call.requestId,
   };
   const token = project.tokens.sign(
     { role, galley_function: claims },

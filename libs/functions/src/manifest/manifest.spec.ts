@@ -40,12 +40,14 @@ describe('a manifest', () => {
       attempts: 8,
       check: true,
       on: [{ event: 'object.created', bucket: 'avatars' }],
+      schedule: [],
       permissions: {
         tables: { 'public.profiles': ['select', 'update'] },
         buckets: { avatars: ['read'], 'thumbs/small': ['read', 'write'] },
         hosts: ['api.example.com', 'api.example.com:8443', '*.example.org'],
         secrets: [],
         egress_secrets: {},
+        queues: {},
         rpc: [],
         service_role: false,
       },
@@ -59,6 +61,7 @@ describe('a manifest', () => {
       hosts: [],
       secrets: [],
       egress_secrets: {},
+      queues: {},
       rpc: [],
       service_role: false,
     });
@@ -75,6 +78,26 @@ describe('a manifest', () => {
     [
       { on: [{ event: 'user.created', bucket: 'a' }] },
       /on\[0\]\.bucket: user\.created has no bucket; expected no filter/,
+    ],
+    [
+      { on: [{ event: 'row.inserted', table: 'a.b', columns: ['c'] }] },
+      /on\[0\]\.columns: row\.inserted has no columns; expected table, when$/,
+    ],
+    [
+      { on: [{ event: 'row.inserted', table: 'a.b', ordering_key: 'c', batch: { size: 2 } }] },
+      /on\[0\]\.ordering_key: a subscription has either an order or batches$/,
+    ],
+    [
+      { on: [{ event: 'object.created', ordering_key: 'metadata' }] },
+      /on\[0\]\.ordering_key: object\.created is ordered by id, name, bucket_id, owner_id$/,
+    ],
+    [
+      { on: [{ event: 'user.created', batch: { size: 0 } }] },
+      /on\[0\]\.batch\.size: expected a whole number/,
+    ],
+    [
+      { on: [{ event: 'user.created', retry: { delays_ms: [] } }] },
+      /on\[0\]\.retry: expected \{ delays_ms = /,
     ],
     [
       { on: [{ event: 'object.created', table: 'a.b' }] },

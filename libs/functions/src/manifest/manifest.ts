@@ -1,56 +1,33 @@
-import { eventNames } from '#libs/events';
+import { scheduleNameOf, scheduleProblems, scheduleShape } from '#libs/events';
 import { AppError, expected } from '#libs/platform';
 import { isIPv6 } from 'node:net';
 import { z } from 'zod';
 import { limits } from '../limits.js';
 import { reservedEnvironmentName } from '../runtime/deno-command.js';
 import { hostsOfSecrets } from './egress-secrets.js';
+import { queueAccesses, withQueues } from './queue-permissions.js';
+import { subscription } from './subscription.js';
+import {
+  byName,
+  isOutsideOfPlatform,
+  list,
+  qualifiedName,
+  queueName,
+  table,
+  tableName,
+  wholeNumber,
+} from './toml-schema.js';
 
 const verbs = ['select', 'insert', 'update', 'delete'] as const;
 const accesses = ['read', 'write'] as const;
 const policies = ['per_worker', 'per_request', 'oneshot'] as const;
 
-/** Schemas of the platform and of PostgreSQL: what is in them a function reaches, if at all, by other permissions. */
-const platformSchemas = /^(auth|storage|realtime|galley|extensions|information_schema|pg_.*)$/;
 const hostPattern = /^(?:(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*|\[([0-9a-f:.]+)\])(?::(\d{1,5}))?$/i;
 
-/** A TOML table that knows its keys: an unknown one is refused, with the names of those that exist. */
-function table<Shape extends z.ZodRawShape>(shape: Shape) {
-  return z.strictObject(shape, {
-    error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? `unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}; expected ${Object.keys(shape).join(', ')}`
-        : undefined,
-  });
-}
-
-function wholeNumber({ min, max }: { min: number; max: number }) {
-  const error = `expected a whole number from ${min} to ${max}`;
-  return z.int({ error }).min(min, { error }).max(max, { error });
-}
-
-function list<Item extends z.ZodType>(item: Item) {
-  return z.array(item).max(limits.manifestEntries, {
-    error: `expected at most ${limits.manifestEntries} entries`,
-  });
-}
-
-function byName<Value extends z.ZodType>(name: z.ZodType<string, string>, value: Value) {
-  return z.record(name, value).refine((entries) => Object.keys(entries).length <= limits.manifestEntries, {
-    error: `expected at most ${limits.manifestEntries} entries`,
-  });
-}
-
-const qualifiedName = z.string().regex(/^[^."\0]{1,63}\.[^."\0]{1,63}$/, { error: 'expected "schema.name"' });
-const tableName = qualifiedName.refine(isOutsideOfPlatform, {
-  error:
-    'tables of the platform cannot be named here; use `buckets` or an object event for storage, `service_role` for auth',
-});
 const databaseFunctionName = qualifiedName.refine(isOutsideOfPlatform, {
   error:
     'functions of the platform and of PostgreSQL cannot be named here; call them from a function of your own',
 });
-const bucketName = z.string().regex(/^[^/\0]{1,100}$/, { error: 'expected the name of a bucket' });
 const bucketPath = z.string().regex(/^[^/\0]{1,100}(\/[^\0]{1,900})?$/, {
   error: 'expected "bucket" or "bucket/folder"',
 });
@@ -68,29 +45,9 @@ const secretHost = z.string().refine((text) => isHost(text) && !text.startsWith(
   error: 'expected "host" or "host:port" in full, without https://',
 });
 
-const subscription = table({
-  event: z.enum(eventNames, { error: `expected one of ${eventNames.join(', ')}` }),
-  bucket: bucketName.optional(),
-  prefix: z.string().min(1).max(900).optional(),
-  table: tableName.optional(),
-}).superRefine((on, context) => {
-  const allowed = on.event.startsWith('object.')
-    ? ['bucket', 'prefix']
-    : on.event.startsWith('row.')
-      ? ['table']
-      : [];
-  for (const key of ['bucket', 'prefix', 'table'] as const) {
-    if (on[key] === undefined || allowed.includes(key)) continue;
-    const message = `${on.event} has no ${key}; expected ${allowed.join(', ') || 'no filter'}`;
+const schedule = table(scheduleShape).superRefine((input, context) => {
+  for (const [key, message] of scheduleProblems(input))
     context.addIssue({ code: 'custom', path: [key], message });
-  }
-  if (on.event.startsWith('row.') && on.table === undefined) {
-    context.addIssue({
-      code: 'custom',
-      path: ['table'],
-      message: 'expected "schema.table": row events need it',
-    });
-  }
 });
 
 const permissions = table({
@@ -110,7 +67,11 @@ const permissions = table({
   ).default({}),
   rpc: list(databaseFunctionName).default([]),
   service_role: z.boolean({ error: 'expected true or false' }).default(false),
-});
+  queues: byName(
+    queueName,
+    list(z.enum(queueAccesses, { error: `expected ${queueAccesses.join(', ')}` })),
+  ).default({}),
+}).transform(withQueues);
 
 /** A function's manifest, as `[functions.<slug>]` in galley.toml writes it. What is not declared is denied. */
 const settings = table({
@@ -139,9 +100,19 @@ const settings = table({
   isolation: z.literal('strong', { error: 'expected "strong", or nothing' }).optional(),
   /** How often an event is delivered before it is a dead letter: 8 tries take a minute or two, as long as a restart may. */
   attempts: wholeNumber(limits.attempts).default(8),
+  /** Invocations for events that may begin within any such time, over all workers; a batch is one. */
+  rate: table({
+    count: wholeNumber(limits.rateCount),
+    period_ms: wholeNumber(limits.ratePeriodMs),
+  }).optional(),
   /** Type-check before it is deployed. */
   check: z.boolean({ error: 'expected true or false' }).default(true),
   on: list(subscription).default([]),
+  schedule: list(schedule)
+    .refine((schedules) => new Set(schedules.map(scheduleNameOf)).size === schedules.length, {
+      error: 'expected a name of its own for each schedule',
+    })
+    .default([]),
   permissions: permissions.prefault({}),
 });
 
@@ -193,10 +164,6 @@ function problemOf(issue: z.core.$ZodIssue): string {
   // The message about a wrong key is inside: `byName` checks the key as a value of its own.
   if (issue.code === 'invalid_key') return issue.issues.map((inner) => inner.message).join(', ');
   return issue.message;
-}
-
-function isOutsideOfPlatform(qualified: string): boolean {
-  return !platformSchemas.test(qualified.split('.')[0]!);
 }
 
 /** What the runtime would refuse must be refused before: a function that it refuses never starts. */

@@ -2,6 +2,7 @@ import { syncRowTriggers } from '#libs/events';
 import { AppError, quoteIdent, quoteLiteral, type Project, type Sql } from '#libs/platform';
 import type { Manifest } from '../manifest/manifest.js';
 import { subscribedTables } from '../manifest/subscriptions.js';
+import { refuseMissingQueues } from './declared-queues.js';
 import { findDeclaredObjects, missingObjects } from './declared-objects.js';
 import { desiredPermissions, underOtherNames, unionOf, type Permissions } from './desired-permissions.js';
 import { functionRole, previewRole } from './function-role.js';
@@ -24,6 +25,7 @@ export async function widenPermissions(project: Project, slug: string, manifest:
   const role = await functionRole(project, slug);
   await changeDatabase(project, async (tx) => {
     const permissions = await permissionsOf(tx, slug, manifest);
+    await refuseMissingQueues(tx, slug, manifest);
     await syncPermissions(tx, role, permissions, false);
     await syncRowTriggers(tx, subscribedTables(manifest), false);
     // Should the activation not come about, whoever runs the function next takes back what was given here.

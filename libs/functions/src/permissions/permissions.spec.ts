@@ -8,8 +8,11 @@ import { changes } from './sync-permissions.js';
 const nothing = { grants: [], policies: [] };
 const declared: DeclaredObjects = {
   tables: new Map([
-    ['public.posts', { canHavePolicies: true, canBeWatched: true, sequences: ['public.posts_id_seq'] }],
-    ['public.feed', { canHavePolicies: false, canBeWatched: false, sequences: [] }],
+    [
+      'public.posts',
+      { canHavePolicies: true, canBeWatched: true, columns: new Map(), sequences: ['public.posts_id_seq'] },
+    ],
+    ['public.feed', { canHavePolicies: false, canBeWatched: false, columns: new Map(), sequences: [] }],
   ]),
   overloads: new Map([['public.add', ['public.add(integer)', 'public.add(numeric, text)']]]),
 };

@@ -103,6 +103,10 @@ const environmentSchema = z.object({
   GALLEY_LOG_DAYS: z.coerce.number().int().min(1).max(3_650).default(7),
   /** How many lines of it are kept for each project, the newest. Looked after about once an hour. */
   GALLEY_LOG_LINES: z.coerce.number().int().min(1).max(1_000_000_000).default(1_000_000),
+  /** How many days deliveries are kept after their end. */
+  GALLEY_DELIVERY_DAYS: z.coerce.number().int().min(1).max(3_650).default(30),
+  /** How many days the records of invocations are kept, of which usage is summed up. */
+  GALLEY_INVOCATION_DAYS: z.coerce.number().int().min(1).max(3_650).default(400),
 });
 
 export interface Config {
@@ -147,6 +151,9 @@ export interface Config {
     readonly packageHosts: readonly string[];
     /** What is kept of the log lines of each project. */
     readonly logRetention: { readonly days: number; readonly lines: number };
+    /** How long ended deliveries and records of invocations are kept. */
+    readonly deliveryDays: number;
+    readonly invocationDays: number;
   };
   readonly shutdownGraceMs: number;
   /** Settings that were given but that this version does not use, each to be warned about at start. */
@@ -197,6 +204,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       privateHosts: hostsIn(env.GALLEY_PRIVATE_HOSTS),
       packageHosts: hostsIn(env.GALLEY_PACKAGE_HOSTS),
       logRetention: { days: env.GALLEY_LOG_DAYS, lines: env.GALLEY_LOG_LINES },
+      deliveryDays: env.GALLEY_DELIVERY_DAYS,
+      invocationDays: env.GALLEY_INVOCATION_DAYS,
     },
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,
     unused: Object.keys(given).filter((name) => isUnused(name, env)),

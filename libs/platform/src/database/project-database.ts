@@ -1,5 +1,5 @@
 import pg from 'pg';
-import type { Caller } from '../caller.js';
+import { rootOf, type Caller } from '../caller.js';
 import { listen } from './listen.js';
 import { prepared } from './prepared.js';
 import type { Sql } from './sql.js';
@@ -122,8 +122,14 @@ function requestSettings(caller: Caller, request: RequestSettings): [name: strin
     ['request.jwt.claims', JSON.stringify(caller.claims)],
     ['galley.request_id', request.requestId ?? ''],
     ['galley.depth', String(caller.depth)],
+    // Of everybody else the request is its own root.
+    ...(caller.kind === 'function' ? rootSetting(caller, request.requestId ?? '') : []),
     ...Object.entries(request.settings ?? {}),
   ];
+}
+
+function rootSetting(caller: Caller, requestId: string): [name: string, value: string][] {
+  return [['galley.root', rootOf(caller, requestId)]];
 }
 
 /** Takes the caller's role, on a connection that may take no others than callers have. */

@@ -21,6 +21,6 @@ export function versionOfKey(key: string): string {
 }
 
 /** Whether `version` is one that an upload wrote; rows made by hand may hold anything. */
-export function isVersion(version: string | null): version is string {
-  return version !== null && uuid.test(version);
+export function isVersion(version: unknown): version is string {
+  return typeof version === 'string' && uuid.test(version);
 }

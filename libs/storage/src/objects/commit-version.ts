@@ -3,11 +3,11 @@ import { requestSettings, type Operation } from '../operation.js';
 import { isVersion, objectKey } from '../bytes/object-key.js';
 import type { ObjectBytes } from '../bytes/object-bytes.js';
 import { appendObjectEvent } from './object-events.js';
-import { findObject, lockObjectName, objectRecord, writeObject, type NewObject } from './objects.sql.js';
+import { lockObjectName, objectRecord, writeObject, type NewObject } from './objects.sql.js';
 
 /**
- * Makes stored bytes an object: its row, written as the caller so that the policies decide, and `object.created`
- * are committed together. Two commits of one name wait for each other; the last one wins and takes the bytes of
+ * Makes stored bytes an object: its row, written as the caller so that the policies decide, and `object.created`,
+ * or `object.updated`, are committed together. Two commits of one name wait for each other; the last one wins and takes the bytes of
  * the one before away.
  *
  * @returns the object's id
@@ -26,12 +26,19 @@ export async function commitVersion(
       // One after the other in the database, but sent together: none needs the result of the one before.
       const [, before] = await Promise.all([
         lockObjectName(tx, object.bucket, object.name),
-        findObject(tx, object.bucket, object.name),
+        objectRecord(tx, object.bucket, object.name),
         tx.asCaller(caller, requestSettings(context, operation), (own) => writeObject(own, object, upsert)),
       ]);
       const written = (await objectRecord(tx, object.bucket, object.name))!;
-      await appendObjectEvent(tx, context, 'object.created', written.record);
-      return { id: written.id, replaced: before?.version ?? null };
+      const { record } = written;
+      await appendObjectEvent(
+        tx,
+        context,
+        before
+          ? { name: 'object.updated', record, oldRecord: before.record }
+          : { name: 'object.created', record },
+      );
+      return { id: written.id, replaced: before?.record['version'] };
     });
     if (isVersion(replaced)) await removeVersions(context, bytes, logger, [replaced]);
     return id;

@@ -8,7 +8,7 @@ import { findObject, lockObjectName, moveObjectRow, objectRecord } from './objec
 
 /**
  * Gives an object another name or bucket. No bytes are touched: the key of a version does not depend on its name.
- * Events tell of a removal at the old place and a creation at the new one.
+ * One event, `object.moved`, tells of both places.
  *
  * @returns the object's id
  * @throws AppError `NoSuchBucket`, `NoSuchKey`, `InvalidMimeType`, `EntityTooLarge`; SQLSTATE 42501, 23505
@@ -35,9 +35,8 @@ export async function moveObject(
     );
     if (!moved) throw objectNotFound();
     if (byAddress(from, to) !== 0) {
-      await appendObjectEvent(tx, context, 'object.removed', before.record);
-      const after = (await objectRecord(tx, to.bucket, to.name))!;
-      await appendObjectEvent(tx, context, 'object.created', after.record);
+      const { record } = (await objectRecord(tx, to.bucket, to.name))!;
+      await appendObjectEvent(tx, context, { name: 'object.moved', record, oldRecord: before.record, from });
     }
     return before.id;
   });

@@ -21,7 +21,7 @@ export async function removeObjects(
     const rows = await tx.asCaller(caller, requestSettings(context, removal.operation), (own) =>
       deleteObjects(own, removal.bucket, removal.names),
     );
-    for (const { record } of rows) await appendObjectEvent(tx, context, 'object.removed', record);
+    for (const { record } of rows) await appendObjectEvent(tx, context, { name: 'object.removed', record });
     return rows;
   });
   const versions = removed.map(({ object }) => object.version).filter(isVersion);

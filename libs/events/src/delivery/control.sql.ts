@@ -1,0 +1,160 @@
+import type { Sql } from '#libs/platform';
+
+/** What of a function's deliveries is meant; what is not named is not asked about. */
+export interface DeliveryFilter {
+  readonly event?: string | undefined;
+  /** Part of the last error. */
+  readonly error?: string | undefined;
+  readonly since?: Date | undefined;
+  readonly until?: Date | undefined;
+}
+
+/** A delivery that has left or may join a line of others. */
+export interface Moved {
+  readonly functionSlug: string;
+  readonly subscriptionId: string;
+  readonly orderingKey: string | null;
+}
+
+/** Makes all of a function's deliveries rest, or go on. Undefined when there is no such function. */
+export async function pauseFunction(
+  sql: Sql,
+  projectRef: string,
+  slug: string,
+  isPaused: boolean,
+): Promise<{ pausedAt: Date | null } | undefined> {
+  const { rows } = await sql.query<{ pausedAt: Date | null }>(
+    `update functions set events_paused_at = case when $3 then coalesce(events_paused_at, now()) end
+     where project_ref = $1 and slug = $2 returning events_paused_at as "pausedAt"`,
+    [projectRef, slug, isPaused],
+  );
+  return rows[0];
+}
+
+/** The same of one subscription. */
+export async function pauseSubscription(
+  sql: Sql,
+  projectRef: string,
+  slug: string,
+  subscription: { id: string; isPaused: boolean },
+): Promise<{ pausedAt: Date | null } | undefined> {
+  const { rows } = await sql.query<{ pausedAt: Date | null }>(
+    `update subscriptions set paused_at = case when $4 then coalesce(paused_at, now()) end
+     where project_ref = $1 and function_slug = $2 and id = $3 returning paused_at as "pausedAt"`,
+    [projectRef, slug, subscription.id, subscription.isPaused],
+  );
+  return rows[0];
+}
+
+/** The first of a function's deliveries that wait, in their order. */
+export async function queuedDeliveries(
+  sql: Sql,
+  projectRef: string,
+  slug: string,
+  limit: number,
+): Promise<string[]> {
+  const { rows } = await sql.query<{ id: string }>(
+    `select id from deliveries where project_ref = $1 and function_slug = $2 and state = 'queued'
+     order by sequence limit $3`,
+    [projectRef, slug, limit],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Takes a delivery that waits out of its line. Undefined when it does not wait. */
+export async function cancelDelivery(sql: Sql, projectRef: string, id: string): Promise<Moved | undefined> {
+  const { rows } = await sql.query<Moved>(
+    `update deliveries set state = 'cancelled', finished_at = now()
+     where id = $1 and project_ref = $2 and state = 'queued'
+     returning function_slug as "functionSlug", subscription_id as "subscriptionId", ordering_key as "orderingKey"`,
+    [id, projectRef],
+  );
+  return rows[0];
+}
+
+/**
+ * Opens dead deliveries again, the oldest first.
+ * @returns their ids, and how many more there are
+ */
+export async function redriveDeliveries(
+  sql: Sql,
+  projectRef: string,
+  slug: string,
+  filter: DeliveryFilter,
+  limit: number,
+): Promise<{ ids: string[]; remaining: number }> {
+  const values = [projectRef, slug, filter.event, filter.error, filter.since, filter.until];
+  const { rows } = await sql.query<{ id: string }>(
+    `update deliveries set ${reopened}
+     where id in (select id from deliveries where ${isMeant} order by sequence limit $7 for update skip locked)
+     returning id`,
+    [...values, limit],
+  );
+  const { rows: counted } = await sql.query<{ remaining: number }>(
+    `select count(*)::integer as remaining from deliveries where ${isMeant}`,
+    values,
+  );
+  return { ids: rows.map(({ id }) => id), remaining: counted[0]!.remaining };
+}
+
+/** Opens a dead delivery again and returns its function; undefined when there is no such dead delivery. */
+export async function redriveDelivery(
+  sql: Sql,
+  projectRef: string,
+  deliveryId: string,
+): Promise<string | undefined> {
+  const { rows } = await sql.query<{ function_slug: string }>(
+    `update deliveries set ${reopened}
+     where id = $1 and project_ref = $2 and state = 'dead' and ${isKept} returning function_slug`,
+    [deliveryId, projectRef],
+  );
+  return rows[0]?.function_slug;
+}
+
+/**
+ * Records a delivery anew, with an id of its own, for a deployment or whichever answers. It has no place in any order.
+ * @returns its function; undefined when there is no such delivery that has ended
+ */
+export async function replayDelivery(
+  sql: Sql,
+  projectRef: string,
+  replay: { id: string; of: string; deployment: number | null },
+): Promise<string | undefined> {
+  const { rows } = await sql.query<{ function_slug: string }>(
+    `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
+                             request_id, root_id, depth, occurred_at, batched, deployment_number)
+     select $2, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, root_id, depth,
+            occurred_at, batched, $4
+     from deliveries
+     where id = $3 and project_ref = $1 and state not in ('queued', 'running') and ${isKept}
+     returning function_slug`,
+    [projectRef, replay.id, replay.of, replay.deployment],
+  );
+  return rows[0]?.function_slug;
+}
+
+export async function hasDeployment(
+  sql: Sql,
+  projectRef: string,
+  deliveryId: string,
+  number: number,
+): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `select from deployments d join deliveries e using (project_ref, function_slug)
+     where d.project_ref = $1 and e.id = $2 and d.number = $3`,
+    [projectRef, deliveryId, number],
+  );
+  return rowCount > 0;
+}
+
+/** An event that could not be kept cannot be told again. */
+const isKept = `payload <> '{}'`;
+
+const reopened = `state = 'queued', finished_at = null, attempts = 0, failures = 0, retry_at = null`;
+
+const isMeant = `
+  project_ref = $1 and function_slug = $2 and state = 'dead' and ${isKept}
+  and ($3::text is null or event_name = $3)
+  and ($4::text is null or strpos(last_error, $4) > 0)
+  and ($5::timestamptz is null or created_at >= $5)
+  and ($6::timestamptz is null or created_at < $6)`;

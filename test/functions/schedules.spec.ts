@@ -1,0 +1,263 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { EventsHttpModule, JobQueue, queueNameOf, Scheduler } from '#libs/events';
+import { WorkerModule } from '../../apps/worker/src/worker.module.js';
+import { eventually } from '../support/eventually.js';
+import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
+
+const tells = `Deno.serve(async (request) => {
+  const headers = Object.fromEntries(request.headers);
+  console.log(JSON.stringify({ type: headers['ce-type'], time: headers['ce-time'], body: await request.json() }));
+  return new Response('ok');
+});`;
+const deep = (levels: number): unknown => (levels === 0 ? 1 : [deep(levels - 1)]);
+const daily = { cron: '0 3 * * *', time_zone: 'Europe/Berlin' };
+
+let server: FunctionsServer;
+const query = <Row extends object>(text: string, values: unknown[] = []) =>
+  server.platform.database.query<Row>(text, values).then(({ rows }) => rows);
+const schedulesOf = async (slug: string) =>
+  ((await server.manage('GET', '/schedules')).body as unknown as Record<string, unknown>[]).filter(
+    (schedule) => schedule['function'] === slug,
+  );
+const deliveriesTo = (slug: string) =>
+  query<{ id: string; state: string; occurred_at: Date }>(
+    'select id, state, occurred_at from deliveries where function_slug = $1 order by occurred_at',
+    [slug],
+  );
+
+describe('schedules, without a worker', () => {
+  let now: Date;
+  let counted: number;
+  const newScheduler = () =>
+    new Scheduler(
+      server.platform.database,
+      server.get(JobQueue),
+      { now: () => now },
+      server.platform.logger,
+      (_ref, runs) => void (counted += runs),
+    );
+  /** As if the last time had been a moment ago. */
+  const makeDue = (slug: string, at: string) =>
+    query('update schedules set next_at = $2 where function_slug = $1', [slug, at]);
+
+  beforeAll(async () => {
+    server = await startFunctionsServer([EventsHttpModule]);
+  });
+  afterAll(() => server.close());
+  beforeEach(async () => {
+    now = new Date('2030-01-01T02:00:00Z');
+    counted = 0;
+  });
+
+  it('come with the manifest, keep their place while their times stay, and go with it', async () => {
+    await server.deploy('nightly', tells, {
+      schedule: [{ ...daily, name: 'tidy' }, { cron: '*/5 * * * * *' }],
+    });
+    const [five, tidy] = await schedulesOf('nightly');
+    expect(five).toMatchObject({
+      name: '*/5 * * * * *',
+      source: 'manifest',
+      overlap: 'skip',
+      missed: 'last',
+    });
+    expect(tidy).toMatchObject({
+      name: 'tidy',
+      cron: '0 3 * * *',
+      time_zone: 'Europe/Berlin',
+      paused: false,
+    });
+    await makeDue('nightly', '2031-01-01T00:00:00Z');
+
+    await server.deploy('nightly', `${tells}//`, {
+      schedule: [{ ...daily, name: 'tidy', payload: { deep: true } }, { cron: '*/7 * * * * *' }],
+    });
+    const [seven, again] = await schedulesOf('nightly');
+    expect(again).toMatchObject({
+      id: tidy!['id'],
+      next_at: '2031-01-01T00:00:00.000Z',
+      payload: { deep: true },
+    });
+    expect(seven!['next_at']).not.toBe('2031-01-01T00:00:00.000Z');
+
+    await server.manage('DELETE', '/functions/nightly');
+    expect(await schedulesOf('nightly')).toEqual([]);
+  });
+
+  it.each([
+    [/schedule\[0\]\.cron: expected five fields/, { cron: '* * *' }],
+    [/schedule\[0\]\.cron: expected either cron or at/, {}],
+    [/expected either cron or at/, { cron: '* * * * *', at: '2030-01-01T00:00:00Z' }],
+    [/schedule\[0\]\.at: expected a moment/, { at: 'tomorrow' }],
+    [/schedule\[0\]\.time_zone: expected the name of a time zone/, { cron: '* * * * *', time_zone: 'Mars' }],
+    [/time_zone: expected none beside at/, { at: '2030-01-01T00:00:00Z', time_zone: 'UTC' }],
+    [/missed: expected overlap "queue" or "allow"/, { cron: '* * * * *', missed: 'all' }],
+    [/unknown key "every"/, { cron: '* * * * *', every: 1 }],
+    [/payload: expected at most 65536 bytes/, { cron: '* * * * *', payload: 'x'.repeat(70_000) }],
+    [/payload: expected text without zero bytes/, { cron: '* * * * *', payload: 'a\0' }],
+    [/payload: expected text without zero bytes/, { cron: '* * * * *', payload: { a: ['\ud800'] } }],
+    [/payload: expected lists and objects at most 100 deep/, { cron: '* * * * *', payload: deep(200) }],
+    [/name: expected a name/, { cron: '* * * * *', name: 'a\0' }],
+  ])('are refused with %s when they are wrong', async (message, schedule) => {
+    const { status, body } = await server.tryDeploy('refused', tells, { schedule: [schedule] });
+    expect([status, body['message']]).toEqual([400, expect.stringMatching(message)]);
+    const one = { function: 'refused', ...schedule };
+    expect((await server.manage('POST', '/schedules', one)).status).toBe(400);
+  });
+
+  it('need names of their own', async () => {
+    const { body } = await server.tryDeploy('twice', tells, { schedule: [daily, daily] });
+    expect(body['message']).toMatch(/expected a name of its own for each schedule/);
+  });
+
+  it('fire once at a time, and are counted once, however many schedulers there are', async () => {
+    await server.deploy('once', tells, { schedule: [{ cron: '0 * * * *' }] });
+    await makeDue('once', '2030-01-01T02:00:00Z');
+    const waits = await Promise.all(Array.from({ length: 4 }, () => newScheduler().runOnce()));
+    expect(Math.max(...waits)).toBeLessThanOrEqual(30_000);
+    expect(counted).toBe(1);
+    expect(await deliveriesTo('once')).toMatchObject([{ state: 'queued', occurred_at: now }]);
+    expect((await server.get(JobQueue).counts(queueNameOf('local', 'once'))).waiting).toBe(1);
+    expect(await schedulesOf('once')).toMatchObject([
+      { next_at: '2030-01-01T03:00:00.000Z', last_at: '2030-01-01T02:00:00.000Z' },
+    ]);
+  });
+
+  it('fire a time once although a scheduler died before the queue had the job', async () => {
+    await server.deploy('killed', tells, { schedule: [{ cron: '0 * * * *', overlap: 'allow' }] });
+    await makeDue('killed', '2030-01-01T02:00:00Z');
+    await newScheduler().runOnce();
+    await makeDue('killed', '2030-01-01T02:00:00Z');
+    await newScheduler().runOnce();
+    expect(await deliveriesTo('killed')).toHaveLength(1);
+  });
+
+  it('say how long nothing is due', async () => {
+    await query("update schedules set next_at = '2030-01-01T02:00:07.250Z'");
+    expect(await newScheduler().runOnce()).toBe(7_250);
+  });
+
+  it('skip a run while the last has not ended, and tell how many they skipped', async () => {
+    await server.deploy('slow', tells, { schedule: [{ cron: '0 * * * *' }] });
+    await makeDue('slow', '2030-01-01T02:00:00Z');
+    await newScheduler().runOnce();
+    now = new Date('2030-01-01T03:00:00Z');
+    await newScheduler().runOnce();
+    expect(await deliveriesTo('slow')).toHaveLength(1);
+    expect(await schedulesOf('slow')).toMatchObject([{ skipped: 1, next_at: '2030-01-01T04:00:00.000Z' }]);
+    await query("update deliveries set state = 'succeeded' where function_slug = 'slow'");
+    now = new Date('2030-01-01T04:00:00Z');
+    await newScheduler().runOnce();
+    expect(await deliveriesTo('slow')).toHaveLength(2);
+  });
+
+  it('let runs wait in line, and begin the next when the one before has ended', async () => {
+    await server.deploy('line', tells, { schedule: [{ cron: '0 * * * *', overlap: 'queue' }] });
+    await makeDue('line', '2030-01-01T02:00:00Z');
+    for (const hour of [2, 3, 4]) {
+      now = new Date(Date.UTC(2030, 0, 1, hour));
+      await newScheduler().runOnce();
+    }
+    expect(await deliveriesTo('line')).toHaveLength(1);
+    expect(await schedulesOf('line')).toMatchObject([{ waiting: 2, skipped: 0 }]);
+    const scheduler = newScheduler();
+    await scheduler.start();
+    for (const hour of [2, 3]) {
+      await query("update deliveries set state = 'dead' where function_slug = 'line'");
+      await eventually(async () => (await deliveriesTo('line')).length === hour, { within: 2_000 });
+    }
+    await scheduler.stop();
+    const hours = (await deliveriesTo('line')).map(({ occurred_at: at }) => at.getUTCHours());
+    expect(hours).toEqual([2, 3, 4]);
+  });
+
+  it('are made, changed, paused and deleted by the management API', async () => {
+    await server.deploy('managed', tells, { schedule: [{ ...daily, name: 'declared' }] });
+    const made = await server.manage('POST', '/schedules', {
+      function: 'managed',
+      name: 'christmas',
+      at: '2030-12-24T18:00:00+01:00',
+      payload: { gift: 1 },
+    });
+    expect(made).toMatchObject({
+      status: 201,
+      body: { source: 'api', next_at: '2030-12-24T17:00:00.000Z', payload: { gift: 1 } },
+    });
+    const path = `/schedules/${String(made.body['id'])}`;
+    expect(
+      await server.manage('POST', '/schedules', { function: 'managed', name: 'christmas', ...daily }),
+    ).toMatchObject({ status: 409 });
+    expect(await server.manage('POST', '/schedules', { function: 'nobody', ...daily })).toMatchObject({
+      status: 404,
+    });
+    expect(
+      await server.manage('POST', '/schedules', { function: 'managed', at: '2020-01-01T00:00:00Z' }),
+    ).toMatchObject({ status: 400 });
+
+    const changed = await server.manage('PATCH', path, { at: null, ...daily, overlap: 'allow' });
+    expect(changed).toMatchObject({
+      status: 200,
+      body: { cron: '0 3 * * *', at: null, payload: { gift: 1 } },
+    });
+    expect(await server.manage('PATCH', path, { cron: null })).toMatchObject({ status: 400 });
+    expect(await server.manage('PATCH', path, { paused: true })).toMatchObject({
+      body: { paused: true, next_at: null },
+    });
+    await makeDue('managed', '2030-01-01T02:00:00Z');
+    const declared = (await schedulesOf('managed')).find(({ name }) => name === 'declared')!;
+    await server.manage('PATCH', `/schedules/${String(declared['id'])}`, { paused: true });
+    await newScheduler().runOnce();
+    expect(await deliveriesTo('managed')).toEqual([]);
+    expect((await server.manage('PATCH', path, { paused: false })).body['next_at']).toEqual(
+      expect.any(String),
+    );
+
+    const declaredPath = `/schedules/${String(declared['id'])}`;
+    expect(await server.manage('PATCH', declaredPath, { cron: '* * * * *' })).toMatchObject({ status: 409 });
+    expect(await server.manage('DELETE', declaredPath)).toMatchObject({ status: 409 });
+    expect(await server.manage('DELETE', path)).toMatchObject({ status: 200 });
+    expect(await server.manage('DELETE', path)).toMatchObject({ status: 404 });
+    const anonymous = await fetch(`${server.url}/v1/projects/local/schedules`, {
+      headers: { authorization: `Bearer ${server.keys.publishableKey}` },
+    });
+    expect(anonymous.status).toBe(403);
+  });
+});
+
+describe('schedules, with a worker', () => {
+  beforeAll(async () => {
+    server = await startFunctionsServer([EventsHttpModule, WorkerModule]);
+  });
+  afterAll(() => server.close());
+
+  it('wake their function with what they are to say, on time', async () => {
+    await server.deploy('clockwork', tells, {
+      schedule: [{ cron: '* * * * * *', name: 'tick', payload: { exact: 12345678901, list: [1] } }],
+    });
+    const [line] = await eventually(async () => {
+      const { body } = await server.manage('GET', '/functions/clockwork/logs');
+      const lines = (body as unknown as { message: string; at: string }[]).filter(({ message }) =>
+        message.startsWith('{'),
+      );
+      return lines.length >= 1 ? lines : undefined;
+    });
+    const told = JSON.parse(line!.message) as { time: string; body: { scheduled_for: string } };
+    expect(told).toEqual({
+      type: 'schedule.fired',
+      time: told.body.scheduled_for,
+      body: {
+        type: 'SCHEDULE',
+        schedule: 'tick',
+        scheduled_for: expect.stringMatching(/:\d\d\.000Z$/),
+        payload: { exact: 12345678901, list: [1] },
+      },
+    });
+    // Each second's delivery was recorded within the second after it.
+    await eventually(async () => (await deliveriesTo('clockwork')).length >= 3);
+    const [worst] = await query<{ late: number }>(
+      `select max(extract(epoch from created_at - occurred_at))::float8 as late from deliveries
+       where function_slug = 'clockwork'`,
+    );
+    expect(worst!.late).toBeLessThan(1);
+    expect(worst!.late).toBeGreaterThanOrEqual(0);
+  });
+});
