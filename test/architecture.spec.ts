@@ -15,6 +15,7 @@ const layers: Record<string, readonly string[]> = {
   'libs/data': ['libs/platform', 'libs/events', 'libs/usage'],
   'libs/storage': ['libs/platform', 'libs/events', 'libs/usage'],
   'libs/functions': ['libs/platform', 'libs/events', 'libs/usage'],
+  'libs/webhooks': ['libs/platform', 'libs/events'],
   'apps/server': ['libs/*'],
   'apps/worker': ['libs/*', 'apps/server'],
   'apps/cli': ['libs/*', 'apps/server', 'apps/worker'],

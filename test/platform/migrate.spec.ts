@@ -67,6 +67,8 @@ describe('migrations', () => {
       prisma.functionLog.findMany(),
       prisma.subscription.findMany(),
       prisma.delivery.findMany(),
+      prisma.deliveryRequest.findMany(),
+      prisma.webhook.findMany(),
       prisma.invocation.findMany(),
       prisma.requestCount.findMany(),
       prisma.backgroundUsage.findMany(),

@@ -19,8 +19,8 @@ export interface DeployOptions {
 }
 
 /**
- * `galley deploy`: brings a project folder's migrations and functions to a running server.
- * @throws OperatorError naming each function that was refused, after the others were deployed.
+ * `galley deploy`: brings a project folder's migrations, functions and webhooks to a running server.
+ * @throws OperatorError naming each function and webhook that was refused, after the others were deployed.
  */
 export async function deploy(
   management: Management,
@@ -29,14 +29,15 @@ export async function deploy(
   options: DeployOptions = { check: true, note: () => {} },
 ): Promise<void> {
   const folder = await readProjectFolder(path, ' Name one: galley deploy <folder>');
-  if (folder.migrations.length + folder.functions.length === 0) {
-    throw new OperatorError(`${folder.root} has neither migrations nor functions.`);
+  if (folder.migrations.length + folder.functions.length + folder.webhooks.length === 0) {
+    throw new OperatorError(`${folder.root} has no migrations, functions or webhooks.`);
   }
   await applyMigrations(management, folder, say);
   for (const { name } of folder.seeds)
     say(`seed ${name}: not applied; only a server that serves the folder does`);
   const refused = await deployEach(management, folder.root, folder.functions, say, options);
   await passOver(management, folder.disabled, say);
+  refused.push(...(await saveEach(management, folder.webhooks, say)));
   if (refused.length > 0) throw new OperatorError(refused.join('\n'));
 }
 
@@ -85,6 +86,26 @@ async function deployEach(
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
       refused.push(`function ${fn.slug} was not deployed: ${error.message}`);
+    }
+  }
+  return refused;
+}
+
+/** @returns which were refused, and why */
+async function saveEach(
+  management: Management,
+  webhooks: ProjectFolder['webhooks'],
+  say: Say,
+): Promise<string[]> {
+  const refused: string[] = [];
+  for (const { name, ...webhook } of webhooks) {
+    try {
+      const path = `/webhooks/${encodeURIComponent(String(name))}`;
+      await manage(management, path, jsonBody('PUT', webhook));
+      say(`webhook ${String(name)}: saved`);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      refused.push(`webhook ${String(name)} was not saved: ${error.message}`);
     }
   }
   return refused;

@@ -2,9 +2,10 @@ import { Module } from '@nestjs/common';
 import { AuthModule } from '#libs/auth';
 import { DataModule } from '#libs/data';
 import { EventsHttpModule } from '#libs/events';
-import { FunctionsHttpModule, FunctionsModule } from '#libs/functions';
+import { FunctionsHttpModule, FunctionsModule, Secrets } from '#libs/functions';
 import { StorageModule } from '#libs/storage';
 import { UsageHttpModule } from '#libs/usage';
+import { WebhooksHttpModule } from '#libs/webhooks';
 import { HealthController } from './health.controller.js';
 import { HousekeepingModule } from './housekeeping.js';
 import { AccessTokensController } from './management/access-tokens.controller.js';
@@ -32,6 +33,7 @@ export const serverFeatures: readonly Feature[] = [
   StorageModule,
   FunctionsHttpModule,
   EventsHttpModule,
+  WebhooksHttpModule.with(Secrets),
   UsageHttpModule,
   ManagementModule,
   UnsupportedModule,

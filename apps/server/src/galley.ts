@@ -8,9 +8,11 @@ import {
   type Project,
   type RunningProgram,
 } from '#libs/platform';
+import { Webhooks } from '#libs/webhooks';
 import { applyMigrations } from './project-folder/apply-migrations.js';
 import { deployFunctions, type DeployContext } from './project-folder/deploy-functions.js';
 import { readProjectFolder, type ProjectFolder } from './project-folder/read-project-folder.js';
+import { saveWebhooks, type WebhooksContext } from './project-folder/save-webhooks.js';
 import { watchFunctions } from './project-folder/watch-functions.js';
 import { startServer, type Feature, type Server } from './server.js';
 
@@ -45,7 +47,10 @@ export async function startGalley(options: {
     if (folder) await applyMigrations(project, folder, logger);
     // Functions stand before the first request comes: an event without a subscriber would wake nobody.
     const server = await startServer(platform, options.features, async (app) => {
-      if (folder) await deployFunctions(deployContext(app, project, logger), folder);
+      if (!folder) return;
+      const context = deployContext(app, project, logger);
+      await deployFunctions(context, folder);
+      await saveWebhooks(context, folder);
     });
     closers.push(() => server.close());
     if (folder && options.watch) {
@@ -58,11 +63,16 @@ export async function startGalley(options: {
   }
 }
 
-function deployContext(app: INestApplication, project: Project, logger: Logger): DeployContext {
+function deployContext(
+  app: INestApplication,
+  project: Project,
+  logger: Logger,
+): DeployContext & WebhooksContext {
   return {
     project,
     deploy: app.get(DeployFunction, { strict: false }),
     activations: app.get(Activations, { strict: false }),
+    webhooks: app.get(Webhooks, { strict: false }),
     logger,
   };
 }

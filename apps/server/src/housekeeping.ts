@@ -1,6 +1,6 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { sweepDeliveries } from '#libs/events';
-import { sweepLogs } from '#libs/functions';
+import { sweepDeliveries, sweepRequests } from '#libs/events';
+import { limits as functionLimits, sweepLogs } from '#libs/functions';
 import {
   CONFIG,
   LOGGER,
@@ -18,7 +18,7 @@ const intervalMs = 60 * 60_000;
 const jitterMs = 10 * 60_000;
 
 /**
- * What is done about once an hour: bytes that crashes left without a row are removed, log lines, deliveries and records
+ * What is done about once an hour: bytes that crashes left without a row are removed, log lines, deliveries, requests and records
  * that have had their time, and the parts in which hours of usage are written are joined. By servers, because workers
  * come and go with the work, and may never live for an hour.
  */
@@ -67,6 +67,9 @@ export class HousekeepingModule implements OnApplicationBootstrap, OnModuleDestr
       );
       await this.#sweep(project, 'parts of hours of usage by joining them', () =>
         tidyUsage(this.database, project.ref, new Date()),
+      );
+      await this.#sweep(project, 'requests and answers of deliveries', () =>
+        sweepRequests(this.database, project.ref, functionLimits.callKeptMs),
       );
     }
   }

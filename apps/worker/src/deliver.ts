@@ -3,6 +3,7 @@ import {
   giveRateBack,
   hastenNext,
   HoldQueue,
+  isFunctionTarget,
   RetryLater,
   takeRate,
   type Job,
@@ -14,6 +15,7 @@ import { z } from 'zod';
 import { deliverBatch } from './deliver-batch.js';
 import { tellFailure } from './tell-failure.js';
 import { logOf, refusalOf, retryWaitMs, stateAfter, type DeliverContext } from './delivery-outcome.js';
+import { sendElsewhere } from './send-elsewhere.js';
 
 interface FunctionName {
   readonly projectRef: string;
@@ -71,6 +73,7 @@ async function invoke(
   const refusal = refusalOf(project, delivery);
   if (!project || refusal) return refusal!;
   logger.debug(logOf(delivery), 'Delivery begins');
+  if (!isFunctionTarget(delivery.functionSlug)) return sendElsewhere(context, project, delivery, signal);
   return invokeFunction.invokeForEvent(project, delivery, signal);
 }
 
@@ -86,7 +89,7 @@ async function end(
   const { id: deliveryId, invocationId } = delivery;
   const httpStatus = outcome.record?.httpStatus ?? null;
   const ended = { deliveryId, invocationId, state, error, tried, httpStatus, retryInMs: null };
-  const following = await context.writes.end(ended, outcome.record);
+  const following = await context.writes.end(ended, outcome);
   const log = logOf(delivery);
   if (!following) {
     logger.warn(log, 'A delivery was taken over by another worker while it ran here');

@@ -2,12 +2,13 @@ import { retryDelayMs, type JobQueue, type StartedDelivery } from '#libs/events'
 import type { EventLog, EventOutcome, InvokeFunction } from '#libs/functions';
 import type { DeliveryWrites } from './delivery-writes.js';
 import type { Logger, PlatformDatabase, Project, ProjectRegistry } from '#libs/platform';
+import type { SendContext } from './send-elsewhere.js';
 
 /** A delivery is given up after this many tries even if none of them ever ended: its function takes its worker down. */
 const maxStarts = 50;
 
 /** What running a delivery needs. */
-export interface DeliverContext {
+export interface DeliverContext extends SendContext {
   readonly database: PlatformDatabase;
   readonly writes: DeliveryWrites;
   readonly queue: JobQueue;

@@ -1,21 +1,23 @@
 import {
   endTries,
   Gathered,
+  recordResponse,
   startDeliveries,
   type EndedTry,
   type FollowingDelivery,
   type StartedDelivery,
   type Waiting,
 } from '#libs/events';
+import type { EventOutcome } from '#libs/functions';
 import type { PlatformDatabase, Sql } from '#libs/platform';
-import { insertInvocations, type InvocationRecord } from '#libs/usage';
+import { insertInvocations } from '#libs/usage';
 
 /** Tries that are begun, or ended, with one transaction. */
 const mostAtOnce = 100;
 
 interface End {
   readonly ended: EndedTry;
-  readonly record: InvocationRecord | undefined;
+  readonly outcome: EventOutcome;
 }
 
 /** Begins and ends tries of this worker, those of a moment together: a transaction for each would be most of the work. */
@@ -36,9 +38,9 @@ export class DeliveryWrites {
     return this.#starts.add({ deliveryId, invocationId });
   }
 
-  /** As {@link endTries} of one, together with the invocation's record. */
-  end(ended: EndedTry, record: InvocationRecord | undefined): Promise<FollowingDelivery[] | undefined> {
-    return this.#ends.add({ ended, record });
+  /** As {@link endTries} of one, together with the invocation's record and the answer that is kept. */
+  end(ended: EndedTry, outcome: EventOutcome): Promise<FollowingDelivery[] | undefined> {
+    return this.#ends.add({ ended, outcome });
   }
 }
 
@@ -47,7 +49,11 @@ async function endAll(tx: Sql, ends: readonly End[]): Promise<(FollowingDelivery
     tx,
     ends.map(({ ended }) => ended),
   );
-  const records = ends.flatMap(({ record }, i) => (record && following[i] ? [record] : []));
+  const own = ends.filter((_, i) => following[i]);
+  const records = own.flatMap(({ outcome }) => outcome.record ?? []);
   if (records.length > 0) await insertInvocations(tx, records);
+  for (const { ended, outcome } of own) {
+    if (outcome.response) await recordResponse(tx, ended.deliveryId, outcome.response);
+  }
   return following;
 }

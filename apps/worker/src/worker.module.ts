@@ -1,6 +1,14 @@
 import { Inject, Module, type OnApplicationBootstrap, type OnModuleDestroy } from '@nestjs/common';
-import { EventsModule, JobQueue, QueuePush, Relay, Scheduler, type Delivery } from '#libs/events';
-import { EventLog, FunctionsModule, InvokeFunction } from '#libs/functions';
+import {
+  EventsModule,
+  isFunctionTarget,
+  JobQueue,
+  QueuePush,
+  Relay,
+  Scheduler,
+  type Delivery,
+} from '#libs/events';
+import { EventLog, FunctionsModule, InvokeFunction, Secrets } from '#libs/functions';
 import {
   LOGGER,
   Metrics,
@@ -11,6 +19,7 @@ import {
   type Logger,
 } from '#libs/platform';
 import { Budgets, UsageLedger, UsageModule } from '#libs/usage';
+import { limits as webhookLimits, SendRequest, TellWebhook, Webhooks, WebhooksModule } from '#libs/webhooks';
 import { Autoscaler } from './autoscaler.js';
 import { Consumers } from './consumers.js';
 import { deliver } from './deliver.js';
@@ -18,7 +27,7 @@ import { DeliveryWrites } from './delivery-writes.js';
 import { tellQueues } from './queue-metrics.js';
 
 /** Carries events to functions: a relay for each project, and consumers for the functions that have work. */
-@Module({ imports: [EventsModule, FunctionsModule, UsageModule] })
+@Module({ imports: [EventsModule, FunctionsModule, UsageModule, WebhooksModule.with(Secrets)] })
 export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
   readonly #consumers: Consumers;
   readonly #relays: Relay[];
@@ -31,6 +40,9 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     projects: ProjectRegistry,
     invokeFunction: InvokeFunction,
     eventLog: EventLog,
+    sendRequest: SendRequest,
+    tellWebhook: TellWebhook,
+    webhooks: Webhooks,
     private readonly grace: ShutdownGrace,
     metrics: Metrics,
     ledger: UsageLedger,
@@ -49,16 +61,22 @@ export class WorkerModule implements OnApplicationBootstrap, OnModuleDestroy {
     this.#scheduler = new Scheduler(database, queue, systemClock, logger, count);
     const autoscaler = new Autoscaler(
       queue,
-      (projectRef, slug) => invokeFunction.eventCapacity(projects.get(projectRef), slug),
+      async (projectRef, slug) =>
+        isFunctionTarget(slug)
+          ? invokeFunction.eventCapacity(projects.get(projectRef), slug)
+          : { maxInstances: webhookLimits.sentAtOnce, concurrency: 1 },
       logger,
     );
     const writes = new DeliveryWrites(database);
+    const sending = { sendRequest, tellWebhook, webhooks };
     this.#consumers = new Consumers(
       queue,
       database,
       autoscaler,
-      (job, of) => deliver({ database, writes, queue, projects, invokeFunction, eventLog, logger }, job, of),
-      (projectRef, slug) => budgets.holds(projectRef, slug),
+      (job, of) =>
+        deliver({ database, writes, queue, projects, invokeFunction, eventLog, ...sending, logger }, job, of),
+      // What is sent to URLs is not metered.
+      (projectRef, slug) => isFunctionTarget(slug) && budgets.holds(projectRef, slug),
       logger,
     );
     tellQueues(metrics, this.#consumers, autoscaler);

@@ -105,6 +105,16 @@ export interface EventSubject {
   readonly queue: string | null;
 }
 
+/** What a trigger of `supabase_functions.http_request` asks for. */
+export interface RequestedCall {
+  readonly url: string;
+  readonly method: 'GET' | 'POST';
+  readonly headers: Readonly<Record<string, unknown>>;
+  /** Of the query. */
+  readonly params: Readonly<Record<string, unknown>>;
+  readonly timeout_ms: number;
+}
+
 /** An event as it was committed. */
 export interface CommittedEvent {
   readonly id: string;
@@ -119,4 +129,6 @@ export interface CommittedEvent {
   /** The request that everything began with. */
   readonly rootId: string;
   readonly occurredAt: Date;
+  /** The request that it is; absent: subscriptions decide who is told. */
+  readonly request?: RequestedCall | null;
 }

@@ -12,10 +12,26 @@ export { mismatchOf, parseConditions, type ColumnKind } from './delivery/row-con
 export {
   endDeliveriesToNobody,
   functionsWithWork,
+  insertDeliveries,
   openDeliveries,
   type DeliveredPayload,
   type Delivery,
+  type NewDelivery,
 } from './delivery/deliveries.sql.js';
+export { queueDeliveries } from './delivery/record-deliveries.js';
+export {
+  insertRequests,
+  makesRequest,
+  recordResponse,
+  requestEvents,
+  requestOfDelivery,
+  sweepRequests,
+  type DeliveryRequest,
+  type KeptResponse,
+} from './requests/delivery-requests.sql.js';
+export { syncRowTriggers } from './delivery/row-triggers.js';
+export { lockActivations, watchedTables } from './delivery/watched-tables.sql.js';
+export { isFunctionTarget, webhookOfTarget, webhookTarget } from './delivery/targets.js';
 export { startDeliveries, type StartedDelivery, type Waiting } from './delivery/start-delivery.sql.js';
 export { Gathered } from './delivery/gathered.js';
 export { sweepDeliveries } from './delivery/sweep-deliveries.js';

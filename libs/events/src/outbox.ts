@@ -5,6 +5,7 @@ import {
   type EventName,
   type EventPayload,
   type EventSubject,
+  type RequestedCall,
 } from './catalogue.js';
 
 /** How many events one claim of the relay takes. */
@@ -53,6 +54,7 @@ interface OutboxRow extends EventSubject {
   depth: number;
   root_id: string;
   occurred_at: Date;
+  request: RequestedCall | null;
 }
 
 /** Leases the oldest events that no other relay holds. Two relays never hold the same event at a time. */
@@ -66,7 +68,7 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
        limit $1
        for update skip locked
      )
-     returning position, id, name, payload::text as payload, request_id, depth, root_id, occurred_at,
+     returning position, id, name, payload::text as payload, request_id, depth, root_id, occurred_at, request,
                payload ->> 'bucket' as bucket, payload ->> 'name' as object,
                payload #>> '{from,bucket}' as "fromBucket", payload #>> '{from,name}' as "fromObject",
                payload ->> 'schema' as schema, payload ->> 'table' as table,
@@ -92,6 +94,7 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
     depth: row.depth,
     rootId: row.root_id,
     occurredAt: row.occurred_at,
+    request: row.request,
   }));
 }
 

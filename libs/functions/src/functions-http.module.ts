@@ -1,4 +1,7 @@
 import { Module } from '@nestjs/common';
+import { EventsModule } from '#libs/events';
+import { AcceptCall } from './calls/accept-call.js';
+import { CallsController } from './calls/calls.controller.js';
 import { FunctionsModule } from './functions.module.js';
 import { BuildsController } from './http/builds.controller.js';
 import { DeployController } from './http/deploy.controller.js';
@@ -14,9 +17,10 @@ import { LogTails } from './logs/log-tails.js';
 
 /** What a server answers about functions: calls, deployments and their builds, traffic, secrets, logs. */
 @Module({
-  imports: [FunctionsModule],
+  imports: [EventsModule, FunctionsModule],
   controllers: [
     FunctionsController,
+    CallsController,
     LogsController,
     ManagementController,
     DeployController,
@@ -25,7 +29,7 @@ import { LogTails } from './logs/log-tails.js';
     SecretsController,
     TrafficController,
   ],
-  providers: [LogTails, WebSockets],
+  providers: [AcceptCall, LogTails, WebSockets],
   exports: [FunctionsModule],
 })
 export class FunctionsHttpModule {

@@ -72,6 +72,15 @@ export const limits = {
   /** The longest wait that a function may ask for with `Retry-After`. */
   retryAfterMs: 24 * 3600 * 1000,
 
+  /** Calls of one function that wait to be made later. */
+  queuedCalls: 10_000,
+  /** `Idempotency-Key` of a call that is answered later. */
+  idempotencyKeyChars: 255,
+  /** How long such a key stands for its call, and for how long after its end a call and its answer are kept. */
+  callKeptMs: 24 * 3600 * 1000,
+  /** Body of the answer to such a call: a larger one is not kept. */
+  keptAnswerBytes: 512 * 1024,
+
   /** How old a process's knowledge of the active deployment may be: an activation is seen this soon everywhere. */
   activeDeploymentAgeMs: 500,
 

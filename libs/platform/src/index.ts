@@ -39,6 +39,10 @@ export {
   ServiceOnlyGuard,
   sameSecret,
 } from './http/caller.guard.js';
+export { addressesInHosts, addressesOfName } from './network/addresses-of-name.js';
+export { DeclaredHosts, defaultPorts, isHostName } from './network/declared-hosts.js';
+export { isPublicAddress } from './network/public-address.js';
+export { vettedAddresses } from './network/vetted-addresses.js';
 export { ProjectRefGuard } from './http/project-ref.guard.js';
 export { JsonBodyGuard, TextBodyGuard } from './http/body.guards.js';
 export { discardBody } from './http/discard-body.js';

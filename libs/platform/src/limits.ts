@@ -27,6 +27,8 @@ export const limits = {
   /** Personal access tokens of an installation, and the name of one. */
   accessTokens: 1000,
   accessTokenNameChars: 100,
+  /** How long a name server is waited for, at each of two tries, where a name may be anybody's. */
+  nameServerMs: 2_500,
   /** An event's payload. */
   eventPayloadBytes: 512 * 1024,
   /** Events of row changes that one request may cause; `galley.append_event` of the project's database keeps to it. */

@@ -30,10 +30,10 @@ describe('the settings of a project folder', () => {
     expect((await readProjectFolder(root)).settingsFiles).toEqual(['galley.toml']);
   });
 
-  it('may hold no table but `functions`, which the refusal names', async () => {
+  it('may hold no tables but those that the refusal names', async () => {
     await writeFile(join(root, 'galley.toml'), '[function.hello]\n');
     await expect(readProjectFolder(root)).rejects.toThrow(
-      `${join(root, 'galley.toml')} is wrong: unknown key "function"; expected functions`,
+      `${join(root, 'galley.toml')} is wrong: unknown key "function"; expected functions, webhooks`,
     );
   });
 

@@ -14,6 +14,8 @@ export interface ProjectFolder extends FoundFunctions {
   readonly migrations: readonly Migration[];
   /** Seed files in their order. */
   readonly seeds: readonly Migration[];
+  /** `[[webhooks]]` of galley.toml, still to be validated. */
+  readonly webhooks: readonly Record<string, unknown>[];
   /** Keys of config.toml, files and folders that have no effect here. */
   readonly unused: readonly string[];
   /** `supabase/config.toml` and `galley.toml`, as far as they are there. */
@@ -39,6 +41,7 @@ export async function readProjectFolder(path: string, howToName = ''): Promise<P
     environment: environmentOf(config),
     migrations: await readMigrations(join(supabase, 'migrations')),
     seeds: config.db?.seed?.enabled === false ? [] : await readSeeds(supabase, config.db?.seed?.sql_paths),
+    webhooks: settings.webhooks,
     functions: found.functions,
     disabled: found.disabled,
     unused: [...settings.unused, ...found.unused, ...unusedFiles(supabase)],

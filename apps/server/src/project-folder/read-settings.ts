@@ -35,11 +35,14 @@ const configToml = z.object({
     .optional(),
 });
 const galleyToml = z.strictObject(
-  { functions: z.record(z.string(), z.record(z.string(), z.unknown())).default({}) },
+  {
+    functions: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+    webhooks: z.array(z.record(z.string(), z.unknown())).default([]),
+  },
   {
     error: (issue) =>
       issue.code === 'unrecognized_keys'
-        ? `unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}; expected functions`
+        ? `unknown key ${issue.keys.map((key) => `"${key}"`).join(', ')}; expected functions, webhooks`
         : undefined,
   },
 );
@@ -49,6 +52,8 @@ export interface Settings {
   readonly config: z.infer<typeof configToml>;
   /** Tables of galley.toml by function. */
   readonly galley: z.infer<typeof galleyToml>['functions'];
+  /** `[[webhooks]]` of galley.toml, still to be validated. */
+  readonly webhooks: z.infer<typeof galleyToml>['webhooks'];
   /** Keys of config.toml that have no effect here, e.g. `studio.enabled`. */
   readonly unused: readonly string[];
   /** Those of the two that are there. */
@@ -61,9 +66,11 @@ export async function readSettings(root: string): Promise<Settings> {
   const raw = await readToml(join(root, paths.config));
   const rawGalley = await readToml(join(root, paths.galley));
   const config = checked(join(root, paths.config), configToml, raw ?? {});
+  const { functions, webhooks } = checked(join(root, paths.galley), galleyToml, rawGalley ?? {});
   return {
     config,
-    galley: checked(join(root, paths.galley), galleyToml, rawGalley ?? {}).functions,
+    galley: functions,
+    webhooks,
     unused: unusedKeys(raw ?? {}, config).filter((key) => key !== 'project_id'),
     files: [...(raw ? [paths.config] : []), ...(rawGalley ? [paths.galley] : [])],
   };

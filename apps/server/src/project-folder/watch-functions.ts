@@ -3,13 +3,17 @@ import { watch } from 'chokidar';
 import { OperatorError } from '#libs/platform';
 import { deployFunctions, type DeployContext } from './deploy-functions.js';
 import { packagesFolder } from './function-sources.js';
+import { saveWebhooks, type WebhooksContext } from './save-webhooks.js';
 import { readProjectFolder, type ProjectFolder } from './read-project-folder.js';
 
 /** Editors write a file in several steps; a change is deployed when none has come for this long. */
 const settleMs = 150;
 
-/** Redeploys functions while the server runs, when their files or settings change. Returns how to stop. */
-export function watchFunctions(context: DeployContext, folder: ProjectFolder): () => Promise<void> {
+/** Redeploys functions, and makes webhooks anew, while the server runs, when their files or settings change. Returns how to stop. */
+export function watchFunctions(
+  context: DeployContext & WebhooksContext,
+  folder: ProjectFolder,
+): () => Promise<void> {
   const { root } = folder;
   const watched = ['supabase/functions', 'supabase/config.toml', 'galley.toml'];
   const watcher = watch(
@@ -23,6 +27,7 @@ export function watchFunctions(context: DeployContext, folder: ProjectFolder): (
     try {
       known = await readAgain(known);
       await deployFunctions(context, known);
+      await saveWebhooks(context, known);
     } catch (error) {
       context.logger.error({ reason: (error as Error).message }, 'The change was not deployed');
     }

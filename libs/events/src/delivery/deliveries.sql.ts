@@ -98,7 +98,7 @@ export async function insertDeliveries(sql: Sql, deliveries: readonly NewDeliver
   );
 }
 
-/** Functions that have something to do, and may; and how long the oldest event waits that nobody has begun (0: none does). */
+/** Functions, and other targets, that have something to do, and may; and how long the oldest event waits that nobody has begun (0: none does). */
 export async function functionsWithWork(
   sql: Sql,
 ): Promise<{ projectRef: string; functionSlug: string; oldestAgeMs: number }[]> {
@@ -107,9 +107,12 @@ export async function functionsWithWork(
             coalesce((select extract(epoch from clock_timestamp() - min(d.created_at)) * 1000 from deliveries d
                       where d.state = 'queued' and d.attempts = 0
                         and d.project_ref = f.project_ref and d.function_slug = f.slug), 0)::float8 as "oldestAgeMs"
-     from functions f
-     where f.events_paused_at is null and exists (select from deliveries d where d.state in ('queued', 'running')
-                   and d.project_ref = f.project_ref and d.function_slug = f.slug)`,
+     from (select project_ref, slug from functions f
+           where f.events_paused_at is null and exists (select from deliveries d where d.state in ('queued', 'running')
+                         and d.project_ref = f.project_ref and d.function_slug = f.slug)
+           union all
+           select distinct project_ref, function_slug from deliveries
+           where state in ('queued', 'running') and function_slug like '%.%') f`,
   );
   return rows;
 }
@@ -136,6 +139,7 @@ export async function endDeliveriesToNobody(sql: Sql, olderThanMs: number): Prom
   const { rowCount } = await sql.query(
     `update deliveries d set state = 'dead', finished_at = now(), last_error = 'The function was deleted or switched off'
      where state = 'queued' and created_at < now() - make_interval(secs => $1::float8 / 1000)
+       and function_slug not like '%.%'
        and not exists (select from functions f where f.project_ref = d.project_ref and f.slug = d.function_slug)`,
     [olderThanMs],
   );

@@ -16,6 +16,16 @@ export async function recordDeliveries(
 ): Promise<void> {
   if (deliveries.length === 0) return;
   await insertDeliveries(platform, deliveries);
+  await queueDeliveries(platform, queue, projectRef, deliveries);
+}
+
+/** Adds the jobs of recorded deliveries and wakes the workers. */
+export async function queueDeliveries(
+  platform: PlatformDatabase,
+  queue: JobQueue,
+  projectRef: string,
+  deliveries: readonly NewDelivery[],
+): Promise<void> {
   const accepted = deliveries.filter((delivery) => delivery.refusal === null);
   await addJobs(platform, queue, projectRef, accepted);
 }

@@ -8,12 +8,18 @@ export interface Refusal {
   readonly keepsEvent: boolean;
 }
 
+/** An event and whom it is for. */
+interface Refusable {
+  readonly event: Wanted['event'];
+  readonly subscription: Pick<Wanted['subscription'], 'functionSlug'>;
+}
+
 /**
  * Null when the event is carried.
  * @param loopOf how a chain of functions went
  */
 export async function refusalOf(
-  { event, subscription }: Wanted,
+  { event, subscription }: Refusable,
   loopOf: (rootId: string) => Promise<string>,
 ): Promise<Refusal | null> {
   if (textNestsDeeper(event.payload, limits.eventNesting))

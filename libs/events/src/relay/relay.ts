@@ -9,9 +9,11 @@ import {
 import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
+import { insertRequests } from '../requests/delivery-requests.sql.js';
 import { releaseUnwanted } from '../queues/release-unwanted.js';
 import { loopOf, refuseOverBudget } from './chain-budget.js';
 import { refusalOf, type Refusal } from './refusal.js';
+import { requestedDelivery } from './requested-delivery.js';
 import { wantedDeliveries, type Wanted } from './wanted-deliveries.js';
 
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
@@ -129,10 +131,29 @@ export class Relay {
       const refused = refusal ?? overBudget.get(place) ?? (await refusalOf(one, loop));
       deliveries.push(deliveryOf(ref, one, refused));
     }
+    deliveries.push(...(await this.#requested(events, refusal, loop)));
     await this.#deliver(deliveries);
     await releaseUnwanted(this.project.database, events, new Set(deliveries.map(({ eventId }) => eventId)));
     const ids = events.map((event) => event.id);
     this.onCarried(await completeEvents(this.project.database, ids));
+  }
+
+  /** The deliveries of events that are requests, whose requests are recorded before. */
+  async #requested(
+    events: readonly CommittedEvent[],
+    refusal: Refusal | null,
+    loop: (rootId: string) => Promise<string>,
+  ): Promise<NewDelivery[]> {
+    const deliveries: NewDelivery[] = [];
+    for (const event of events) {
+      if (!event.request) continue;
+      const { delivery, request } = requestedDelivery(this.project, event, event.request);
+      const deep = await refusalOf({ event, subscription: delivery }, loop);
+      const refused = refusal?.reason ?? delivery.refusal ?? deep?.reason ?? null;
+      if (refused === null) await insertRequests(this.platform, [request]);
+      deliveries.push({ ...delivery, refusal: refused });
+    }
+    return deliveries;
   }
 
   async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {

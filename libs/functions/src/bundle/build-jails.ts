@@ -1,8 +1,7 @@
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { realpathSync } from 'node:fs';
-import { repositoryRoot } from '#libs/platform';
-import { DeclaredHosts } from '../runtime/egress/declared-hosts.js';
+import { DeclaredHosts, repositoryRoot } from '#libs/platform';
 import { Egress, nameServerPort, notDeclared } from '../runtime/egress/egress.js';
 import type { HostPrograms } from '../runtime/host-programs.js';
 import { Jailer, type Jail } from '../runtime/jail/jailer.js';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { deleteSchedulesOf, replaceSchedules } from '#libs/events';
+import { deleteSchedulesOf, lockActivations, replaceSchedules, watchedTables } from '#libs/events';
 import { AppError, PlatformDatabase, type Project, type Sql } from '#libs/platform';
 import { forgetDeployment } from '../invoke/known-deployments.js';
 import { HostSupport } from '../manifest/host-support.js';
@@ -14,11 +14,9 @@ import {
   deleteDeployments,
   findDeployment,
   listFunctions,
-  lockActivations,
   provisionedElsewhere,
   replaceSubscriptions,
   setAnswering,
-  watchedTables,
   type FunctionSummary,
 } from './deployments.sql.js';
 import { refuseMissingSecrets } from './missing-secrets.js';

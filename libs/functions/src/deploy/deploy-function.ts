@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { lockActivations } from '#libs/events';
 import {
   CONFIG,
   LOGGER,
@@ -16,7 +17,6 @@ import { Activations, notFound } from './activations.js';
 import { Builds, type Build, type BuildObserver } from './builds.js';
 import {
   listFunctions,
-  lockActivations,
   readDeployment,
   type DeploymentSummary,
   type FunctionSummary,

@@ -73,13 +73,6 @@ export interface NewDeployment extends DeploymentContent {
 const summaryColumns = `d.id, d.function_slug as slug, d.number, d.manifest, d.source ->> 'entrypoint' as entrypoint,
   d.source ->> 'importMap' as "importMap", d.sha256, d.name, d.created_at as "createdAt"`;
 
-/** Until the transaction ends, no other server changes which deployments of the project are active. */
-export async function lockActivations(tx: Sql, projectRef: string): Promise<void> {
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended($1, 0))`, [
-    `galley activations ${projectRef}`,
-  ]);
-}
-
 export async function listFunctions(sql: Sql, projectRef: string, slug?: string): Promise<FunctionSummary[]> {
   const { rows } = await sql.query<DeploymentSummary & { functionCreatedAt: Date; updatedAt: Date }>(
     `select ${summaryColumns}, f.created_at as "functionCreatedAt", f.updated_at as "updatedAt"
@@ -186,7 +179,7 @@ export async function readDeploymentFiles(sql: Sql, id: string): Promise<Deploym
   return rows[0];
 }
 
-/** Records a deployment under the next number. Only under {@link lockActivations}. */
+/** Records a deployment under the next number. Only under `lockActivations`. */
 export async function insertDeployment(
   tx: Sql,
   projectRef: string,
@@ -257,16 +250,6 @@ export async function replaceSubscriptions(
       subscriptions.map((subscription) => JSON.stringify(subscription.settings)),
     ],
   );
-}
-
-/** `schema.table` of all row subscriptions of the project. */
-export async function watchedTables(tx: Sql, projectRef: string): Promise<string[]> {
-  const { rows } = await tx.query<{ table: string }>(
-    `select distinct filter ->> 'table' as table from subscriptions
-     where project_ref = $1 and filter ->> 'table' is not null`,
-    [projectRef],
-  );
-  return rows.map((row) => row.table);
 }
 
 /** Takes a function out of service, with its subscriptions; its deployments stay. */

@@ -3,6 +3,7 @@ import { AppError, LeavesBadCredentials, newId, rootOf, upgradeOf } from '#libs/
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { ServerResponse } from 'node:http';
 import { finished, type Readable } from 'node:stream';
+import { AcceptCall, prefersAsync } from '../calls/accept-call.js';
 import { Cancellation } from '../cancellation.js';
 import { ActiveDeployments } from '../invoke/active-deployments.js';
 import { hasNoRecord, InvokeFunction } from '../invoke/invoke-function.js';
@@ -31,6 +32,7 @@ export class FunctionsController {
     private readonly deployments: ActiveDeployments,
     private readonly invokeFunction: InvokeFunction,
     private readonly webSockets: WebSockets,
+    private readonly acceptCall: AcceptCall,
   ) {}
 
   @All()
@@ -50,6 +52,8 @@ export class FunctionsController {
     const { manifest } = deployment;
     // A browser's preflight carries no token (Fetch standard §4.8); the function answers it.
     if (manifest.verify_jwt && request.method !== 'OPTIONS') requireJwt(request);
+    if (number === undefined && prefersAsync(request))
+      return this.acceptCall.accept(request, reply, deployment, path);
     const headers = forwardedHeaders(request, manifest);
     const body = boundedBody(request);
     const upgrade = upgradeOf(request.raw);

@@ -20,8 +20,15 @@ export interface InvocationCall {
     readonly isUpgrade?: boolean;
   };
   readonly trigger:
-    | { readonly kind: 'http' } /** `deliveryId` is null where it is for several. */
-    | { readonly kind: 'event'; deliveryId: string | null; attempt: number };
+    | { readonly kind: 'http' }
+    | {
+        readonly kind: 'event';
+        /** Null where it is for several. */
+        deliveryId: string | null;
+        attempt: number;
+        /** It tells of no event: it is a request like those over HTTP. */
+        isRequest?: boolean;
+      };
   readonly requestId: string;
   /** The request that everything began with, when that is another one. */
   readonly rootId?: string | undefined;

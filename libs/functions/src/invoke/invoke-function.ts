@@ -1,8 +1,22 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { EventRate, StartedDelivery } from '#libs/events';
-import { AppError, limits as platformLimits, LOGGER, type Logger, type Project } from '#libs/platform';
+import {
+  makesRequest,
+  requestOfDelivery,
+  type EventRate,
+  type KeptResponse,
+  type StartedDelivery,
+} from '#libs/events';
+import {
+  AppError,
+  limits as platformLimits,
+  LOGGER,
+  PlatformDatabase,
+  type Logger,
+  type Project,
+} from '#libs/platform';
 import { BudgetExceeded, Budgets, UsageLedger, type InvocationRecord } from '#libs/usage';
 import type { Readable } from 'node:stream';
+import { keepAnswer, requestCall } from '../calls/request-invocation.js';
 import { Cancellation } from '../cancellation.js';
 import { limits } from '../limits.js';
 import { FunctionLogs } from '../logs/function-logs.js';
@@ -20,6 +34,8 @@ export type EventOutcome = {
   readonly maxAttempts: number;
   /** To be written together with the delivery's new state. */
   readonly record?: InvocationRecord | undefined;
+  /** What it answered, to be kept together with that; of requests alone. */
+  readonly response?: KeptResponse | undefined;
   /** How long the function, or the host, asks to wait before the next try. */
   readonly retryAfterMs?: number | undefined;
 } & (
@@ -36,6 +52,7 @@ export class InvokeFunction {
     private readonly deployments: ActiveDeployments,
     private readonly runInvocation: RunInvocation,
     private readonly ledger: UsageLedger,
+    private readonly database: PlatformDatabase,
     private readonly budgets: Budgets,
     private readonly logs: FunctionLogs,
     @Inject(LOGGER) private readonly logger: Logger,
@@ -65,7 +82,28 @@ export class InvokeFunction {
     delivery: StartedDelivery,
     signal: AbortSignal,
   ): Promise<EventOutcome> {
+    if (makesRequest(delivery.eventName)) return this.#makeRequest(project, delivery, signal);
     return this.#deliver(project, eventCall(project, delivery, signal), delivery, limits.errorBodyBytes);
+  }
+
+  /** Calls the function with the request that was kept for it, and keeps its answer. */
+  async #makeRequest(
+    project: Project,
+    delivery: StartedDelivery,
+    signal: AbortSignal,
+  ): Promise<EventOutcome> {
+    const request = await requestOfDelivery(this.database, delivery.id);
+    if (!request) return { status: 'failed', error: 'Its request is not kept any more', maxAttempts: 0 };
+    let kept: KeptResponse | undefined;
+    const call = (deployment: ActiveDeployment) =>
+      requestCall(project, deployment, delivery, request, signal);
+    const read = async (answer: InvocationResponse) => {
+      const answered = await keepAnswer(answer);
+      kept = answered.kept;
+      return answered.read;
+    };
+    const outcome = await this.#deliver(project, call, delivery, limits.errorBodyBytes, read);
+    return { ...outcome, response: kept };
   }
 
   /**
@@ -91,16 +129,19 @@ export class InvokeFunction {
 
   async #deliver(
     project: Project,
-    call: InvocationCall,
+    call: InvocationCall | ((deployment: ActiveDeployment) => InvocationCall),
     { functionSlug, eventId, deploymentNumber }: StartedDelivery,
     answerBytes: number,
+    read?: (answer: InvocationResponse) => Promise<InvocationResponse>,
   ): Promise<EventOutcome> {
     let maxAttempts = 0;
     try {
       const number = deploymentNumber ?? undefined;
       const deployment = await this.deployments.find(project, functionSlug, { eventId, number });
       maxAttempts = deployment.manifest.attempts;
-      const running = await this.#start(project, deployment, call);
+      const asked = typeof call === 'function' ? call(deployment) : call;
+      const { response, record } = await this.#start(project, deployment, asked);
+      const running = { response: read ? response.then(read) : response, record };
       return { maxAttempts, ...(await outcomeOf(running, answerBytes)) };
     } catch (error) {
       if (error instanceof BudgetExceeded) {

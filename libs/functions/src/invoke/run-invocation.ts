@@ -205,7 +205,7 @@ function requestOf(
   const { method, path, headers, body, isUpgrade = false } = call.request;
   const ownHeaders =
     // A person's token stays where functions look for it; an event has nobody else to act for.
-    call.trigger.kind === 'http' ? { 'x-galley-token': token } : { authorization: `Bearer ${token}` };
+    isPlainRequest(call.trigger) ? { 'x-galley-token': token } : { authorization: `Bearer ${token}` };
   return {
     invocationId: call.invocationId,
     method,
@@ -228,7 +228,7 @@ function recordOf(
   const { trigger } = call;
   const usage = observed?.usage();
   const httpStatus = observed?.httpStatus ?? null;
-  const problem = problemOf(trigger.kind, httpStatus, error);
+  const problem = problemOf(trigger, httpStatus, error);
   return {
     id: call.invocationId,
     projectRef: project.ref,
@@ -254,12 +254,25 @@ function recordOf(
 }
 
 /** An event is handled when the function answers 2xx; a client may well be answered that its request was wrong. */
-function problemOf(trigger: 'http' | 'event', httpStatus: number | null, error: unknown): string | null {
+function problemOf(
+  trigger: InvocationCall['trigger'],
+  httpStatus: number | null,
+  error: unknown,
+): string | null {
   if (error instanceof AppError) return `${error.code}: ${error.message}`;
   if (error !== undefined) return 'The answer was broken off';
-  const isWell =
-    httpStatus !== null && (trigger === 'event' ? httpStatus >= 200 && httpStatus < 300 : httpStatus < 500);
-  return isWell ? null : `The function answered ${httpStatus}`;
+  return httpStatus !== null && isWell(trigger, httpStatus) ? null : `The function answered ${httpStatus}`;
+}
+
+function isWell(trigger: InvocationCall['trigger'], status: number): boolean {
+  if (!isPlainRequest(trigger)) return status >= 200 && status < 300;
+  // Who waits for an answer takes these as one; where nobody does, they ask to come again (RFC 9110 §15.5.9, RFC 6585 §4).
+  const asksAgain = trigger.kind === 'event' && (status === 408 || status === 429);
+  return status < 500 && !asksAgain;
+}
+
+function isPlainRequest(trigger: InvocationCall['trigger']): boolean {
+  return trigger.kind === 'http' || trigger.isRequest === true;
 }
 
 /** What breaks off after the client has gone, breaks off for that. */

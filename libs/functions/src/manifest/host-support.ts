@@ -1,9 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AppError, CONFIG, type Config } from '#libs/platform';
+import { AppError, CONFIG, DeclaredHosts, isPublicAddress, type Config } from '#libs/platform';
 import { FunctionRuntime } from '../function-runtime.provider.js';
 import { limits } from '../limits.js';
-import { DeclaredHosts } from '../runtime/egress/declared-hosts.js';
-import { isPublicAddress } from '../runtime/egress/public-address.js';
 import { isolationLevel } from '../runtime/function-runtime.js';
 import { canMeter } from '../runtime/process-meter.js';
 import { hostsOfSecrets } from './egress-secrets.js';

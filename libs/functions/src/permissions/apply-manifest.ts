@@ -1,3 +1,4 @@
+import { syncRowTriggers } from '#libs/events';
 import { AppError, quoteIdent, quoteLiteral, type Project, type Sql } from '#libs/platform';
 import type { Manifest } from '../manifest/manifest.js';
 import { subscribedTables } from '../manifest/subscriptions.js';
@@ -5,7 +6,6 @@ import { refuseMissingQueues } from './declared-queues.js';
 import { findDeclaredObjects, missingObjects } from './declared-objects.js';
 import { desiredPermissions, underOtherNames, unionOf, type Permissions } from './desired-permissions.js';
 import { functionRole, previewRole } from './function-role.js';
-import { syncRowTriggers } from './row-triggers.js';
 import { dropRole, syncPermissions } from './sync-permissions.js';
 
 const lockTimeout = '10s';

@@ -1,6 +1,6 @@
+import { defaultPorts } from '#libs/platform';
 import { bootError } from './boot-error.js';
 import type { Cell } from './cell.js';
-import { defaultPorts } from './egress/declared-hosts.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 const hostPattern = /^(?:(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i;

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { DeclaredHosts, defaultPorts } from '#libs/platform';
 import { bootError, hostError, shuttingDown } from './boot-error.js';
 import type { Cell } from './cell.js';
 import { denoBinary } from './deno-binary.js';
@@ -9,7 +10,6 @@ import { DenoInstance } from './deno-instance.js';
 import { startProcess, type DenoProcess } from './deno-process.js';
 import { DeploymentDirectories, type DeploymentDirectory } from './deployment-directory.js';
 import { CertificateAuthority } from './egress/certificate-authority.js';
-import { DeclaredHosts, defaultPorts } from './egress/declared-hosts.js';
 import { Egress, nameServerPort } from './egress/egress.js';
 import { SecretRelay } from './egress/secret-relay.js';
 import { VerifiedTls } from './egress/verified-tls.js';

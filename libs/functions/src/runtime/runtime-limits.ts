@@ -36,8 +36,6 @@ export const runtimeLimits = {
   egressRefusalsTold: 20,
   /** How long a declared host is dialled. */
   egressConnectMs: 10_000,
-  /** How long a name server is waited for, at each of two tries. */
-  egressResolveMs: 2_500,
   /** Headers of a request to a declared host when its secrets are in them. */
   egressHeaderBytes: 64 * 1024,
   /** Requests that a function may send on one connection before the first is answered, where they are looked at. */

@@ -1,12 +1,16 @@
+import {
+  addressesInHosts,
+  addressesOfName,
+  DeclaredHosts,
+  isHostName,
+  isPublicAddress,
+} from '#libs/platform';
 import type { Socket as DatagramSocket } from 'node:dgram';
 import { connect, isIP, type Server, type Socket } from 'node:net';
 import { pipeline } from 'node:stream';
 import { runtimeLimits as limits } from '../runtime-limits.js';
-import { addressesInHosts, addressesOfName } from './addresses-of-name.js';
-import { DeclaredHosts, isHostName } from './declared-hosts.js';
 import type { EgressSecret } from './egress-secrets.js';
 import { answerDatagrams, answerNames } from './name-server.js';
-import { isPublicAddress } from './public-address.js';
 import type { SecretRelay } from './secret-relay.js';
 
 /** Of both UDP and TCP (RFC 1035 §4.2). */
