@@ -29,8 +29,8 @@ export class DeliveryWrites {
   readonly #ends: Gathered<End, FollowingDelivery[] | undefined>;
 
   constructor(database: PlatformDatabase) {
-    this.#starts = new Gathered((tries) => startDeliveries(database, tries), mostAtOnce);
-    this.#ends = new Gathered((ends) => database.transaction((tx) => endAll(tx, ends)), mostAtOnce);
+    this.#starts = new Gathered((tries) => startDeliveries(database, tries), mostAtOnce, isOfOne);
+    this.#ends = new Gathered((ends) => database.transaction((tx) => endAll(tx, ends)), mostAtOnce, isOfOne);
   }
 
   /** As {@link startDeliveries} of one. */
@@ -42,6 +42,11 @@ export class DeliveryWrites {
   end(ended: EndedTry, outcome: EventOutcome): Promise<FollowingDelivery[] | undefined> {
     return this.#ends.add({ ended, outcome });
   }
+}
+
+/** Data that PostgreSQL does not take (classes 22, 23 and 54), and what other workers had locked (40). */
+function isOfOne(error: unknown): boolean {
+  return /^(22|23|40|54)/.test(String((error as { code?: unknown }).code));
 }
 
 async function endAll(tx: Sql, ends: readonly End[]): Promise<(FollowingDelivery[] | undefined)[]> {

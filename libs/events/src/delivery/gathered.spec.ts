@@ -6,12 +6,17 @@ describe('what is gathered', () => {
   function doubling(most = 100) {
     const calls: number[][] = [];
     let release = () => {};
-    const gathered = new Gathered<number, number>(async (items) => {
-      calls.push([...items]);
-      await new Promise<void>((resolve) => (release = resolve));
-      if (items.some((item) => item < 0)) throw new Error(`not ${items.join(', ')}`);
-      return items.map((item) => item * 2);
-    }, most);
+    const gathered = new Gathered<number, number>(
+      async (items) => {
+        calls.push([...items]);
+        await new Promise<void>((resolve) => (release = resolve));
+        if (items.some((item) => item < 0)) throw new Error(`not ${items.join(', ')}`);
+        if (items.includes(0)) throw new TypeError('away');
+        return items.map((item) => item * 2);
+      },
+      most,
+      (error) => !(error instanceof TypeError),
+    );
     const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
     const next = async () => {
       await turn();
@@ -41,6 +46,14 @@ describe('what is gathered', () => {
     await next();
     await Promise.all(all);
     expect(calls).toEqual([[1, 2], [3]]);
+  });
+
+  it('fails together when that is nobody’s fault', async () => {
+    const { gathered, calls, next } = doubling();
+    const all = Promise.allSettled([1, 0, 2].map((n) => gathered.add(n)));
+    await next();
+    expect((await all).map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(calls).toHaveLength(1);
   });
 
   it('fails for itself alone', async () => {

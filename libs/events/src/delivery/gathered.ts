@@ -6,8 +6,8 @@ interface Asked<Item, Result> {
 
 /**
  * Gathers what is asked for while a call is under way, and asks it all at once with the next: what alone would take a
- * transaction each takes one together, and the more there is to do the larger its part. What fails together is tried
- * again one by one, so that nobody fails for another.
+ * transaction each takes one together, and the more there is to do the larger its part. What fails together for
+ * what one of them is, is tried again one by one, so that nobody fails for another.
  */
 export class Gathered<Item, Result> {
   #waiting: Asked<Item, Result>[] = [];
@@ -16,10 +16,12 @@ export class Gathered<Item, Result> {
   /**
    * @param run gives a result for each item, in their order
    * @param most items of one call
+   * @param isOfOne whether an error may be due to one of the items, rather than to whom they are given
    */
   constructor(
     private readonly run: (items: readonly Item[]) => Promise<readonly Result[]>,
     private readonly most: number,
+    private readonly isOfOne: (error: unknown) => boolean,
   ) {}
 
   add(item: Item): Promise<Result> {
@@ -42,7 +44,7 @@ export class Gathered<Item, Result> {
       const results = await this.run(some.map(({ item }) => item));
       for (const [i, { resolve }] of some.entries()) resolve(results[i]!);
     } catch (error) {
-      if (some.length === 1) some[0]!.reject(error);
+      if (some.length === 1 || !this.isOfOne(error)) for (const { reject } of some) reject(error);
       else for (const one of some) await this.#runSome([one]);
     }
   }
