@@ -160,10 +160,8 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
         `fetch('http${isTls ? 's' : ''}://localhost:${hosts[which]}/never').then((response) => response.text())`,
       ).catch(() => 'gone');
       const [socket] = (await arriving) as [Socket];
-      const closed = once(
-        socket.on('error', () => {}),
-        'close',
-      );
+      // `once` of node:events would fail with the error that may come before.
+      const closed = new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
       running!.kill('removed');
       await closed;
       expect(await leaving).toBe('gone');
