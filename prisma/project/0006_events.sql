@@ -3,27 +3,37 @@
 -- The request that everything began with, through however many functions.
 alter table galley.outbox add column root_id text not null default '';
 
+-- Counts an event of a request, which may cause only so many: each is work for others. What the owner does by SQL is no
+-- request: a migration may change as many rows as it likes.
+create function galley.count_event() returns void language plpgsql set search_path = pg_catalog as $$
+declare
+  -- `limits.requestEvents` of libs/platform.
+  max_request_events constant integer := 10000;
+  counted integer;
+begin
+  if coalesce(current_setting('galley.request_id', true), '') = '' then
+    return;
+  end if;
+  counted := coalesce(nullif(current_setting('galley.appended_events', true), '')::integer, 0) + 1;
+  if counted > max_request_events then
+    raise sqlstate 'PT413' using
+      message = format('One request may cause %s events at most', max_request_events),
+      hint = 'Change fewer rows at once; or let the subscription''s function read the rows from one event of its own.';
+  end if;
+  perform set_config('galley.appended_events', counted::text, true);
+end
+$$;
+
 -- Appends an event of the database's own. A change must not fail because somebody listens, so one that is too large
--- goes without its long values. But a request may cause only so many: each is work for others.
+-- goes without its long values.
 create function galley.append_event(name text, payload jsonb) returns void language plpgsql security definer
   set search_path = pg_catalog, galley as $$
 declare
-  -- `limits.eventPayloadBytes` and `limits.requestEvents` of libs/platform.
+  -- `limits.eventPayloadBytes` of libs/platform.
   max_payload_bytes constant integer := 512 * 1024;
-  max_request_events constant integer := 10000;
   request_id text := coalesce(current_setting('galley.request_id', true), '');
-  appended integer;
 begin
-  -- What the owner does by SQL is no request: a migration may change as many rows as it likes.
-  if request_id <> '' then
-    appended := coalesce(nullif(current_setting('galley.appended_events', true), '')::integer, 0) + 1;
-    if appended > max_request_events then
-      raise sqlstate 'PT413' using
-        message = format('One request may cause %s events at most', max_request_events),
-        hint = 'Change fewer rows at once; or let the subscription''s function read the rows from one event of its own.';
-    end if;
-    perform set_config('galley.appended_events', appended::text, true);
-  end if;
+  perform galley.count_event();
   if octet_length(payload::text) > max_payload_bytes then
     payload := galley.without_long_values(payload);
   end if;

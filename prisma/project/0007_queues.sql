@@ -34,6 +34,7 @@ $$;
 create function galley.append_message(
   queue text, event_id uuid, msg_id bigint, enqueued_at timestamptz, message jsonb, origin jsonb
 ) returns void language sql set search_path = pg_catalog, galley as $$
+  select galley.count_event();
   insert into galley.outbox (id, name, payload, request_id, depth, root_id)
   values (
     event_id,
@@ -92,6 +93,8 @@ begin
     select s.*, 'q_' || m.queue_name as queue_table
     from jsonb_to_recordset(settled) as s (queue text, msg_id bigint, event_id uuid, state text)
       join pgmq.meta m on m.queue_name = coalesce(s.queue, m.queue_name)
+        -- Somebody may have dropped its table and no more.
+        and to_regclass(format('pgmq.%I', 'q_' || m.queue_name)) is not null
   loop
     execute format(case one.state
       when 'succeeded' then 'delete from pgmq.%I'

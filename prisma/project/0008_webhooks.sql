@@ -43,6 +43,7 @@ begin
       payload := galley.without_long_values(payload);
     end if;
   end if;
+  perform galley.count_event();
   insert into galley.outbox (id, name, payload, request, request_id, depth, root_id)
   values (
     gen_random_uuid(),

@@ -105,7 +105,7 @@ describe('what functions use that hope that nobody pays', () => {
     const of = (slug: string) => functions.find((each) => each.function === slug)!;
     for (const slug of ['announces-late', 'forges-the-beginning', 'forges-the-end', 'works-in-timers']) {
       // The allowance, and what two processors do until the next look.
-      expect([slug, of(slug).idle_cpu_ms < 600]).toEqual([slug, true]);
+      expect([slug, of(slug).idle_cpu_ms < 1_500]).toEqual([slug, true]);
     }
     expect(of('uses-threads').idle_cpu_ms + of('uses-threads').cpu_ms).toBeGreaterThan(100);
     // Other processes take their share of the processors, and they work by the clock.

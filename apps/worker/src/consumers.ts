@@ -5,6 +5,7 @@ import {
   JobQueue,
   maxOpenConsumers,
   openDeliveries,
+  type OpenDelivery,
   queueNameOf,
   workChannel,
   type Consumer,
@@ -49,6 +50,7 @@ export class Consumers {
   readonly #waiting = new Set<string>();
   #timer: NodeJS.Timeout | undefined;
   #reconciledAt = 0;
+  #reconciled: OpenDelivery | undefined;
   #stopListening: (() => Promise<void>) | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #stopped = false;
@@ -185,8 +187,10 @@ export class Consumers {
     this.#reconciledAt = now;
     await endDeliveriesToNobody(this.database, reconcileAfterMs);
     const open = await this.database.transaction((tx) =>
-      openDeliveries(tx, reconcileAfterMs, reconcileBatch),
+      openDeliveries(tx, reconcileAfterMs, reconcileBatch, this.#reconciled),
     );
+    // From the beginning again after the last: what cannot end soon must not keep the others from being looked at.
+    this.#reconciled = open.length < reconcileBatch ? undefined : open.at(-1);
     for (const { id, projectRef, functionSlug } of open) {
       await this.queue.ensure(queueNameOf(projectRef, functionSlug), jobOf(id));
     }

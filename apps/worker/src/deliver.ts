@@ -88,7 +88,8 @@ async function end(
   const error = outcome.status === 'succeeded' ? null : outcome.error;
   const { id: deliveryId, invocationId } = delivery;
   const httpStatus = outcome.record?.httpStatus ?? null;
-  const ended = { deliveryId, invocationId, state, error, tried, httpStatus, retryInMs: null };
+  const retryInMs = state === 'queued' ? retryWaitMs(delivery, outcome) : null;
+  const ended = { deliveryId, invocationId, state, error, tried, httpStatus, retryInMs };
   const following = await context.writes.end(ended, outcome);
   const log = logOf(delivery);
   if (!following) {
@@ -99,7 +100,6 @@ async function end(
   else if (state === 'dead') logger.error({ ...log, error }, 'Delivery is dead: no attempts left');
   else logger.warn({ ...log, error }, 'Delivery will be tried again');
   await addJobs(database, context.queue, delivery.projectRef, following);
-  const retryInMs = state === 'queued' ? retryWaitMs(delivery, outcome) : null;
   if (tried && error !== null) await tellFailure(context, delivery, outcome, { error, retryInMs });
   if (retryInMs === null) return hastenNext(database, context.queue, delivery);
   throw new RetryLater(error ?? 'busy', retryInMs, !tried);

@@ -1,5 +1,5 @@
 import type { PlatformDatabase, Project, Sql } from '#libs/platform';
-import { isPaused } from './delivery/start-delivery.sql.js';
+import { isPaused } from './delivery/paused.js';
 
 /** Counted in each database: whether there are more changes nothing for those who scale by it, and counting takes time. */
 const maxCounted = 100_000;

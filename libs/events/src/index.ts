@@ -17,6 +17,7 @@ export {
   type DeliveredPayload,
   type Delivery,
   type NewDelivery,
+  type OpenDelivery,
 } from './delivery/deliveries.sql.js';
 export { queueDeliveries } from './delivery/record-deliveries.js';
 export {

@@ -72,6 +72,8 @@ export const limits = {
   /** The longest wait that a function may ask for with `Retry-After`. */
   retryAfterMs: 24 * 3600 * 1000,
 
+  /** How long calls that are kept may speak for whoever made the first of them, through however many functions. */
+  spokenForMs: 24 * 3600 * 1000,
   /** Calls of one function that wait to be made later. */
   queuedCalls: 10_000,
   /** `Idempotency-Key` of a call that is answered later. */

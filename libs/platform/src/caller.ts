@@ -65,9 +65,26 @@ export function callerFromClaims(claims: Record<string, unknown>): Caller {
   const userId = typeof claims['sub'] === 'string' && claims['sub'] !== '' ? claims['sub'] : null;
   const fn = readFunctionClaims(claims);
   if (fn) return { kind: 'function', role, userId, claims, depth: fn.depth };
-  if (role === 'service_role') return { kind: 'service', role, userId, claims, depth: 0 };
-  if (userId !== null) return { kind: 'user', role, userId, claims, depth: 0 };
-  return { kind: 'anon', role, userId, claims, depth: 0 };
+  const depth = callClaims(claims)?.depth ?? 0;
+  if (role === 'service_role') return { kind: 'service', role, userId, claims, depth };
+  if (userId !== null) return { kind: 'user', role, userId, claims, depth };
+  return { kind: 'anon', role, userId, claims, depth };
+}
+
+/** What a token tells that shows a function who called it, when the call was kept and made later. */
+export interface CallClaims {
+  /** Functions between the first cause and this call. */
+  readonly depth: number;
+  /** The request that everything began with. */
+  readonly root: string;
+  /** Unix seconds: nobody is spoken for after that, through however many calls that were kept. */
+  readonly not_after: number;
+}
+
+export function callClaims(claims: Record<string, unknown>): CallClaims | undefined {
+  const { depth, root, not_after: notAfter } = (claims['galley_call'] ?? {}) as Record<string, unknown>;
+  if (!Number.isInteger(depth) || typeof root !== 'string' || typeof notAfter !== 'number') return undefined;
+  return { depth: Math.max(0, depth as number), root, not_after: notAfter };
 }
 
 /** The invocation a function caller acts for. Only for callers of kind `function`. */
@@ -77,5 +94,5 @@ export function functionClaims(caller: Caller): FunctionClaims | undefined {
 
 /** The request that everything began with, through however many functions; `requestId` itself when people ask. */
 export function rootOf(caller: Caller, requestId: string): string {
-  return functionClaims(caller)?.root ?? requestId;
+  return functionClaims(caller)?.root ?? callClaims(caller.claims)?.root ?? requestId;
 }

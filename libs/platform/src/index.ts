@@ -9,7 +9,9 @@ export {
   type Caller,
   type FunctionClaims,
   callerFromClaims,
+  callClaims,
   functionClaims,
+  type CallClaims,
   rootOf,
   keylessCaller,
 } from './caller.js';

@@ -160,7 +160,10 @@ export class Webhooks {
   async #withdrawTriggers(project: Project): Promise<void> {
     await this.#inLock(project, async (tx) => {
       const tables = await watchedTables(tx, project.ref);
-      await project.database.asSystem((own) => syncRowTriggers(own, tables, true));
+      await project.database.asSystem(async (own) => {
+        await own.query(`set local lock_timeout = ${lockTimeoutMs}`);
+        await syncRowTriggers(own, tables, true);
+      });
     });
   }
 }

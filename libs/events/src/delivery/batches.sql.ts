@@ -1,8 +1,8 @@
 import type { Sql } from '#libs/platform';
 import { fillBatch } from './batch-size.js';
 import type { BatchSettings } from './subscription-settings.js';
+import { isPaused } from './paused.js';
 import {
-  isPaused,
   startedColumns,
   startedOf,
   type DeliveryRow,
@@ -36,6 +36,7 @@ export async function startBatch(
   leaderId: string,
   invocationId: string,
 ): Promise<StartedDelivery[] | Waiting | undefined> {
+  await takeTurn(tx, leaderId);
   const leader = await lockLeader(tx, leaderId);
   if (!leader) return whileOpen(tx, leaderId);
   if (leader.isTakenOver) return begin(tx, leaderId, invocationId, 'batch_leader_id = $1');
@@ -56,6 +57,14 @@ async function whileOpen(tx: Sql, deliveryId: string): Promise<Waiting | undefin
     [deliveryId],
   );
   return rowCount === 0 ? undefined : { reason: 'batched', waitMs: inOthersBatchMs };
+}
+
+/** One leader of a subscription at a time: two at once would share out what is there. */
+async function takeTurn(tx: Sql, leaderId: string): Promise<void> {
+  await tx.query(
+    `select pg_advisory_xact_lock(hashtextextended('batches of ' || subscription_id, 0)) from deliveries where id = $1`,
+    [leaderId],
+  );
 }
 
 async function lockLeader(tx: Sql, leaderId: string): Promise<LeaderRow | undefined> {

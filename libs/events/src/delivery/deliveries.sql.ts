@@ -1,4 +1,5 @@
 import type { Sql } from '#libs/platform';
+import { isPaused } from './paused.js';
 import type { Subscription } from './subscription.js';
 
 /** One event on its way to one function. */
@@ -64,8 +65,24 @@ export async function hasOrderedSubscriptions(sql: Sql, projectRef: string): Pro
   return rowCount > 0;
 }
 
+/** Payloads of one statement, in characters: they are one string on their way. */
+const mostPayload = 16 * 1024 * 1024;
+
 /** Records deliveries, in their order; one that is recorded already stays as it is. */
 export async function insertDeliveries(sql: Sql, deliveries: readonly NewDelivery[]): Promise<void> {
+  let begin = 0;
+  let size = 0;
+  for (const [at, { payload }] of deliveries.entries()) {
+    if (size > 0 && size + payload.length > mostPayload) {
+      await insertSome(sql, deliveries.slice(begin, at));
+      [begin, size] = [at, 0];
+    }
+    size += payload.length;
+  }
+  await insertSome(sql, deliveries.slice(begin));
+}
+
+async function insertSome(sql: Sql, deliveries: readonly NewDelivery[]): Promise<void> {
   await sql.query(
     `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
                              request_id, depth, occurred_at, state, last_error, finished_at, root_id,
@@ -98,7 +115,13 @@ export async function insertDeliveries(sql: Sql, deliveries: readonly NewDeliver
   );
 }
 
-/** Functions, and other targets, that have something to do, and may; and how long the oldest event waits that nobody has begun (0: none does). */
+/** Whether delivery `d` may be tried now. */
+const isDue = `d.state in ('queued', 'running') and coalesce(d.retry_at <= now(), true) and not ${isPaused}`;
+
+/**
+ * Functions, and other targets, that have something to do, and may; and how long the oldest event waits that nobody has
+ * begun (0: none does).
+ */
 export async function functionsWithWork(
   sql: Sql,
 ): Promise<{ projectRef: string; functionSlug: string; oldestAgeMs: number }[]> {
@@ -107,38 +130,55 @@ export async function functionsWithWork(
             coalesce((select extract(epoch from clock_timestamp() - min(d.created_at)) * 1000 from deliveries d
                       where d.state = 'queued' and d.attempts = 0
                         and d.project_ref = f.project_ref and d.function_slug = f.slug), 0)::float8 as "oldestAgeMs"
-     from (select project_ref, slug from functions f
-           where f.events_paused_at is null and exists (select from deliveries d where d.state in ('queued', 'running')
-                         and d.project_ref = f.project_ref and d.function_slug = f.slug)
+     from (select project_ref, slug from functions
            union all
            select distinct project_ref, function_slug from deliveries
-           where state in ('queued', 'running') and function_slug like '%.%') f`,
+           where state in ('queued', 'running') and function_slug like '%.%') f
+     where exists (select from deliveries d where ${isDue}
+                   and d.project_ref = f.project_ref and d.function_slug = f.slug)`,
   );
   return rows;
 }
 
-/** Deliveries that have been open for a while: each should have a job. Oldest first. */
+export interface OpenDelivery {
+  readonly id: string;
+  readonly projectRef: string;
+  readonly functionSlug: string;
+  /** As text, to the microsecond. */
+  readonly createdAt: string;
+}
+
+/**
+ * Deliveries that have been open for a while and may be tried now: each should have a job. Oldest first.
+ * @param after the last one of those that were given before
+ */
 export async function openDeliveries(
   sql: Sql,
   olderThanMs: number,
   limit: number,
-): Promise<{ id: string; projectRef: string; functionSlug: string }[]> {
-  const { rows } = await sql.query<{ id: string; projectRef: string; functionSlug: string }>(
-    `select id, project_ref as "projectRef", function_slug as "functionSlug" from deliveries
-     where state in ('queued', 'running') and created_at < now() - make_interval(secs => $1::float8 / 1000)
-       and not exists (select from functions f where f.project_ref = deliveries.project_ref
-                       and f.slug = deliveries.function_slug and f.events_paused_at is not null)
-     order by created_at limit $2`,
-    [olderThanMs, limit],
+  after: OpenDelivery | undefined,
+): Promise<OpenDelivery[]> {
+  const { rows } = await sql.query<OpenDelivery>(
+    `select id, project_ref as "projectRef", function_slug as "functionSlug", created_at::text as "createdAt"
+     from deliveries d
+     where ${isDue} and created_at < now() - make_interval(secs => $1::float8 / 1000)
+       and (created_at, id) > (coalesce($3::timestamptz, '-infinity'), coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))
+     order by created_at, id limit $2`,
+    [olderThanMs, limit, after?.createdAt ?? null, after?.id ?? null],
   );
   return rows;
 }
 
-/** Ends the deliveries to functions that were deleted: nobody would ever take them. Returns how many those were. */
+/**
+ * Ends the deliveries to functions that were deleted: nobody would ever take them. Returns how many those were. One that
+ * a worker had begun is given a day.
+ */
 export async function endDeliveriesToNobody(sql: Sql, olderThanMs: number): Promise<number> {
   const { rowCount } = await sql.query(
     `update deliveries d set state = 'dead', finished_at = now(), last_error = 'The function was deleted or switched off'
-     where state = 'queued' and created_at < now() - make_interval(secs => $1::float8 / 1000)
+     where state in ('queued', 'running')
+       and created_at < now() - greatest(make_interval(secs => $1::float8 / 1000),
+                                         case when state = 'running' then interval '1 day' end)
        and function_slug not like '%.%'
        and not exists (select from functions f where f.project_ref = d.project_ref and f.slug = d.function_slug)`,
     [olderThanMs],

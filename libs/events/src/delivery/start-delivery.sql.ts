@@ -1,5 +1,6 @@
 import type { Sql } from '#libs/platform';
 import type { DeliveredPayload, Delivery } from './deliveries.sql.js';
+import { isPaused } from './paused.js';
 import type { SubscriptionSettings } from './subscription-settings.js';
 
 /** A delivery that this worker has begun: it alone may end it, as long as `invocationId` stands in the row. */
@@ -41,12 +42,6 @@ export const startedColumns = `
   occurred_at as "occurredAt", invocation_id as "invocationId", attempts as attempt, failures,
   ordering_key as "orderingKey", deployment_number as "deploymentNumber",
   coalesce((select s.settings from subscriptions s where s.id = subscription_id), '{}') as settings`;
-
-/** Whether delivery `d` rests, because its function's events or its subscription are paused. */
-export const isPaused = `(
-  exists (select from functions f
-          where f.project_ref = d.project_ref and f.slug = d.function_slug and f.events_paused_at is not null)
-  or exists (select from subscriptions s where s.id = d.subscription_id and s.paused_at is not null))`;
 
 /** Of a delivery `d` that has an order: how many are before it, counted no further than `countedAhead`. */
 const countedAhead = 60;

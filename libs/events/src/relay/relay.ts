@@ -171,8 +171,12 @@ export class Relay {
   }
 }
 
-/** Whether PostgreSQL refused the data (classes 22 and 23) or what it would take (54), rather than was not to be had. */
-function isRefused(error: unknown): error is Error & { code: string } {
+/**
+ * Whether PostgreSQL refused the data (classes 22 and 23) or what it would take (54), rather than was not to be had; or
+ * it is longer than JavaScript can write in one piece.
+ */
+function isRefused(error: unknown): error is Error {
+  if (error instanceof RangeError) return true;
   const { code } = error as { code?: unknown };
   return typeof code === 'string' && /^(22|23|54)[0-9A-Z]{3}$/.test(code);
 }

@@ -9,6 +9,7 @@ import {
 } from '#libs/events';
 import {
   AppError,
+  callClaims,
   derivedId,
   limits as platformLimits,
   LOGGER,
@@ -17,6 +18,8 @@ import {
   readBody,
   rootOf,
   upgradeOf,
+  type CallClaims,
+  type Caller,
   type Logger,
   type Sql,
 } from '#libs/platform';
@@ -134,8 +137,9 @@ function newCall(
     body,
     timeoutMs: null,
     caller: from,
-    claims: isShown && caller.kind !== 'function' ? JSON.stringify(caller.claims) : null,
-    idempotencyId: key === undefined ? null : derivedId('idempotency', project.ref, slug, from, key),
+    claims: isShown && caller.kind !== 'function' ? JSON.stringify(keptClaims(caller, delivery)) : null,
+    idempotencyId:
+      key === undefined ? null : derivedId('idempotency', project.ref, slug, from, whereFrom(request), key),
     fingerprint: fingerprintOf(
       method,
       target,
@@ -144,6 +148,22 @@ function newCall(
     ),
   };
   return { delivery, kept };
+}
+
+/**
+ * A token for a try is signed anew, so it must not make another that outlives it: that would speak for a person who has
+ * signed out long ago. Loops are known by it as by the token of an invocation.
+ */
+function keptClaims({ claims, depth }: Caller, { rootId }: NewDelivery): Record<string, unknown> {
+  const notAfter = callClaims(claims)?.not_after ?? Math.floor((Date.now() + limits.spokenForMs) / 1000);
+  const call: CallClaims = { depth: depth + 1, root: rootId ?? '', not_after: notAfter };
+  return { ...claims, galley_call: call };
+}
+
+/** Those who cannot be told apart share no keys with others elsewhere, who might choose the same. */
+function whereFrom({ galley, ip }: FastifyRequest): string {
+  const { kind } = galley.caller;
+  return kind === 'anon' || kind === 'keyless' ? ip : '';
 }
 
 async function keep(tx: Sql, { delivery, kept }: NewCall): Promise<CallState> {

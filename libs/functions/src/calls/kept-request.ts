@@ -1,4 +1,4 @@
-import { sameSecret, type Project } from '#libs/platform';
+import { callClaims, sameSecret, type Project } from '#libs/platform';
 import type { DeliveryRequest } from '#libs/events';
 import type { FastifyRequest } from 'fastify';
 import { createHash } from 'node:crypto';
@@ -77,8 +77,15 @@ export function shownHeaders(
   const shown: Record<string, string | string[] | undefined> = { ...headers };
   if (claims !== null) {
     const { iat: _iat, exp: _exp, nbf: _nbf, ...told } = JSON.parse(claims) as Record<string, unknown>;
+    const leftSeconds = Math.floor((callClaims(told)?.not_after ?? 0) - Date.now() / 1000);
+    const lent = Math.min(lifetimeSeconds, leftSeconds);
+    const isService = told['role'] === 'service_role';
     const token =
-      told['role'] === 'service_role' ? service() : project.tokens.signForPerson(told, lifetimeSeconds);
+      isService && permissions.service_role
+        ? serviceRoleKey
+        : isService
+          ? project.tokens.sign(told, lent)
+          : project.tokens.signForPerson(told, lent);
     shown['authorization'] = `Bearer ${token}`;
     return shown;
   }

@@ -1,10 +1,10 @@
 import ipaddr from 'ipaddr.js';
 
 /**
- * IPv6 ranges that carry an IPv4 address, which is the one that answers in the end: NAT64 (RFC 6052, and its local-use
+ * IPv6 ranges that carry an IPv4 address, which is the one that answers in the end: IPv4-compatible (RFC 4291), NAT64 (RFC 6052, and its local-use
  * prefix, RFC 8215), 6to4 (RFC 3056) and Teredo (RFC 4380).
  */
-const translations = ['64:ff9b::/96', '64:ff9b:1::/48', '2002::/16', '2001::/32'].map((range) =>
+const translations = ['::/96', '64:ff9b::/96', '64:ff9b:1::/48', '2002::/16', '2001::/32'].map((range) =>
   ipaddr.parseCIDR(range),
 );
 

@@ -100,13 +100,21 @@ function exchange(
       signal,
     });
     request.on('error', reject);
+    // An answer 101 that nobody asked for is neither an error nor a response to Node.js, which ends the connection.
+    request.once('upgrade', (_response, socket) => {
+      socket.destroy();
+      reject(new Error('It answered 101'));
+    });
+    const onClose = () => reject(new Error('The connection was closed before an answer'));
+    request.once('close', onClose);
     request.once('response', (response) => {
       // It has answered: what goes wrong from here on takes nothing from that.
       void beginningOf(response).then((beginning) => {
-        request.destroy();
         resolve({ status: response.statusCode!, headers: response.headers, beginning });
+        request.destroy();
       });
-      request.off('error', reject).on('error', () => {});
+      request.off('close', onClose).off('error', reject);
+      request.on('error', () => {});
     });
     request.end(body ?? undefined);
   });
