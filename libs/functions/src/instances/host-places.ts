@@ -85,7 +85,10 @@ export class HostPlaces {
   /** Whether a function that waits for room has a better claim to this place, now that its work has ended. */
   mustYield(group: FunctionInstances, slot: Slot): boolean {
     if (group.isAtMinimum && !slot.retired) return false;
-    const next = [...this.#wanting.keys()].find((other) => other !== group && other.wantsInstance);
+    // To one for which it would not be enough the place would be given in vain.
+    const next = [...this.#wanting.keys()].find(
+      (other) => other !== group && other.wantsInstance && this.freeFor(other, [{ group, slot }]) > 0,
+    );
     if (!next) return false;
     const { hasBackgroundWork } = slot.instance;
     if (group.line.length === 0) return !hasBackgroundWork;
