@@ -42,7 +42,7 @@ export { addJobs } from './delivery/record-deliveries.js';
 export { giveRateBack, takeRate, type EventRate } from './delivery/event-rate.js';
 export { hastenNext, jobOf } from './delivery/delivery-jobs.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
-export { QueuePush } from './queues/queue-push.js';
+export { QueuePush } from './message-queues/queue-push.js';
 export { Scheduler } from './schedules/scheduler.js';
 export type { NewSchedule } from './schedules/schedule.js';
 export {

@@ -69,7 +69,8 @@ const parts = 64;
 
 const names = Object.keys(columns).join(', ');
 const arrays = Object.values(columns).map((type, i) => `$${i + 1}::${type}[]`);
-const sums = [
+/** What of invocations may be added up over periods and functions. */
+export const invocationSums = [
   'invocations',
   'failed',
   'cold_starts',
@@ -79,10 +80,10 @@ const sums = [
   'whole_gb_ms',
   'bytes_in',
   'bytes_out',
-];
+] as const;
 const highest = ['longest_wall_ms', 'peak_memory_bytes'];
 const addToSums = [
-  ...sums.map((name) => `${name} = invocation_hours.${name} + excluded.${name}`),
+  ...invocationSums.map((name) => `${name} = invocation_hours.${name} + excluded.${name}`),
   ...highest.map((name) => `${name} = greatest(invocation_hours.${name}, excluded.${name})`),
 ].join(', ');
 /** In the order of the key, so that two writers never wait for each other crosswise. */
@@ -124,8 +125,8 @@ export async function joinHourParts(sql: Sql, projectRef: string, before: Date):
   const { rows } = await sql.query<{ gone: number }>(
     `with gone as (delete from invocation_hours where project_ref = $2 and hour < $1 and part <> 0 returning *),
      joined as (
-       insert into invocation_hours (project_ref, hour, function_slug, part, ${[...sums, ...highest].join(', ')})
-       select project_ref, hour, function_slug, 0, ${sums.map((name) => `sum(${name})`).join(', ')},
+       insert into invocation_hours (project_ref, hour, function_slug, part, ${[...invocationSums, ...highest].join(', ')})
+       select project_ref, hour, function_slug, 0, ${invocationSums.map((name) => `sum(${name})`).join(', ')},
               ${highest.map((name) => `max(${name})`).join(', ')}
        from gone group by 1, 2, 3 order by 1, 2, 3
        on conflict (project_ref, hour, function_slug, part) do update set ${addToSums})

@@ -10,7 +10,7 @@ import { recordDeliveries } from '../delivery/record-deliveries.js';
 import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
 import { insertRequests } from '../requests/delivery-requests.sql.js';
-import { releaseUnwanted } from '../queues/release-unwanted.js';
+import { releaseUnwanted } from '../message-queues/release-unwanted.js';
 import { loopOf, refuseOverBudget } from './chain-budget.js';
 import { refusalOf, type Refusal } from './refusal.js';
 import { requestedDelivery } from './requested-delivery.js';

@@ -1,4 +1,5 @@
 import type { Sql } from '#libs/platform';
+import { invocationSums } from '../invocation-record.js';
 import type { Period, PeriodUnit } from '../hours.js';
 import type { PriceBook, Quantities } from '../prices/price-book.js';
 
@@ -27,15 +28,7 @@ export interface FunctionUsage {
 
 /** What may be added up over periods and functions. */
 export const summedFields = [
-  'invocations',
-  'failed',
-  'cold_starts',
-  'wall_ms',
-  'cpu_ms',
-  'gb_ms',
-  'whole_gb_ms',
-  'bytes_in',
-  'bytes_out',
+  ...invocationSums,
   'starts',
   'boot_cpu_ms',
   'idle_cpu_ms',
