@@ -29,7 +29,7 @@ interface LeaderRow {
  * batch that a worker began which never ended is taken over as it is. Undefined when the leader has ended.
  *
  * A delivery is begun only by its own job or as part of another's batch; its row's lock decides by which. Whoever waits
- * for one holds none, so nobody waits in a circle.
+ * for one holds no other and the turn alone, for which nobody waits who holds a row: so nobody waits in a circle.
  */
 export async function startBatch(
   tx: Sql,
