@@ -168,6 +168,25 @@ function queueContract(
       expect(tried.toSorted()).toEqual(['later', 'later', 'new']);
     });
 
+    it('tries a job once more that is reopened while it ends', async () => {
+      const name = uniqueName();
+      const tried: string[] = [];
+      let end = () => {};
+      const ending = new Promise<void>((resolve) => (end = resolve));
+      await queue.add(name, [{ id: 'again', data: {} }]);
+      const consumer = await queue.consume(name, { concurrency: 1 }, async (job) => {
+        tried.push(job.id);
+        if (tried.length === 1) await ending;
+      });
+      await eventually(() => tried.length === 1);
+      const reopened = queue.reopen(name, { id: 'again', data: {} });
+      end();
+      await reopened;
+      await eventually(() => tried.length === 2);
+      await consumer.close();
+      expect(tried).toEqual(['again', 'again']);
+    });
+
     it('begins nothing for a while when a handler asks for that, and then goes on with the same job', async () => {
       const name = uniqueName();
       const begun: { id: string; at: number; failures: number }[] = [];

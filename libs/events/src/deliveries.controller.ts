@@ -15,7 +15,7 @@ import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { attemptsOf } from './delivery/attempts.sql.js';
 import { cancelDelivery, hasDeployment, redriveDelivery, replayDelivery } from './delivery/control.sql.js';
-import { hastenDeliveries, hastenNext } from './delivery/delivery-jobs.js';
+import { hastenDeliveries, hastenNext, reopenDeliveries } from './delivery/delivery-jobs.js';
 import { limits } from './limits.js';
 import { JobQueue } from './queue/job-queue.js';
 
@@ -74,7 +74,7 @@ export class DeliveriesController {
   async redrive(@CurrentProject() { ref }: Project, @Param('id') id: string) {
     const slug = isId(id) ? await redriveDelivery(this.database, ref, id) : undefined;
     if (slug === undefined) throw notFound(`There is no dead delivery ${id} whose event was kept`);
-    await hastenDeliveries(this.database, this.queue, { projectRef: ref, functionSlug: slug }, [id]);
+    await reopenDeliveries(this.database, this.queue, { projectRef: ref, functionSlug: slug }, [id]);
     return { id, state: 'queued' };
   }
 

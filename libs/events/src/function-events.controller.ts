@@ -16,7 +16,7 @@ import {
   queuedDeliveries,
   redriveDeliveries,
 } from './delivery/control.sql.js';
-import { hastenDeliveries } from './delivery/delivery-jobs.js';
+import { hastenDeliveries, reopenDeliveries } from './delivery/delivery-jobs.js';
 import { limits } from './limits.js';
 import { JobQueue } from './queue/job-queue.js';
 
@@ -88,7 +88,7 @@ export class FunctionEventsController {
       filter,
       limits.redrivenDeliveries,
     );
-    await hastenDeliveries(this.database, this.queue, { projectRef: ref, functionSlug: slug }, ids);
+    await reopenDeliveries(this.database, this.queue, { projectRef: ref, functionSlug: slug }, ids);
     return { redriven: ids.length, remaining };
   }
 

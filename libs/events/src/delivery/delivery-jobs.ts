@@ -20,6 +20,18 @@ export async function hastenDeliveries(
   await wakeWorkers(database, of.projectRef, of.functionSlug);
 }
 
+/** The same for deliveries that had ended and are open again. */
+export async function reopenDeliveries(
+  database: PlatformDatabase,
+  queue: JobQueue,
+  of: { projectRef: string; functionSlug: string },
+  ids: readonly string[],
+): Promise<void> {
+  const name = queueNameOf(of.projectRef, of.functionSlug);
+  for (const id of ids) await queue.reopen(name, jobOf(id));
+  await wakeWorkers(database, of.projectRef, of.functionSlug);
+}
+
 /** Tells workers that a function has work, unless its events are paused. */
 export async function wakeWorkers(sql: Sql, projectRef: string, functionSlug: string): Promise<void> {
   await sql.query(

@@ -8,6 +8,7 @@ import {
 } from 'bullmq';
 import type { Logger } from '#libs/platform';
 import { setMaxListeners } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Gate } from './gate.js';
 import { HoldQueue, JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
 import { retryDelayMs } from './retry-delay.js';
@@ -19,6 +20,9 @@ const stalledCheckMs = 2_000;
 const maxStalledCount = 1_000;
 /** BullMQ counts in 32 bits. When to give up is the handler's to decide. */
 const unlimitedAttempts = 2 ** 31 - 1;
+/** How long the end of a job is waited for whose handler has ended. */
+const endingMs = 1_000;
+const endingPollMs = 20;
 /** Ended jobs stay for a while, so that an event relayed twice meets its first job. */
 const keepEnded = { age: 600, count: 10_000 };
 
@@ -59,6 +63,14 @@ export class BullMqQueue extends JobQueue {
     if (!(await existing?.isDelayed())) return this.ensure(queue, job);
     // Its time may have come in between.
     await existing!.promote().catch(() => this.ensure(queue, job));
+  }
+
+  async reopen(queue: string, job: { id: string; data: unknown }): Promise<void> {
+    for (let waitedMs = 0; waitedMs < endingMs; waitedMs += endingPollMs) {
+      if ((await this.#queue(queue).getJobState(job.id)) !== 'active') break;
+      await delay(endingPollMs);
+    }
+    await this.hasten(queue, job);
   }
 
   async consume(

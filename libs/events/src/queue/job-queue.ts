@@ -63,6 +63,12 @@ export abstract class JobQueue {
   /** The same; and a job that waits for a later moment is tried at once. */
   abstract hasten(queue: string, job: { id: string; data: unknown }): Promise<void>;
 
+  /**
+   * The same for a job whose work was done and is to be done once more. It may still be known for a moment after its
+   * handler ended, and adding it in that moment would add nothing: its end is waited for.
+   */
+  abstract reopen(queue: string, job: { id: string; data: unknown }): Promise<void>;
+
   /** `handle` gets jobs, at most `concurrency` at a time; up to `held` are kept from other consumers for it. */
   abstract consume(
     queue: string,
