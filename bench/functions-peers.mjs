@@ -1,12 +1,10 @@
 // The same small handler elsewhere: in workerd, which runs Cloudflare Workers, and in a plain NestJS server.
-import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { freePort, root } from './galley-process.mjs';
-
-const peers = join(dirname(fileURLToPath(import.meta.url)), 'peers');
+import { installed } from './peers.mjs';
 
 export async function startWorkerd() {
   const directory = mkdtempSync(join(tmpdir(), 'galley-workerd-'));
@@ -23,7 +21,9 @@ const config :Workerd.Config = (
     modules = [(name = "worker", esModule = embed "worker.js")], compatibilityDate = "2026-01-01"))],
   sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")]);`,
   );
-  const child = spawn(workerd(), ['serve', join(directory, 'config.capnp')], { stdio: 'ignore' });
+  const child = spawn(installed('workerd', 'bin', 'workerd'), ['serve', join(directory, 'config.capnp')], {
+    stdio: 'ignore',
+  });
   const url = `http://127.0.0.1:${port}`;
   await untilAnswered(url, child);
   return {
@@ -33,16 +33,6 @@ const config :Workerd.Config = (
       rmSync(directory, { recursive: true, force: true });
     },
   };
-}
-
-/** Installed on first use: nothing but this benchmark needs it. */
-function workerd() {
-  const binary = join(peers, 'node_modules', 'workerd', 'bin', 'workerd');
-  if (existsSync(binary)) return binary;
-  const args = ['install', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
-  const { status } = spawnSync('npm', args, { cwd: peers, stdio: ['ignore', 'inherit', 'inherit'] });
-  if (status !== 0) throw new Error('npm could not install what Galley is measured beside.');
-  return binary;
 }
 
 export async function startNest() {

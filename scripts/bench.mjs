@@ -1,4 +1,4 @@
-// `npm run bench [start|rest|functions|density|events|burst …]`: measures, prints, and writes bench/RESULTS.md.
+// `npm run bench [start|rest|rest-memory|functions|density|events|burst …]`: measures, prints, and writes bench/RESULTS.md.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
@@ -8,8 +8,12 @@ await prepare();
 const all = {
   start: ['Start and idle', async () => (await import('../bench/start.mjs')).benchStart()],
   rest: [
-    'Data API: one row by id, with JWT and row-level security',
+    'Data API: with JWT and row-level security',
     async () => (await import('../bench/rest.mjs')).benchRest(),
+  ],
+  'rest-memory': [
+    'Data API: a million requests',
+    async () => (await import('../bench/rest.mjs')).benchRestMemory(),
   ],
   functions: [
     'Functions: a small handler',
