@@ -1,11 +1,12 @@
 import { notImplemented, pathError, pgrstError } from '../errors.js';
-import { exposedSchemas } from '../exposed-schemas.js';
+import type { RestSettings } from '../settings/rest-settings.js';
 import type { Action, ApiRequest } from './api-request.js';
 import type { HttpRequest } from './http-request.js';
 
 /** Tells what the path, method and profile headers point at. */
 export function resolveTarget(
   http: HttpRequest,
+  settings: RestSettings,
 ): Pick<ApiRequest, 'action' | 'schema' | 'schemaWasNamed' | 'target'> {
   const segments = http.path.split('/').map(decodeSegment);
   const isFunction = segments.length === 2 && segments[0] === 'rpc';
@@ -15,7 +16,7 @@ export function resolveTarget(
   if (target === '') throw pathError();
   return {
     action: isFunction ? callAction(http.method) : tableAction(http.method),
-    ...resolveSchema(http),
+    ...resolveSchema(http, settings),
     target,
   };
 }
@@ -49,14 +50,17 @@ function callAction(method: string): Action {
 }
 
 /** Reads take `Accept-Profile`, writes `Content-Profile` (postgrest.org, "Schemas"). */
-function resolveSchema(http: HttpRequest): Pick<ApiRequest, 'schema' | 'schemaWasNamed'> {
+function resolveSchema(
+  http: HttpRequest,
+  { schemas }: RestSettings,
+): Pick<ApiRequest, 'schema' | 'schemaWasNamed'> {
   const isRead = http.method === 'GET' || http.method === 'HEAD';
   const named = http.headers[isRead ? 'accept-profile' : 'content-profile'];
-  if (named === undefined) return { schema: exposedSchemas[0]!, schemaWasNamed: false };
-  if (exposedSchemas.includes(named)) return { schema: named, schemaWasNamed: true };
+  if (named === undefined) return { schema: schemas[0]!, schemaWasNamed: false };
+  if (schemas.includes(named)) return { schema: named, schemaWasNamed: true };
   throw pgrstError('PGRST106', {
     message: `Invalid schema: ${named}`,
-    hint: `Only the following schemas are exposed: ${exposedSchemas.join(', ')}`,
+    hint: `Only the following schemas are exposed: ${schemas.join(', ')}`,
   });
 }
 

@@ -3,6 +3,7 @@ import type { Plan } from '../plan/plan.js';
 import type { HttpRequest } from '../request/http-request.js';
 import { checkResult } from '../response/check-result.js';
 import type { QueryResult } from '../response/query-result.js';
+import type { RestSettings } from '../settings/rest-settings.js';
 import type { Estimate, ResultRow, SqlQuery } from '../sql/sql-query.js';
 import { preparedStatements } from './prepared-statements.js';
 
@@ -12,6 +13,7 @@ export interface Execution {
   readonly caller: Caller;
   readonly requestId: string;
   readonly http: HttpRequest;
+  readonly settings: RestSettings;
   /** Is told how many rows were answered, or changed. */
   onRows(kind: 'read' | 'written', rows: number): void;
 }

@@ -4,6 +4,7 @@ import { UsageLedger } from '#libs/usage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpRequest } from '../request/http-request.js';
 import type { HttpResponse } from '../response/http-response.js';
+import { RestConfiguration } from '../settings/rest-configuration.js';
 import { RestErrorFilter } from './rest-error.filter.js';
 import { rest } from './rest.js';
 
@@ -14,14 +15,19 @@ const prefix = '/rest/v1';
 @UseGuards(KeyRequiredGuard, TextBodyGuard)
 @UseFilters(RestErrorFilter)
 export class RestController {
-  constructor(private readonly ledger: UsageLedger) {}
+  constructor(
+    private readonly ledger: UsageLedger,
+    private readonly configuration: RestConfiguration,
+  ) {}
 
   @All(['rest/v1', 'rest/v1/*'])
   async handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { project, caller, requestId } = request.galley;
     const onRows = (kind: 'read' | 'written', rows: number) =>
       this.ledger.addMeter(project.ref, `rows_${kind}`, rows, new Date());
-    sendResponse(reply, await rest({ project, caller, requestId, http: httpRequestOf(request), onRows }));
+    const settings = await this.configuration.of(project).current();
+    const http = httpRequestOf(request);
+    sendResponse(reply, await rest({ project, caller, requestId, http, settings, onRows }));
   }
 }
 

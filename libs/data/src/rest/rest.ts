@@ -14,7 +14,8 @@ import { ServerTiming } from './server-timing.js';
 /** Answers one request of the data API: five values, each made from the one before. */
 export async function rest(execution: Execution): Promise<HttpResponse> {
   const timing = new ServerTiming();
-  const request = parseRequest(execution.http);
+  const { settings } = execution;
+  const request = parseRequest(execution.http, settings);
   timing.end('parse');
   refuseUndeclaredCall(request, execution.caller);
   const plan = await planWithFreshSchema(request, execution);
@@ -26,20 +27,21 @@ export async function rest(execution: Execution): Promise<HttpResponse> {
   execution.onRows(plan.kind === 'mutate' ? 'written' : 'read', result.changed ?? result.pageTotal);
   const response = toResponse(request, plan, result);
   timing.end('response');
+  if (!settings.serverTimingEnabled) return response;
   return { ...response, headers: { ...response.headers, 'server-timing': timing.header } };
 }
 
 /** Plans against the snapshot in use, and once more against a newer one when something was not found in it. */
-async function planWithFreshSchema(request: ApiRequest, { project }: Execution): Promise<Plan> {
+async function planWithFreshSchema(request: ApiRequest, { project, settings }: Execution): Promise<Plan> {
   const schema = projectSchema(project);
-  const current = schema.current();
+  const current = schema.current(settings);
   const snapshot = current instanceof Promise ? await current : current;
   try {
-    return makePlan(request, snapshot);
+    return makePlan(request, snapshot, settings);
   } catch (error) {
     if (!(error instanceof AppError) || !error.code.startsWith('PGRST2')) throw error;
     const newer = await schema.newerThan(snapshot);
     if (newer === snapshot) throw error;
-    return makePlan(request, newer);
+    return makePlan(request, newer, settings);
   }
 }

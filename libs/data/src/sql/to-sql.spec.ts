@@ -6,6 +6,7 @@ import type { HttpRequest } from '../request/http-request.js';
 import { parseRequest } from '../request/parse-request.js';
 import { relationshipsOf } from '../schema-cache/relationships.js';
 import { nameKey, type SchemaCache, type Table } from '../schema-cache/schema-cache.js';
+import { defaultSettings } from '../settings/rest-settings.js';
 import { toSql } from './to-sql.js';
 
 const schema = cinema();
@@ -43,6 +44,7 @@ function cinema(): SchemaCache {
     isVolatile: false,
   };
   return {
+    schemas: ['public'],
     tables: new Map([
       table('films', {
         id: 'integer',
@@ -62,7 +64,7 @@ function cinema(): SchemaCache {
 
 function sqlOf(request: Partial<HttpRequest>) {
   const http = { method: 'GET', path: 'films', query: '', headers: {}, body: undefined, ...request };
-  return toSql(makePlan(parseRequest(http), schema));
+  return toSql(makePlan(parseRequest(http, defaultSettings), schema, defaultSettings));
 }
 
 /** What stands between the outer query's FROM and its alias. */
