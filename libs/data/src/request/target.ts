@@ -56,7 +56,8 @@ function resolveSchema(
 ): Pick<ApiRequest, 'schema' | 'schemaWasNamed'> {
   const isRead = http.method === 'GET' || http.method === 'HEAD';
   const named = http.headers[isRead ? 'accept-profile' : 'content-profile'];
-  if (named === undefined) return { schema: schemas[0]!, schemaWasNamed: false };
+  // Of several schemas the first is as good as named (postgrest.org, "Schemas").
+  if (named === undefined) return { schema: schemas[0]!, schemaWasNamed: schemas.length > 1 };
   if (schemas.includes(named)) return { schema: named, schemaWasNamed: true };
   throw pgrstError('PGRST106', {
     message: `Invalid schema: ${named}`,

@@ -4,11 +4,13 @@ import type { Plan } from '../plan/plan.js';
 import type { ApiRequest } from '../request/api-request.js';
 import { parseRequest } from '../request/parse-request.js';
 import type { HttpResponse } from '../response/http-response.js';
+import { withResponseSettings } from '../response/response-settings.js';
 import { toResponse } from '../response/to-response.js';
 import { projectSchema } from '../schema-cache/project-schema.js';
 import { toSql } from '../sql/to-sql.js';
 import { execute, type Execution } from './execute.js';
 import { refuseUndeclaredCall } from './function-permission.js';
+import { transactionOf } from './transaction.js';
 import { ServerTiming } from './server-timing.js';
 
 /** Answers one request of the data API: five values, each made from the one before. */
@@ -22,10 +24,10 @@ export async function rest(execution: Execution): Promise<HttpResponse> {
   timing.end('plan');
   const query = toSql(plan);
   timing.end('sql');
-  const result = await execute(execution, plan, query);
+  const result = await execute(execution, transactionOf(execution, request, plan), plan, query);
   timing.end('transaction');
   execution.onRows(plan.kind === 'mutate' ? 'written' : 'read', result.changed ?? result.pageTotal);
-  const response = toResponse(request, plan, result);
+  const response = withResponseSettings(toResponse(request, plan, result), result);
   timing.end('response');
   if (!settings.serverTimingEnabled) return response;
   return { ...response, headers: { ...response.headers, 'server-timing': timing.header } };

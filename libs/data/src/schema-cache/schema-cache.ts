@@ -61,6 +61,8 @@ export interface DatabaseFunction extends QualifiedName {
   readonly parameters: readonly FunctionParameter[];
   readonly returns: FunctionResult;
   readonly isVolatile: boolean;
+  /** What `create function … set` says, by name. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 export interface FunctionParameter {

@@ -75,7 +75,6 @@ const definitions: Definitions = {
   serverTraceHeader: ['server_trace_header', z.string().transform((header) => header.toLowerCase())],
   jwtAud: ['jwt_aud', audience],
   jwtRoleClaimKey: ['jwt_role_claim_key', claimPath],
-  clientErrorVerbosity: ['client_error_verbosity', z.enum(['verbose', 'minimal'])],
 };
 
 const keyByName = new Map(

@@ -41,8 +41,6 @@ export interface RestSettings {
   /** Tokens that name an audience must name this one. */
   readonly jwtAud: string | undefined;
   readonly jwtRoleClaimKey: RoleClaimPath;
-  /** `minimal` leaves `details` and `hint` out of errors. */
-  readonly clientErrorVerbosity: 'verbose' | 'minimal';
   /** `app.settings.…`, readable in SQL with `current_setting`. */
   readonly appSettings: Readonly<Record<string, string>>;
   /** What `alter role … set` says of roles that callers take. */
@@ -90,7 +88,6 @@ export const defaultSettings: RestSettings = {
   serverTraceHeader: undefined,
   jwtAud: undefined,
   jwtRoleClaimKey: defaultRoleClaimPath,
-  clientErrorVerbosity: 'verbose',
   appSettings: {},
   roles: new Map(),
 };

@@ -42,6 +42,7 @@ function cinema(): SchemaCache {
     parameters: [parameter('a'), parameter('b')],
     returns: { kind: 'scalar' as const, isSet: false, table: undefined },
     isVolatile: false,
+    settings: {},
   };
   return {
     schemas: ['public'],
@@ -80,7 +81,10 @@ describe('reading', () => {
       text:
         `select galley.bounded(coalesce(json_agg(galley_row)::text, '[]'), 67108864) as body, ` +
         `count(*) as page_total, null as total, ` +
-        `null as location, null as inserted from (select "films"."id" as "id" ${from} ` +
+        `null as location, null as inserted, ` +
+        `nullif(current_setting('response.headers', true), '') as response_headers, ` +
+        `nullif(current_setting('response.status', true), '') as response_status ` +
+        `from (select "films"."id" as "id" ${from} ` +
         `where "films"."id" = $1 limit $2) as galley_row`,
       values: ['1', 100_000],
       readOnly: true,
