@@ -43,7 +43,8 @@ function planRead(request: ApiRequest, grounds: Grounds, table: Table): ReadPlan
   };
 }
 
-function findTable(schema: SchemaCache, request: ApiRequest): Table {
+/** @throws AppError PGRST205 */
+export function findTable(schema: SchemaCache, request: Pick<ApiRequest, 'schema' | 'target'>): Table {
   const table = schema.tables.get(nameKey(request.schema, request.target));
   if (table) return table;
   const names = [...schema.tables.values()].filter((t) => t.schema === request.schema).map((t) => t.name);

@@ -8,6 +8,7 @@ import { RestConfiguration } from '../settings/rest-configuration.js';
 import { RestErrorFilter } from './rest-error.filter.js';
 import { RestCallerGuard } from './rest-caller.guard.js';
 import { rest } from './rest.js';
+import { ServerTiming } from './server-timing.js';
 
 const prefix = '/rest/v1';
 
@@ -30,7 +31,8 @@ export class RestController {
     const { serverTraceHeader: traced } = settings;
     if (traced !== undefined) void reply.header(traced, request.headers[traced] ?? '');
     const http = httpRequestOf(request);
-    sendResponse(reply, await rest({ project, caller, requestId, http, settings, onRows }));
+    const execution = { project, caller, requestId, http, settings, onRows };
+    sendResponse(reply, await rest(execution, new ServerTiming(reply.elapsedTime)));
   }
 }
 
