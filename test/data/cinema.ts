@@ -66,9 +66,12 @@ const cinemaSql = `
   revoke all on vault from anon, authenticated;
 `;
 
-/** A server with the data API alone and the cinema in its database. */
-export async function startCinema(): Promise<TestServer> {
-  const server = await startTestServer({ modules: [DataModule] });
+/**
+ * A server with the data API alone and the cinema in its database.
+ * @param environment settings beside the ones a test needs, by their environment names
+ */
+export async function startCinema(environment: Record<string, string> = {}): Promise<TestServer> {
+  const server = await startTestServer({ modules: [DataModule], environment });
   await server.project.database.query(cinemaSql);
   return server;
 }

@@ -1,36 +1,37 @@
 import { pgrstError } from '../errors.js';
 import type { ApiRequest } from '../request/api-request.js';
 import { nameKey, type SchemaCache, type Table } from '../schema-cache/schema-cache.js';
+import type { RestSettings } from '../settings/rest-settings.js';
 import { Aliases } from './aliases.js';
 import { closestName } from './closest-name.js';
 import { planCall } from './plan-call.js';
 import { planMutation } from './plan-mutate.js';
-import { clausesOf, planRows } from './plan-rows.js';
+import { clausesOf, planRows, type Grounds } from './plan-rows.js';
 import type { Plan, ReadPlan } from './plan.js';
 
 /**
- * Decides what statement answers `request` on a database that looks like `schema`.
+ * Decides what statement answers `request` on a database that looks like `schema`, as far as `settings` allow it.
  * @throws AppError with a PGRST1xx or PGRST2xx code when names do not exist or do not fit.
  */
-export function makePlan(request: ApiRequest, schema: SchemaCache): Plan {
+export function makePlan(request: ApiRequest, schema: SchemaCache, settings: RestSettings): Plan {
   refuseUnknownPreferences(request);
   switch (request.action) {
     case 'read':
-      return planRead(request, schema, findTable(schema, request));
+      return planRead(request, { schema, settings }, findTable(schema, request));
     case 'insert':
     case 'update':
     case 'delete':
-      return planMutation(request, schema, findTable(schema, request));
+      return planMutation(request, { schema, settings }, findTable(schema, request));
     case 'call':
     case 'callRead':
-      return planCall(request, schema);
+      return planCall(request, { schema, settings });
   }
 }
 
-function planRead(request: ApiRequest, schema: SchemaCache, table: Table): ReadPlan {
+function planRead(request: ApiRequest, grounds: Grounds, table: Table): ReadPlan {
   const aliases = new Aliases(table.name);
   const rows = planRows(
-    { schema, aliases },
+    { ...grounds, aliases },
     { table, fromSource: false, alias: aliases.root, items: request.select, clauses: clausesOf(request) },
   );
   return {
@@ -42,7 +43,8 @@ function planRead(request: ApiRequest, schema: SchemaCache, table: Table): ReadP
   };
 }
 
-function findTable(schema: SchemaCache, request: ApiRequest): Table {
+/** @throws AppError PGRST205 */
+export function findTable(schema: SchemaCache, request: Pick<ApiRequest, 'schema' | 'target'>): Table {
   const table = schema.tables.get(nameKey(request.schema, request.target));
   if (table) return table;
   const names = [...schema.tables.values()].filter((t) => t.schema === request.schema).map((t) => t.name);

@@ -1,16 +1,16 @@
 import type { ApiRequest } from '../request/api-request.js';
 import { pgrstError } from '../errors.js';
-import type { DatabaseFunction, SchemaCache } from '../schema-cache/schema-cache.js';
+import type { DatabaseFunction } from '../schema-cache/schema-cache.js';
 import { Aliases } from './aliases.js';
 import { arrayLiteral } from './array-literal.js';
 import { findFunction, takesBody } from './find-function.js';
 import { maxAffected } from './plan-mutate.js';
-import { clausesOf, planRows } from './plan-rows.js';
+import { clausesOf, planRows, type Grounds } from './plan-rows.js';
 import type { CallArguments, CallPlan } from './plan.js';
 
 /** Plans a call of a database function. Its result is filtered, ordered and embedded into like a table. */
-export function planCall(request: ApiRequest, schema: SchemaCache): CallPlan {
-  const called = findFunction(schema, request);
+export function planCall(request: ApiRequest, grounds: Grounds): CallPlan {
+  const called = findFunction(grounds.schema, request);
   const { returns } = called;
   const atMost = maxAffected(request);
   if (atMost !== undefined && !returns.isSet) {
@@ -21,7 +21,7 @@ export function planCall(request: ApiRequest, schema: SchemaCache): CallPlan {
   }
   const aliases = new Aliases(called.name);
   const rows = planRows(
-    { schema, aliases },
+    { ...grounds, aliases },
     {
       table: returns.table ?? called,
       fromSource: true,

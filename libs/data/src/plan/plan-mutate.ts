@@ -4,7 +4,7 @@ import type { Payload } from '../request/payload.js';
 import { allRows } from '../request/range.js';
 import type { Column, SchemaCache, Table } from '../schema-cache/schema-cache.js';
 import { Aliases } from './aliases.js';
-import { fieldPlanner, planCondition, planRows, type Clauses } from './plan-rows.js';
+import { fieldPlanner, planCondition, planRows, type Clauses, type Grounds } from './plan-rows.js';
 import type {
   Delete,
   Insert,
@@ -17,12 +17,13 @@ import type {
 } from './plan.js';
 
 /** Plans an insert, update or delete. Filters of the table itself choose rows, all else shapes the response. */
-export function planMutation(request: ApiRequest, schema: SchemaCache, table: Table): MutatePlan {
+export function planMutation(request: ApiRequest, grounds: Grounds, table: Table): MutatePlan {
+  const { schema } = grounds;
   const aliases = new Aliases(table.name);
   const { representation } = request.preferences;
   const shows = representation === 'representation';
   const rows = planRows(
-    { schema, aliases },
+    { ...grounds, aliases },
     {
       table,
       fromSource: true,

@@ -7,6 +7,7 @@ import type { OrderTerm } from '../request/order.js';
 import { allRows, type RowRange } from '../request/range.js';
 import type { SelectEmbed, SelectField, SelectItem } from '../request/select.js';
 import { nameKey, type QualifiedName, type SchemaCache } from '../schema-cache/schema-cache.js';
+import type { RestSettings } from '../settings/rest-settings.js';
 import type { Aliases } from './aliases.js';
 import { findRelationship } from './find-relationship.js';
 import type {
@@ -34,8 +35,13 @@ export function clausesOf(request: ApiRequest): Clauses {
   };
 }
 
-interface Scope {
+/** What plans rest on beside the request. */
+export interface Grounds {
   readonly schema: SchemaCache;
+  readonly settings: RestSettings;
+}
+
+interface Scope extends Grounds {
   readonly aliases: Aliases;
 }
 
@@ -73,7 +79,7 @@ export function planRows(
     order: own(clauses.orders)
       .flat()
       .map((term) => planOrder(scope.schema, table, term, embeds)),
-    range: cutToLimit(own(clauses.ranges)[0] ?? allRows),
+    range: cutToLimit(own(clauses.ranges)[0] ?? allRows, scope.settings),
   };
 }
 
@@ -199,6 +205,6 @@ function planOrder(
   return { field: fieldPlanner(schema, embed.relationship.to)(term.field), embed, direction, nulls };
 }
 
-function cutToLimit(range: RowRange): RowRange {
-  return { offset: range.offset, limit: Math.min(range.limit ?? limits.rows, limits.rows) };
+function cutToLimit({ offset, limit }: RowRange, { maxRows }: RestSettings): RowRange {
+  return { offset, limit: Math.min(limit ?? limits.rows, maxRows ?? limits.rows, limits.rows) };
 }

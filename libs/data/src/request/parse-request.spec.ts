@@ -1,7 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../limits.js';
 import type { HttpRequest } from './http-request.js';
-import { parseRequest } from './parse-request.js';
+import { defaultSettings } from '../settings/rest-settings.js';
+import { parseRequest as parse } from './parse-request.js';
+
+const parseRequest = (request: HttpRequest) => parse(request, defaultSettings);
 
 function http(overrides: Partial<HttpRequest>): HttpRequest {
   return { method: 'GET', path: 'films', query: '', headers: {}, body: undefined, ...overrides };

@@ -1,5 +1,6 @@
 import { limitError, pgrstError } from '../errors.js';
 import { limits } from '../limits.js';
+import type { RestSettings } from '../settings/rest-settings.js';
 import type { Action, ApiRequest, At } from './api-request.js';
 import { readNames } from './field.js';
 import {
@@ -25,8 +26,8 @@ import { resolveTarget } from './target.js';
  * Parses a request by the grammar of PostgREST's URLs, bodies and headers. Knows nothing of the database.
  * @throws AppError with a PGRST1xx code.
  */
-export function parseRequest(http: HttpRequest): ApiRequest {
-  const target = resolveTarget(http);
+export function parseRequest(http: HttpRequest, settings: RestSettings): ApiRequest {
+  const target = resolveTarget(http, settings);
   const query = parseQuery(http.query, target.action);
   const headerRange = http.method === 'GET' ? parseRangeHeader(http.headers['range']) : allRows;
   return {

@@ -1,23 +1,29 @@
-import { notImplemented, pathError, pgrstError } from '../errors.js';
-import { exposedSchemas } from '../exposed-schemas.js';
+import { pathError, pgrstError } from '../errors.js';
+import type { RestSettings } from '../settings/rest-settings.js';
 import type { Action, ApiRequest } from './api-request.js';
 import type { HttpRequest } from './http-request.js';
 
 /** Tells what the path, method and profile headers point at. */
 export function resolveTarget(
   http: HttpRequest,
+  settings: RestSettings,
 ): Pick<ApiRequest, 'action' | 'schema' | 'schemaWasNamed' | 'target'> {
-  const segments = http.path.split('/').map(decodeSegment);
-  const isFunction = segments.length === 2 && segments[0] === 'rpc';
-  const target = segments.at(-1)!;
-  if (http.path === '') throw notImplemented('The OpenAPI description at the root is not available');
-  if (!isFunction && segments.length !== 1) throw pathError();
-  if (target === '') throw pathError();
+  const { isFunction, target } = resolvePath(http.path);
   return {
     action: isFunction ? callAction(http.method) : tableAction(http.method),
-    ...resolveSchema(http),
+    ...resolveSchema(http, settings),
     target,
   };
+}
+
+/** @throws AppError PGRST125 */
+export function resolvePath(path: string): { isFunction: boolean; target: string } {
+  const segments = path.split('/').map(decodeSegment);
+  const isFunction = segments.length === 2 && segments[0] === 'rpc';
+  const target = segments.at(-1)!;
+  if (!isFunction && segments.length !== 1) throw pathError();
+  if (target === '') throw pathError();
+  return { isFunction, target };
 }
 
 function tableAction(method: string): Action {
@@ -48,15 +54,19 @@ function callAction(method: string): Action {
   }
 }
 
-/** Reads take `Accept-Profile`, writes `Content-Profile` (postgrest.org, "Schemas"). */
-function resolveSchema(http: HttpRequest): Pick<ApiRequest, 'schema' | 'schemaWasNamed'> {
-  const isRead = http.method === 'GET' || http.method === 'HEAD';
+/** Reads take `Accept-Profile`, writes `Content-Profile` (postgrest.org, "Schemas"). @throws AppError PGRST106 */
+export function resolveSchema(
+  http: HttpRequest,
+  { schemas }: RestSettings,
+): Pick<ApiRequest, 'schema' | 'schemaWasNamed'> {
+  const isRead = !['POST', 'PATCH', 'PUT', 'DELETE'].includes(http.method);
   const named = http.headers[isRead ? 'accept-profile' : 'content-profile'];
-  if (named === undefined) return { schema: exposedSchemas[0]!, schemaWasNamed: false };
-  if (exposedSchemas.includes(named)) return { schema: named, schemaWasNamed: true };
+  // Of several schemas the first is as good as named (postgrest.org, "Schemas").
+  if (named === undefined) return { schema: schemas[0]!, schemaWasNamed: schemas.length > 1 };
+  if (schemas.includes(named)) return { schema: named, schemaWasNamed: true };
   throw pgrstError('PGRST106', {
     message: `Invalid schema: ${named}`,
-    hint: `Only the following schemas are exposed: ${exposedSchemas.join(', ')}`,
+    hint: `Only the following schemas are exposed: ${schemas.join(', ')}`,
   });
 }
 

@@ -36,6 +36,7 @@ export function unforeseenResponse(): HttpResponse {
 const tokenCodes = new Map([
   ['token_expired', 'PGRST303'],
   ['token_not_yet_valid', 'PGRST303'],
+  ['token_not_for_us', 'PGRST303'],
   ['token_malformed', 'PGRST301'],
   ['token_bad_signature', 'PGRST301'],
   ['token_algorithm_unsupported', 'PGRST301'],

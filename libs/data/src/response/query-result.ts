@@ -10,4 +10,7 @@ export interface QueryResult {
   readonly inserted: number | undefined;
   /** Rows that were changed, where the response may leave out some of them. */
   readonly changed: number | undefined;
+  /** What the transaction has set `response.headers` and `response.status` to. */
+  readonly responseHeaders: string | undefined;
+  readonly responseStatus: string | undefined;
 }

@@ -1,8 +1,9 @@
-import type { Caller, Project, RequestSettings, Sql } from '#libs/platform';
+import type { Caller, CallerTransaction, Project, Sql } from '#libs/platform';
 import type { Plan } from '../plan/plan.js';
 import type { HttpRequest } from '../request/http-request.js';
 import { checkResult } from '../response/check-result.js';
 import type { QueryResult } from '../response/query-result.js';
+import type { RestSettings } from '../settings/rest-settings.js';
 import type { Estimate, ResultRow, SqlQuery } from '../sql/sql-query.js';
 import { preparedStatements } from './prepared-statements.js';
 
@@ -12,6 +13,7 @@ export interface Execution {
   readonly caller: Caller;
   readonly requestId: string;
   readonly http: HttpRequest;
+  readonly settings: RestSettings;
   /** Is told how many rows were answered, or changed. */
   onRows(kind: 'read' | 'written', rows: number): void;
 }
@@ -23,10 +25,14 @@ export interface Execution {
  * @throws AppError PGRST116, PGRST124 when the result is not what the client will take; a change is rolled back
  * @throws pg's DatabaseError with its SQLSTATE
  */
-export async function execute(execution: Execution, plan: Plan, query: SqlQuery): Promise<QueryResult> {
-  const { project, caller } = execution;
+export async function execute(
+  { project, caller }: Execution,
+  transaction: CallerTransaction,
+  plan: Plan,
+  query: SqlQuery,
+): Promise<QueryResult> {
   const { text, values, readOnly } = query;
-  const request = { ...requestSettings(execution), readOnly };
+  const request = { ...transaction, readOnly };
   const mayUndo = !readOnly && (plan.expected.exactlyOne || plan.expected.atMost !== undefined);
   if (!mayUndo && !query.estimate) {
     const statementName = preparedStatements(project).nameOf(caller.role, text);
@@ -39,18 +45,6 @@ export async function execute(execution: Execution, plan: Plan, query: SqlQuery)
     const result = checked(plan, resultOf(rows[0]!));
     return query.estimate ? withEstimate(tx, plan, result, query.estimate) : result;
   });
-}
-
-/** What policies and functions may read with `current_setting('request.headers')` and its like. */
-function requestSettings({ requestId, http }: Execution): RequestSettings {
-  return {
-    requestId,
-    settings: {
-      'request.method': http.method,
-      'request.path': `/${http.path}`,
-      'request.headers': JSON.stringify(http.headers),
-    },
-  };
 }
 
 function checked(plan: Plan, result: QueryResult): QueryResult {
@@ -66,6 +60,8 @@ function resultOf(row: ResultRow): QueryResult {
     location: row.location ?? undefined,
     inserted: row.inserted === null ? undefined : Number(row.inserted),
     changed: row.changed === undefined ? undefined : Number(row.changed),
+    responseHeaders: row.response_headers ?? undefined,
+    responseStatus: row.response_status ?? undefined,
   };
 }
 

@@ -1,10 +1,11 @@
 import { expect, it } from '@jest/globals';
 import { callerFromClaims } from '#libs/platform';
 import { parseRequest } from '../request/parse-request.js';
+import { defaultSettings } from '../settings/rest-settings.js';
 import { refuseUndeclaredCall } from './function-permission.js';
 
 const request = (path: string) =>
-  parseRequest({ method: 'GET', path, query: '', headers: {}, body: undefined });
+  parseRequest({ method: 'GET', path, query: '', headers: {}, body: undefined }, defaultSettings);
 const galleyFunction = {
   invocation_id: '018f0000-0000-7000-8000-000000000000',
   function: 'f',

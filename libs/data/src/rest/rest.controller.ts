@@ -1,27 +1,38 @@
 import { All, Controller, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
-import { KeyRequiredGuard, TextBodyGuard } from '#libs/platform';
+import { TextBodyGuard } from '#libs/platform';
 import { UsageLedger } from '#libs/usage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpRequest } from '../request/http-request.js';
 import type { HttpResponse } from '../response/http-response.js';
+import { RestConfiguration } from '../settings/rest-configuration.js';
 import { RestErrorFilter } from './rest-error.filter.js';
+import { RestCallerGuard } from './rest-caller.guard.js';
 import { rest } from './rest.js';
+import { ServerTiming } from './server-timing.js';
 
 const prefix = '/rest/v1';
 
 /** Tables, views and functions of the project's database under `/rest/v1`, by PostgREST's protocol. */
 @Controller()
-@UseGuards(KeyRequiredGuard, TextBodyGuard)
+@UseGuards(RestCallerGuard, TextBodyGuard)
 @UseFilters(RestErrorFilter)
 export class RestController {
-  constructor(private readonly ledger: UsageLedger) {}
+  constructor(
+    private readonly ledger: UsageLedger,
+    private readonly configuration: RestConfiguration,
+  ) {}
 
   @All(['rest/v1', 'rest/v1/*'])
   async handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { project, caller, requestId } = request.galley;
     const onRows = (kind: 'read' | 'written', rows: number) =>
       this.ledger.addMeter(project.ref, `rows_${kind}`, rows, new Date());
-    sendResponse(reply, await rest({ project, caller, requestId, http: httpRequestOf(request), onRows }));
+    const settings = await this.configuration.of(project).current();
+    const { serverTraceHeader: traced } = settings;
+    if (traced !== undefined) void reply.header(traced, request.headers[traced] ?? '');
+    const http = httpRequestOf(request);
+    const execution = { project, caller, requestId, http, settings, onRows };
+    sendResponse(reply, await rest(execution, new ServerTiming(reply.elapsedTime)));
   }
 }
 

@@ -1,45 +1,74 @@
 import { AppError } from '#libs/platform';
+import { pgrstError } from '../errors.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import type { ApiRequest } from '../request/api-request.js';
+import type { HttpRequest } from '../request/http-request.js';
 import { parseRequest } from '../request/parse-request.js';
 import type { HttpResponse } from '../response/http-response.js';
+import { withResponseSettings } from '../response/response-settings.js';
 import { toResponse } from '../response/to-response.js';
 import { projectSchema } from '../schema-cache/project-schema.js';
 import { toSql } from '../sql/to-sql.js';
 import { execute, type Execution } from './execute.js';
 import { refuseUndeclaredCall } from './function-permission.js';
-import { ServerTiming } from './server-timing.js';
+import { transactionOf } from './transaction.js';
+import { answerOptions } from './options.js';
+import { describeSchema, rootAnswer, rootCall } from './root.js';
+import type { ServerTiming } from './server-timing.js';
 
-/** Answers one request of the data API: five values, each made from the one before. */
-export async function rest(execution: Execution): Promise<HttpResponse> {
-  const timing = new ServerTiming();
-  const request = parseRequest(execution.http);
+/** Answers one request of the data API. */
+export async function rest(execution: Execution, timing: ServerTiming): Promise<HttpResponse> {
+  const response = await answer(execution, timing);
+  if (!execution.settings.serverTimingEnabled) return response;
+  return { ...response, headers: { ...response.headers, 'server-timing': timing.header } };
+}
+
+async function answer(execution: Execution, timing: ServerTiming): Promise<HttpResponse> {
+  const { http, settings } = execution;
+  if (http.path !== '') {
+    return http.method === 'OPTIONS' ? answerOptions(execution) : answerRequest(execution, http, timing);
+  }
+  if (settings.openapiMode === 'disabled') {
+    throw pgrstError('PGRST126', { message: 'Root endpoint metadata is disabled' });
+  }
+  if (http.method === 'OPTIONS') return answerOptions(execution);
+  if (!settings.rootSpec) return describeSchema(execution, timing);
+  return rootAnswer(await answerRequest(execution, rootCall(http, settings.rootSpec.name), timing), http);
+}
+
+/** Five values, each made from the one before. */
+async function answerRequest(
+  execution: Execution,
+  http: HttpRequest,
+  timing: ServerTiming,
+): Promise<HttpResponse> {
+  const request = parseRequest(http, execution.settings);
   timing.end('parse');
   refuseUndeclaredCall(request, execution.caller);
   const plan = await planWithFreshSchema(request, execution);
   timing.end('plan');
   const query = toSql(plan);
   timing.end('sql');
-  const result = await execute(execution, plan, query);
+  const result = await execute(execution, transactionOf(execution, request, plan), plan, query);
   timing.end('transaction');
   execution.onRows(plan.kind === 'mutate' ? 'written' : 'read', result.changed ?? result.pageTotal);
-  const response = toResponse(request, plan, result);
+  const response = withResponseSettings(toResponse(request, plan, result), result);
   timing.end('response');
-  return { ...response, headers: { ...response.headers, 'server-timing': timing.header } };
+  return response;
 }
 
 /** Plans against the snapshot in use, and once more against a newer one when something was not found in it. */
-async function planWithFreshSchema(request: ApiRequest, { project }: Execution): Promise<Plan> {
+async function planWithFreshSchema(request: ApiRequest, { project, settings }: Execution): Promise<Plan> {
   const schema = projectSchema(project);
-  const current = schema.current();
+  const current = schema.current(settings);
   const snapshot = current instanceof Promise ? await current : current;
   try {
-    return makePlan(request, snapshot);
+    return makePlan(request, snapshot, settings);
   } catch (error) {
     if (!(error instanceof AppError) || !error.code.startsWith('PGRST2')) throw error;
     const newer = await schema.newerThan(snapshot);
     if (newer === snapshot) throw error;
-    return makePlan(request, newer);
+    return makePlan(request, newer, settings);
   }
 }

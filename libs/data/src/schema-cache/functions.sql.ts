@@ -15,6 +15,7 @@ interface Row {
   table_schema: string | null;
   table_name: string | null;
   is_volatile: boolean;
+  settings: Record<string, string> | null;
 }
 
 /** Functions of `schemas` that can be called by name. Wants an empty `search_path`. */
@@ -38,6 +39,7 @@ export async function loadFunctions(
         table: row.table_name === null ? undefined : { schema: row.table_schema!, name: row.table_name },
       },
       isVolatile: row.is_volatile,
+      settings: row.settings ?? {},
     });
   }
   return functions;
@@ -64,7 +66,9 @@ const text = `
       else 'scalar'
     end as result,
     p.proretset as is_set, rn.nspname as table_schema, r.relname as table_name,
-    p.provolatile = 'v' as is_volatile
+    p.provolatile = 'v' as is_volatile,
+    (select json_object_agg(split_part(entry, '=', 1), substr(entry, strpos(entry, '=') + 1))
+      from unnest(p.proconfig) as entry) as settings
   from pg_catalog.pg_proc p
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
   join pg_catalog.pg_type t on t.oid = p.prorettype

@@ -1,5 +1,4 @@
 import type { Project } from '#libs/platform';
-import { exposedSchemas } from '../exposed-schemas.js';
 import { loadFunctions } from './functions.sql.js';
 import { loadForeignKeys } from './keys.sql.js';
 import { relationshipsOf } from './relationships.js';
@@ -7,19 +6,25 @@ import type { SchemaCache } from './schema-cache.js';
 import { loadTables } from './tables.sql.js';
 import { loadViewColumns } from './views.sql.js';
 
-/** Reads the catalogues of a project's database in one snapshot. */
-export async function loadSchemaCache(project: Project): Promise<SchemaCache> {
+/** Reads what the catalogues of a project's database say of `schemas`, in one snapshot. */
+export async function loadSchemaCache(project: Project, schemas: readonly string[]): Promise<SchemaCache> {
   // Before the snapshot: a change that is counted and not seen would be missed.
   const version = await readSchemaVersion(project.database);
   return project.database.asSystem(async (tx) => {
     await tx.query('set transaction isolation level repeatable read, read only');
     // With nothing on the path PostgreSQL writes every name of a type or default with its schema.
     await tx.query(`set local search_path = ''`);
-    const tables = await loadTables(tx, exposedSchemas);
+    const tables = await loadTables(tx, schemas);
     const keys = await loadForeignKeys(tx);
-    const viewColumns = await loadViewColumns(tx, exposedSchemas);
-    const functions = await loadFunctions(tx, exposedSchemas);
-    return { tables, relationships: relationshipsOf(keys, viewColumns, exposedSchemas), functions, version };
+    const viewColumns = await loadViewColumns(tx, schemas);
+    const functions = await loadFunctions(tx, schemas);
+    return {
+      schemas,
+      tables,
+      relationships: relationshipsOf(keys, viewColumns, schemas),
+      functions,
+      version,
+    };
   });
 }
 

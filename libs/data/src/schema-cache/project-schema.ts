@@ -1,5 +1,7 @@
 import { projectResource, type Project } from '#libs/platform';
 import { pgrstError } from '../errors.js';
+import { reloadChannel } from '../settings/reload-channel.js';
+import type { RestSettings } from '../settings/rest-settings.js';
 import { loadSchemaCache, readSchemaVersion } from './load-schema-cache.js';
 import type { SchemaCache } from './schema-cache.js';
 
@@ -11,15 +13,18 @@ class ProjectSchema {
   /** A change was announced after the load under way had begun. */
   #again = false;
   #checking: Promise<SchemaCache> | undefined;
-  #listening: Promise<() => Promise<void>> | undefined;
+  /** What the snapshot is to show. */
+  #schemas: readonly string[] = [];
 
   constructor(project: Project) {
     this.#project = project;
+    reloadChannel(project).on('schema', () => this.#changed());
   }
 
-  /** The snapshot in use; the first caller waits until there is one. */
-  current(): SchemaCache | Promise<SchemaCache> {
-    return this.#snapshot ?? this.#load();
+  /** The snapshot in use; the first caller waits until there is one of the schemas that `settings` expose. */
+  current({ schemas }: Pick<RestSettings, 'schemas'>): SchemaCache | Promise<SchemaCache> {
+    if (this.#snapshot && areSame(this.#snapshot.schemas, schemas)) return this.#snapshot;
+    return this.#loadOf(schemas);
   }
 
   /**
@@ -34,14 +39,17 @@ class ProjectSchema {
     return this.#checking;
   }
 
-  async close(): Promise<void> {
-    const stop = await this.#listening?.catch(() => undefined);
-    await stop?.();
-  }
-
   async #reloadIfChanged(): Promise<SchemaCache> {
     const version = await readSchemaVersion(this.#project.database);
     return version !== null && this.#snapshot?.version === version ? this.#snapshot : this.#load();
+  }
+
+  #loadOf(schemas: readonly string[]): Promise<SchemaCache> {
+    if (!areSame(this.#schemas, schemas)) {
+      this.#schemas = schemas;
+      this.#again = true;
+    }
+    return this.#load();
   }
 
   #load(): Promise<SchemaCache> {
@@ -54,10 +62,10 @@ class ProjectSchema {
   async #loadUntilQuiet(): Promise<SchemaCache> {
     try {
       // Listen first: a change between the two would be missed the other way round.
-      await this.#listen();
+      await reloadChannel(this.#project).listen();
       do {
         this.#again = false;
-        this.#snapshot = await loadSchemaCache(this.#project);
+        this.#snapshot = await loadSchemaCache(this.#project, this.#schemas);
       } while (this.#again);
       return this.#snapshot;
     } catch (cause) {
@@ -68,26 +76,17 @@ class ProjectSchema {
     }
   }
 
-  #listen(): Promise<unknown> {
-    this.#listening ??= this.#project.database
-      .listen('pgrst', () => this.#changed())
-      .catch((error) => {
-        this.#listening = undefined;
-        throw error;
-      });
-    return this.#listening;
-  }
-
   #changed(): void {
+    if (!this.#snapshot && !this.#loading) return; // Nobody has asked yet.
     this.#again = true;
     // Requests go on with the old snapshot; if this load fails, the next miss or notification tries again.
     this.#load().catch(() => {});
   }
 }
 
+function areSame(a: readonly string[], b: readonly string[]): boolean {
+  return a === b || (a.length === b.length && a.every((schema, i) => schema === b[i]));
+}
+
 /** The schema cache of `project`, made at first use. */
-export const projectSchema = projectResource(
-  'data.schema',
-  (project) => new ProjectSchema(project),
-  (schema) => schema.close(),
-);
+export const projectSchema = projectResource('data.schema', (project) => new ProjectSchema(project));

@@ -1,6 +1,8 @@
 /** What the planner knows of a database: one immutable snapshot, replaced whole. */
 export interface SchemaCache {
-  /** By {@link nameKey}. Only exposed schemas. */
+  /** The exposed schemas, of which the snapshot is. */
+  readonly schemas: readonly string[];
+  /** By {@link nameKey}. */
   readonly tables: ReadonlyMap<string, Table>;
   /** Ways from a table to others, by {@link nameKey} of the table they start from. */
   readonly relationships: ReadonlyMap<string, readonly Relationship[]>;
@@ -59,6 +61,8 @@ export interface DatabaseFunction extends QualifiedName {
   readonly parameters: readonly FunctionParameter[];
   readonly returns: FunctionResult;
   readonly isVolatile: boolean;
+  /** What `create function … set` says, by name. */
+  readonly settings: Readonly<Record<string, string>>;
 }
 
 export interface FunctionParameter {

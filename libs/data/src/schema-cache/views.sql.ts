@@ -50,8 +50,12 @@ type Origins = ReadonlyMap<number, ReturnType<typeof viewColumnOrigins>>;
 
 function followToTable(view: number, number: number, origins: Origins) {
   let found = origins.get(view)?.find((origin) => origin.number === number);
+  // Views that were replaced to select from each other lead round in a circle: such a column has no table.
+  const visited = new Set([view]);
   while (found && origins.has(found.table)) {
     const { table, column } = found;
+    if (visited.has(table)) return undefined;
+    visited.add(table);
     found = origins.get(table)!.find((origin) => origin.number === column);
   }
   return found;

@@ -6,6 +6,11 @@ import type { FunctionResult } from '../schema-cache/schema-cache.js';
 
 const rowAlias = 'galley_row';
 
+// Read last, when all that may set them has run.
+const responseSettings = ['headers', 'status']
+  .map((name) => `nullif(current_setting('response.${name}', true), '') as response_${name}`)
+  .join(', ');
+
 /**
  * The outer query: `rows` become the text of the response body, so that no row passes through JavaScript.
  *
@@ -23,7 +28,7 @@ export function responseSql(
   const changed = parts.changed === undefined ? '' : `, ${parts.changed} as changed`;
   return (
     `select ${body} as body, count(*) as page_total, ${total} as total, ` +
-    `${location} as location, ${inserted} as inserted${changed} from (${rows}) as ${rowAlias}`
+    `${location} as location, ${inserted} as inserted${changed}, ${responseSettings} from (${rows}) as ${rowAlias}`
   );
 }
 

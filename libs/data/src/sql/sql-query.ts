@@ -28,6 +28,9 @@ export interface ResultRow {
   readonly inserted: string | null;
   /** Rows that were changed, where the body may leave out some of them. */
   readonly changed?: string;
+  /** The settings `response.headers` and `response.status`, which functions, triggers and policies may have made. */
+  readonly response_headers: string | null;
+  readonly response_status: string | null;
 }
 
 /** Collects the parameters of a statement while its text is written. */

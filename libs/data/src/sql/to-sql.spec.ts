@@ -6,6 +6,7 @@ import type { HttpRequest } from '../request/http-request.js';
 import { parseRequest } from '../request/parse-request.js';
 import { relationshipsOf } from '../schema-cache/relationships.js';
 import { nameKey, type SchemaCache, type Table } from '../schema-cache/schema-cache.js';
+import { defaultSettings } from '../settings/rest-settings.js';
 import { toSql } from './to-sql.js';
 
 const schema = cinema();
@@ -41,8 +42,10 @@ function cinema(): SchemaCache {
     parameters: [parameter('a'), parameter('b')],
     returns: { kind: 'scalar' as const, isSet: false, table: undefined },
     isVolatile: false,
+    settings: {},
   };
   return {
+    schemas: ['public'],
     tables: new Map([
       table('films', {
         id: 'integer',
@@ -62,7 +65,7 @@ function cinema(): SchemaCache {
 
 function sqlOf(request: Partial<HttpRequest>) {
   const http = { method: 'GET', path: 'films', query: '', headers: {}, body: undefined, ...request };
-  return toSql(makePlan(parseRequest(http), schema));
+  return toSql(makePlan(parseRequest(http, defaultSettings), schema, defaultSettings));
 }
 
 /** What stands between the outer query's FROM and its alias. */
@@ -78,7 +81,10 @@ describe('reading', () => {
       text:
         `select galley.bounded(coalesce(json_agg(galley_row)::text, '[]'), 67108864) as body, ` +
         `count(*) as page_total, null as total, ` +
-        `null as location, null as inserted from (select "films"."id" as "id" ${from} ` +
+        `null as location, null as inserted, ` +
+        `nullif(current_setting('response.headers', true), '') as response_headers, ` +
+        `nullif(current_setting('response.status', true), '') as response_status ` +
+        `from (select "films"."id" as "id" ${from} ` +
         `where "films"."id" = $1 limit $2) as galley_row`,
       values: ['1', 100_000],
       readOnly: true,

@@ -139,6 +139,8 @@ export interface Config {
     readonly publishableKey?: string;
     readonly secretKey?: string;
   };
+  /** `PGRST_…` of the environment, by name without that and lower-case: the data API's own (`libs/data/src/settings`). */
+  readonly rest: Readonly<Record<string, string>>;
   readonly auth: { readonly jwtExpirySeconds: number; readonly disableSignup: boolean };
   readonly functions: {
     readonly maxInstances: number;
@@ -165,7 +167,9 @@ export interface Config {
  * @throws OperatorError naming each variable that is wrong, what was expected and what to do.
  */
 export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const given = Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => !!entry[1]),
+  );
   const parsed = environmentSchema.safeParse(given, { error: expected });
   if (!parsed.success) {
     throw new OperatorError(
@@ -194,6 +198,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       ...(env.SUPABASE_PUBLISHABLE_KEY && { publishableKey: env.SUPABASE_PUBLISHABLE_KEY }),
       ...(env.SUPABASE_SECRET_KEY && { secretKey: env.SUPABASE_SECRET_KEY }),
     },
+    rest: restSettings(given),
     auth: { jwtExpirySeconds: env.JWT_EXPIRY, disableSignup: env.DISABLE_SIGNUP },
     functions: {
       maxInstances: env.GALLEY_MAX_INSTANCES,
@@ -210,6 +215,15 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     shutdownGraceMs: env.GALLEY_SHUTDOWN_GRACE_MS,
     unused: Object.keys(given).filter((name) => isUnused(name, env)),
   };
+}
+
+const restPrefix = 'PGRST_';
+
+function restSettings(given: Readonly<Record<string, string>>): Record<string, string> {
+  const named = Object.entries(given).filter(([name]) => name.startsWith(restPrefix));
+  return Object.fromEntries(
+    named.map(([name, value]) => [name.slice(restPrefix.length).toLowerCase(), value]),
+  );
 }
 
 function hostsIn(list: string | undefined): string[] {

@@ -13,6 +13,17 @@ export interface RequestSettings {
   readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
+/** How a caller's transaction begins, beside what it knows. */
+export interface CallerTransaction extends RequestSettings {
+  readonly readOnly?: boolean | undefined;
+  /** By default PostgreSQL's own. */
+  readonly isolation?: 'repeatable read' | 'serializable' | undefined;
+  /** Set before the role is taken, since `authenticator` may set what the role may not. */
+  readonly beforeRole?: Readonly<Record<string, string>> | undefined;
+  /** A statement that runs as the caller, before all others. */
+  readonly first?: string | undefined;
+}
+
 /** A transaction of the platform that can lower itself to a caller for some statements. */
 export interface SystemTransaction extends Sql {
   /** Runs `work` with the caller's role and claims, then returns to the platform's role. */
@@ -45,17 +56,17 @@ export class ProjectDatabase {
    */
   async queryAsCaller<Row extends object = Record<string, unknown>>(
     caller: Caller,
-    request: RequestSettings & { readOnly?: boolean; statementName?: string | undefined },
+    request: CallerTransaction & { statementName?: string | undefined },
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
     return withClient(this.#callers, async (client) => {
       const statement = { name: request.statementName, text, values: values as unknown[] };
-      // Held back until all four are written, so that they leave in one system call.
+      // Held back until all are written, so that they leave in one system call.
       client.connection.stream.cork();
       const sent = Promise.allSettled([
-        client.query(request.readOnly ? 'begin read only' : 'begin'),
-        client.query(callerSettings(caller, request)),
+        client.query(beginOf(request)),
+        ...aheadOf(caller, request).map((ahead) => client.query(ahead)),
         client.query<Row>(statement),
         client.query('commit'),
       ]);
@@ -63,20 +74,15 @@ export class ProjectDatabase {
       const results = await sent;
       const failed = results.find((result) => result.status === 'rejected');
       if (failed) throw failed.reason;
-      const result = (results[2] as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
+      const result = (results.at(-2) as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
       return { rows: result.rows, rowCount: result.rowCount ?? 0 };
     });
   }
 
   /** Runs several statements in one transaction as the caller; an error rolls all of them back. */
-  async asCaller<T>(
-    caller: Caller,
-    request: RequestSettings & { readOnly?: boolean },
-    work: (tx: Sql) => Promise<T>,
-  ): Promise<T> {
-    const begin = request.readOnly ? 'begin read only' : 'begin';
+  async asCaller<T>(caller: Caller, request: CallerTransaction, work: (tx: Sql) => Promise<T>): Promise<T> {
     return withClient(this.#callers, (client) =>
-      inTransaction(client, [callerSettings(caller, request)], () => work(sqlOf(client)), begin),
+      inTransaction(client, aheadOf(caller, request), () => work(sqlOf(client)), beginOf(request)),
     );
   }
 
@@ -132,9 +138,15 @@ function rootSetting(caller: Caller, requestId: string): [name: string, value: s
   return [['galley.root', rootOf(caller, requestId)]];
 }
 
+function beginOf({ isolation, readOnly }: CallerTransaction): string {
+  return `begin${isolation ? ` isolation level ${isolation}` : ''}${readOnly ? ' read only' : ''}`;
+}
+
 /** Takes the caller's role, on a connection that may take no others than callers have. */
-function callerSettings(caller: Caller, request: RequestSettings): Ahead {
-  return settingsStatement([['role', caller.role], ...requestSettings(caller, request)]);
+function aheadOf(caller: Caller, request: CallerTransaction): Ahead[] {
+  const before = Object.entries(request.beforeRole ?? {});
+  const settings = settingsStatement([...before, ['role', caller.role], ...requestSettings(caller, request)]);
+  return request.first === undefined ? [settings] : [settings, { text: request.first }];
 }
 
 function settingsStatement(settings: readonly [name: string, value: string][]): Ahead {

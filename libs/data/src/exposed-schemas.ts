@@ -1,2 +1,0 @@
-/** Schemas whose tables and functions the API shows; the first is meant when a request names none. */
-export const exposedSchemas: readonly string[] = ['public', 'pgmq_public'];

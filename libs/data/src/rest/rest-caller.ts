@@ -1,0 +1,44 @@
+import { AppError, type Caller } from '#libs/platform';
+import { defaultSettings, type RestSettings } from '../settings/rest-settings.js';
+import { valueAt } from '../settings/role-claim-path.js';
+
+/**
+ * The caller as the settings of the data API see it: who carries nothing has the anonymous role where there is one, and
+ * a person's role stands in the token where `jwtRoleClaimKey` says.
+ * @throws AppError `token_not_for_us` (401) for a token of another audience
+ */
+export function restCaller(caller: Caller, settings: RestSettings): Caller {
+  const { anonRole } = settings;
+  if (caller.kind === 'keyless') return anonRole === undefined ? caller : withRole(caller, anonRole);
+  checkAudience(caller.claims['aud'], settings);
+  const isPerson = caller.userId !== null && caller.kind !== 'function';
+  if (!isPerson || settings.jwtRoleClaimKey === defaultSettings.jwtRoleClaimKey) return caller;
+  // Where nothing is, as for a token that names no role at all.
+  const found = valueAt(caller.claims, settings.jwtRoleClaimKey) ?? anonRole ?? 'anon';
+  const role = typeof found === 'string' ? found : JSON.stringify(found);
+  return { ...withRole(caller, role), kind: role === 'service_role' ? 'service' : 'user' };
+}
+
+function withRole(caller: Caller, role: string): Caller {
+  return { ...caller, role, claims: { ...caller.claims, role } };
+}
+
+/** RFC 7519 §4.1.3. A token that names no audience is for everyone. */
+function checkAudience(audience: unknown, { jwtAud }: RestSettings): void {
+  if (audience === undefined || audience === null) return;
+  const audiences: unknown[] = Array.isArray(audience) ? audience : [audience];
+  if (audiences.some((entry) => typeof entry !== 'string')) {
+    throw audienceError(`The JWT 'aud' claim must be a string or an array of strings`);
+  }
+  if (
+    jwtAud === undefined ||
+    audiences.includes(jwtAud) ||
+    (Array.isArray(audience) && audiences.length === 0)
+  )
+    return;
+  throw audienceError('JWT not in audience');
+}
+
+function audienceError(message: string): AppError {
+  return new AppError({ code: 'token_not_for_us', status: 401, message });
+}

@@ -1,0 +1,51 @@
+import { projectResource, type Project } from '#libs/platform';
+
+type Reloaded = 'schema' | 'config';
+
+/**
+ * Hears `NOTIFY pgrst`, by which a database tells that its schema (`'reload schema'`), its settings
+ * (`'reload config'`) or both (no payload) have changed (postgrest.org, "Listener"). After the connection was lost,
+ * both.
+ */
+class ReloadChannel {
+  readonly #project: Project;
+  readonly #handlers: Record<Reloaded, Set<() => void>> = { schema: new Set(), config: new Set() };
+  #listening: Promise<() => Promise<void>> | undefined;
+
+  constructor(project: Project) {
+    this.#project = project;
+  }
+
+  on(what: Reloaded, handler: () => void): void {
+    this.#handlers[what].add(handler);
+  }
+
+  /** Resolves when notifications are heard. Whoever reads what they tell about does so after that. */
+  async listen(): Promise<void> {
+    this.#listening ??= this.#project.database
+      .listen('pgrst', (payload) => this.#notified(payload))
+      .catch((error) => {
+        this.#listening = undefined;
+        throw error;
+      });
+    await this.#listening;
+  }
+
+  async close(): Promise<void> {
+    const stop = await this.#listening?.catch(() => undefined);
+    await stop?.();
+  }
+
+  #notified(payload: string): void {
+    for (const what of ['config', 'schema'] as const) {
+      if (payload !== '' && payload !== `reload ${what}`) continue;
+      for (const handler of this.#handlers[what]) handler();
+    }
+  }
+}
+
+export const reloadChannel = projectResource(
+  'data.reload',
+  (project) => new ReloadChannel(project),
+  (channel) => channel.close(),
+);
