@@ -32,6 +32,8 @@ export const limits = {
   countedStatements: 512,
   /** Longest text of a statement that is counted and prepared, in characters. */
   preparedTextLength: 8 * 1024,
+  /** Ways in which a view that repeats columns may repeat one foreign key. */
+  repeatedKeys: 64,
   /** Names compared when looking for what a misspelt table or function may have meant. */
   suggestionCandidates: 500,
 } as const;

@@ -3,10 +3,11 @@ import type { ApiRequest } from '../request/api-request.js';
 import { nameKey, type SchemaCache, type Table } from '../schema-cache/schema-cache.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import { Aliases } from './aliases.js';
+import { clausesOf } from './clauses.js';
 import { closestName } from './closest-name.js';
 import { planCall } from './plan-call.js';
 import { planMutation } from './plan-mutate.js';
-import { clausesOf, planRows, type Grounds } from './plan-rows.js';
+import { planRows, type Grounds } from './plan-rows.js';
 import type { Plan, ReadPlan } from './plan.js';
 
 /**
