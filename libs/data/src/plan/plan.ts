@@ -31,6 +31,8 @@ interface RowExpectation {
 
 export interface ReadPlan extends Outcome {
   readonly kind: 'read';
+  /** `count=estimated` counts exactly up to here and takes the planner's estimate above. */
+  readonly exactCountRows: number;
 }
 
 export interface MutatePlan extends Outcome {

@@ -1,6 +1,6 @@
 import { pgrstError } from '../errors.js';
 import type { ColumnPair, QualifiedName, Relationship, SchemaCache } from '../schema-cache/schema-cache.js';
-import { closestName } from './closest-name.js';
+import { closestName, leastSimilarity } from './closest-name.js';
 
 export function relationshipNotFound(
   schema: SchemaCache,
@@ -38,7 +38,7 @@ function suggestion(
 }
 
 function didYouMean(name: string, candidates: readonly string[]): string | undefined {
-  const closest = closestName(name, candidates);
+  const closest = closestName(name, candidates, leastSimilarity.related);
   return closest && `Perhaps you meant '${closest}' instead of '${name}'.`;
 }
 

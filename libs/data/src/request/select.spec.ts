@@ -31,7 +31,8 @@ const type = (name: string, more: object = {}) => ({
 describe('parseSelect', () => {
   it.each([
     ['*', [{ kind: 'star' }]],
-    ['', []],
+    ['', [{ kind: 'star' }]],
+    [' ', [{ kind: 'star' }]],
     ['id', [plain('id')]],
     [' id , first name ', [plain('id'), plain('first name')]],
     ['dashed-name', [plain('dashed-name')]],
@@ -77,6 +78,11 @@ describe('parseSelect', () => {
     expect(parseSelect('films!inner!fk()')).toEqual([embed('films', { hint: 'fk', inner: true })]);
   });
 
+  it('passes over what follows the last bracket, as PostgREST does', () => {
+    expect(parseSelect(`films(id))'--`)).toEqual(parseSelect('films(id)'));
+    expect(parseSelect('id)--')).toEqual(parseSelect('id'));
+  });
+
   it('reads tables that are spread', () => {
     expect(parseSelect('...films!fk!inner(id,...roles())')).toEqual([
       embed('films', {
@@ -120,12 +126,9 @@ describe('parseSelect', () => {
     ['id,', 'PGRST100'],
     [',id', 'PGRST100'],
     ['films(id', 'PGRST100'],
-    ['films(id))', 'PGRST100'],
-    ['id)', 'PGRST100'],
     ["id'", 'PGRST100'],
     ['id;drop table x', 'PGRST100'],
     ['id::', 'PGRST100'],
-    ['id::text)--', 'PGRST100'],
     ['id::"text"', 'PGRST100'],
     ['id::numeric(1,2,3)', 'PGRST100'],
     ['d->', 'PGRST100'],

@@ -32,7 +32,7 @@ export interface Aggregate {
   readonly cast: TypeName | undefined;
 }
 
-export type AggregateFunction = 'sum' | 'avg' | 'min' | 'max' | 'count';
+type AggregateFunction = 'sum' | 'avg' | 'min' | 'max' | 'count';
 
 /** `alias:table!hint!inner(…)`, or `...table!hint!inner(…)`, which has no alias. */
 export interface SelectEmbed {
@@ -51,15 +51,16 @@ export interface SelectEmbed {
 const aggregatePattern = /\.(?:sum|avg|min|max|count)\(\)/y;
 
 /**
- * Parses the `select` parameter.
+ * Parses the `select` parameter; with nothing in it all columns are meant.
  * @throws AppError PGRST100
  */
 export function parseSelect(text: string): SelectItem[] {
-  if (text === '*') return [{ kind: 'star' }];
   const reader = new Reader(text, 'select parameter');
-  const items = new SelectParser(reader).items(0);
-  if (!reader.atEnd) reader.fail('"," or end of input');
-  return items;
+  reader.skipSpace();
+  if (reader.atEnd) return [{ kind: 'star' }];
+  // What follows the bracket of the last embedded table is passed over, as PostgREST does; a column ends in
+  // nothing but a comma, that bracket or the end.
+  return new SelectParser(reader).items(0);
 }
 
 class SelectParser {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { quoteIdent } from '#libs/platform';
 import { spreadColumn } from '../plan/aliases.js';
 import type {
@@ -151,14 +152,24 @@ function groupSql(items: readonly Item[], { isSpread, isGrouped }: Shape): strin
   return keys.length === 0 ? '' : ` group by ${keys.join(', ')}`;
 }
 
-function orderSql({ alias, order }: RowsPlan, parameters: Parameters): string {
-  if (order.length === 0) return '';
-  return ` order by ${order.map((term) => orderTermSql(alias, term, parameters)).join(', ')}`;
+function orderSql(rows: RowsPlan, parameters: Parameters): string {
+  if (rows.order.length === 0) return '';
+  return ` order by ${rows.order.map((term) => orderTermSql(rows, term, parameters)).join(', ')}`;
 }
 
-function orderTermSql(alias: string, term: PlannedOrder, parameters: Parameters): string {
-  const value = orderValueSql(alias, term, parameters);
+function orderTermSql(rows: RowsPlan, term: PlannedOrder, parameters: Parameters): string {
+  const value = groupPosition(rows, term) ?? orderValueSql(rows.alias, term, parameters);
   return `${value}${term.direction ? ` ${term.direction}` : ''}${term.nulls ? ` nulls ${term.nulls}` : ''}`;
+}
+
+/** Position of the column that groups are ordered by; for the same reason as in `groupSql`. */
+function groupPosition({ isGrouped, columns }: RowsPlan, { embed, field }: PlannedOrder): string | undefined {
+  if (!isGrouped || embed) return undefined;
+  const position = columns.findIndex(
+    (column) =>
+      column.kind === 'value' && !column.aggregate && !column.cast && isDeepStrictEqual(column.field, field),
+  );
+  return position === -1 ? undefined : String(position + 1);
 }
 
 function orderValueSql(alias: string, term: PlannedOrder, parameters: Parameters): string {
