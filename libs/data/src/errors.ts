@@ -2,7 +2,7 @@ import { AppError } from '#libs/platform';
 
 interface ErrorParts {
   readonly message: string;
-  readonly details?: string | undefined;
+  readonly details?: AppError['details'];
   readonly hint?: string | undefined;
   readonly cause?: unknown;
 }

@@ -22,7 +22,7 @@ export const limits = {
   rows: 100_000,
   /** Bytes that one response holds at most. JavaScript ends at 512 MB for one string. */
   responseBytes: 64 * 1024 * 1024,
-  /** `count=estimated` counts exactly up to here and takes the planner's estimate above. */
+  /** `count=estimated` counts exactly up to here, unless rows are limited by a setting, which then counts. */
   exactCountRows: 1000,
   /** Statements that each database connection keeps prepared, at some 20 kB of PostgreSQL's memory each. */
   preparedStatements: 128,
@@ -32,6 +32,8 @@ export const limits = {
   countedStatements: 512,
   /** Longest text of a statement that is counted and prepared, in characters. */
   preparedTextLength: 8 * 1024,
+  /** Ways in which a view that repeats columns may repeat one foreign key. */
+  repeatedKeys: 64,
   /** Names compared when looking for what a misspelt table or function may have meant. */
   suggestionCandidates: 500,
 } as const;

@@ -5,6 +5,11 @@ export const bodyName = 'galley_body';
 /** Column that holds what a function without columns returned. */
 export const scalarColumn = 'galley_scalar';
 
+/** Name of the column that holds the i-th (from 0) output of what is joined to be spread. */
+export function spreadColumn(i: number): string {
+  return `c${i + 1}`;
+}
+
 /** PostgreSQL cuts identifiers at 63 bytes; this many characters leave room for a number at any encoding. */
 const longestStem = 14;
 

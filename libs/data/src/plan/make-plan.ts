@@ -1,12 +1,14 @@
 import { pgrstError } from '../errors.js';
+import { limits } from '../limits.js';
 import type { ApiRequest } from '../request/api-request.js';
 import { nameKey, type SchemaCache, type Table } from '../schema-cache/schema-cache.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import { Aliases } from './aliases.js';
+import { clausesOf } from './clauses.js';
 import { closestName } from './closest-name.js';
 import { planCall } from './plan-call.js';
 import { planMutation } from './plan-mutate.js';
-import { clausesOf, planRows, type Grounds } from './plan-rows.js';
+import { planRows, type Grounds } from './plan-rows.js';
 import type { Plan, ReadPlan } from './plan.js';
 
 /**
@@ -37,6 +39,7 @@ function planRead(request: ApiRequest, grounds: Grounds, table: Table): ReadPlan
   return {
     kind: 'read',
     rows,
+    exactCountRows: grounds.settings.maxRows ?? limits.exactCountRows,
     output: request.headersOnly ? undefined : request.mediaType,
     count: request.preferences.count,
     expected: { exactlyOne: request.mediaType.format === 'object', atMost: undefined },

@@ -3,9 +3,10 @@ import { pgrstError } from '../errors.js';
 import type { DatabaseFunction } from '../schema-cache/schema-cache.js';
 import { Aliases } from './aliases.js';
 import { arrayLiteral } from './array-literal.js';
+import { clausesOf } from './clauses.js';
 import { findFunction, takesBody } from './find-function.js';
 import { maxAffected } from './plan-mutate.js';
-import { clausesOf, planRows, type Grounds } from './plan-rows.js';
+import { planRows, type Grounds } from './plan-rows.js';
 import type { CallArguments, CallPlan } from './plan.js';
 
 /** Plans a call of a database function. Its result is filtered, ordered and embedded into like a table. */

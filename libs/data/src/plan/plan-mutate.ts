@@ -4,7 +4,10 @@ import type { Payload } from '../request/payload.js';
 import { allRows } from '../request/range.js';
 import type { Column, SchemaCache, Table } from '../schema-cache/schema-cache.js';
 import { Aliases } from './aliases.js';
-import { fieldPlanner, planCondition, planRows, type Clauses, type Grounds } from './plan-rows.js';
+import type { Clauses } from './clauses.js';
+import { columnsRead } from './columns-read.js';
+import { fieldPlanner } from './plan-fields.js';
+import { planCondition, planRows, type Grounds } from './plan-rows.js';
 import type {
   Delete,
   Insert,
@@ -122,12 +125,8 @@ function planWhere(request: ApiRequest, schema: SchemaCache, table: Table): Plan
 
 /** Only columns that are needed are returned: RETURNING wants the right to read them. */
 function returningOf(rows: RowsPlan, table: Table, change: MutatePlan['change']): Returning {
-  const names = new Set<string>();
-  for (const column of rows.columns) if (column.kind === 'field') names.add(column.field.column);
-  for (const term of rows.order) if (!term.embed) names.add(term.field.column);
-  for (const embed of rows.embeds) for (const [own] of embed.relationship.columns) names.add(own);
+  const { names, allColumns } = columnsRead(rows);
   if (change.kind === 'insert') for (const column of change.locationColumns) names.add(column);
-  const allColumns = rows.columns.some((column) => column.kind === 'star');
   // Beside `*` only what is no column of the table has to be named: computed ones.
   const columns = [...names].filter((name) => !allColumns || !table.columns.has(name));
   return { allColumns, columns };

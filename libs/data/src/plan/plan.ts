@@ -5,6 +5,7 @@ import type { OrderTerm } from '../request/order.js';
 import type { Payload } from '../request/payload.js';
 import type { Preferences } from '../request/prefer.js';
 import type { RowRange } from '../request/range.js';
+import type { Aggregate } from '../request/select.js';
 import type { TypeName } from '../request/type-name.js';
 import type { Column, DatabaseFunction, QualifiedName, Relationship } from '../schema-cache/schema-cache.js';
 
@@ -30,6 +31,8 @@ interface RowExpectation {
 
 export interface ReadPlan extends Outcome {
   readonly kind: 'read';
+  /** `count=estimated` counts exactly up to here and takes the planner's estimate above. */
+  readonly exactCountRows: number;
 }
 
 export interface MutatePlan extends Outcome {
@@ -100,16 +103,29 @@ export interface RowsPlan {
   readonly where: readonly PlannedCondition[];
   readonly order: readonly PlannedOrder[];
   readonly range: RowRange;
+  /** Something is aggregated: rows that are equal in all else become one. */
+  readonly isGrouped: boolean;
 }
 
-export type PlannedColumn =
-  | { readonly kind: 'star' }
-  | {
-      readonly kind: 'field';
-      readonly field: PlannedField;
-      readonly cast: TypeName | undefined;
-      readonly as: string;
-    };
+export type PlannedColumn = PlannedStar | PlannedValue;
+
+interface PlannedStar {
+  readonly kind: 'star';
+}
+
+export interface PlannedValue extends Output {
+  readonly kind: 'value';
+  /** undefined: the row itself, to be counted. */
+  readonly field: PlannedField | undefined;
+  readonly cast: TypeName | undefined;
+}
+
+/** One member of a row's JSON object. */
+export interface Output {
+  readonly as: string;
+  /** What becomes of the values of a group. */
+  readonly aggregate: Aggregate | undefined;
+}
 
 export interface PlannedField {
   readonly column: string;
@@ -126,8 +142,14 @@ export interface EmbedPlan {
   /** Alias of the junction table of a many-to-many relationship. */
   readonly junctionAlias: string;
   readonly rows: RowsPlan;
+  /** Alias of what is joined to the rows it is embedded in, where a subquery among their columns will not do. */
+  readonly joinAlias: string;
   readonly as: string;
   readonly inner: boolean;
+  /** Its columns, not an object or array of them, become members of the row it is embedded in. */
+  readonly spread: boolean;
+  /** What it adds to that row; nothing for `table()`, which is there to be filtered by. */
+  readonly outputs: readonly Output[];
   /** At most one related row: an object instead of an array. */
   readonly toOne: boolean;
 }
@@ -157,5 +179,9 @@ interface PlannedExistence {
 
 export interface PlannedOrder extends Pick<OrderTerm, 'direction' | 'nulls'> {
   readonly field: PlannedField;
+  readonly cast: TypeName | undefined;
+  /** The to-one table that the field is of. */
   readonly embed: EmbedPlan | undefined;
+  /** The field is one of the columns that `embed` is spread into. */
+  readonly isSpread: boolean;
 }

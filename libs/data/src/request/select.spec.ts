@@ -8,6 +8,17 @@ const plain = (column: string) => ({
   field: field(column),
   alias: undefined,
   cast: undefined,
+  aggregate: undefined,
+});
+const embed = (relation: string, more: object = {}) => ({
+  kind: 'embed',
+  relation,
+  alias: undefined,
+  hint: undefined,
+  inner: false,
+  spread: false,
+  items: [],
+  ...more,
 });
 const type = (name: string, more: object = {}) => ({
   schema: undefined,
@@ -20,7 +31,8 @@ const type = (name: string, more: object = {}) => ({
 describe('parseSelect', () => {
   it.each([
     ['*', [{ kind: 'star' }]],
-    ['', []],
+    ['', [{ kind: 'star' }]],
+    [' ', [{ kind: 'star' }]],
     ['id', [plain('id')]],
     [' id , first name ', [plain('id'), plain('first name')]],
     ['dashed-name', [plain('dashed-name')]],
@@ -55,48 +67,86 @@ describe('parseSelect', () => {
 
   it('reads embedded tables with alias, hint and join', () => {
     expect(parseSelect('a:films!fk!inner(id,b:roles!left(*)),empty()')).toEqual([
-      {
-        kind: 'embed',
-        relation: 'films',
+      embed('films', {
         alias: 'a',
         hint: 'fk',
         inner: true,
-        items: [
-          plain('id'),
-          {
-            kind: 'embed',
-            relation: 'roles',
-            alias: 'b',
-            hint: undefined,
-            inner: false,
-            items: [{ kind: 'star' }],
-          },
-        ],
-      },
-      { kind: 'embed', relation: 'empty', alias: undefined, hint: undefined, inner: false, items: [] },
+        items: [plain('id'), embed('roles', { alias: 'b', items: [{ kind: 'star' }] })],
+      }),
+      embed('empty'),
     ]);
+    expect(parseSelect('films!inner!fk()')).toEqual([embed('films', { hint: 'fk', inner: true })]);
+  });
+
+  it('passes over what follows the last bracket, as PostgREST does', () => {
+    expect(parseSelect(`films(id))'--`)).toEqual(parseSelect('films(id)'));
+    expect(parseSelect('id)--')).toEqual(parseSelect('id'));
+  });
+
+  it('reads tables that are spread', () => {
+    expect(parseSelect('...films!fk!inner(id,...roles())')).toEqual([
+      embed('films', {
+        hint: 'fk',
+        inner: true,
+        spread: true,
+        items: [plain('id'), embed('roles', { spread: true })],
+      }),
+    ]);
+  });
+
+  it.each([
+    ['count()', { kind: 'count', alias: undefined, aggregate: { function: 'count', cast: undefined } }],
+    ['n:count()::text', { kind: 'count', alias: 'n', aggregate: { function: 'count', cast: type('text') } }],
+    ['year.max()', { ...plain('year'), aggregate: { function: 'max', cast: undefined } }],
+    ['count', plain('count')],
+    ['count_all.sum()', { ...plain('count_all'), aggregate: { function: 'sum', cast: undefined } }],
+    [
+      's:info->>n::integer.sum()::text',
+      {
+        ...plain('info'),
+        field: field('info', [{ arrow: '->>', key: 'n' }]),
+        alias: 's',
+        cast: type('int4'),
+        aggregate: { function: 'sum', cast: type('text') },
+      },
+    ],
+    [
+      'a::app.mood.min()',
+      {
+        ...plain('a'),
+        cast: type('mood', { schema: 'app' }),
+        aggregate: { function: 'min', cast: undefined },
+      },
+    ],
+  ])('reads the aggregate %j', (text, expected) => {
+    expect(parseSelect(text)).toEqual([expected]);
   });
 
   it.each([
     ['id,', 'PGRST100'],
     [',id', 'PGRST100'],
     ['films(id', 'PGRST100'],
-    ['films(id))', 'PGRST100'],
-    ['id)', 'PGRST100'],
     ["id'", 'PGRST100'],
     ['id;drop table x', 'PGRST100'],
     ['id::', 'PGRST100'],
-    ['id::text)--', 'PGRST100'],
     ['id::"text"', 'PGRST100'],
     ['id::numeric(1,2,3)', 'PGRST100'],
     ['d->', 'PGRST100'],
     ['d->>(', 'PGRST100'],
     ['"open', 'PGRST100'],
     [':id', 'PGRST100'],
-    ['id.sum()', 'PGRST123'],
-    ['count()', 'PGRST123'],
-    ['n:count()', 'PGRST123'],
-    ['...films(id)', 'PGRST127'],
+    ['id.median()', 'PGRST100'],
+    ['id.sum(id)', 'PGRST100'],
+    ['id.sum().max()', 'PGRST100'],
+    ['count(id)', 'PGRST100'],
+    ['count()x', 'PGRST100'],
+    ['*id', 'PGRST100'],
+    ['n:*', 'PGRST100'],
+    ['...films', 'PGRST100'],
+    ['...', 'PGRST100'],
+    ['n:...films(id)', 'PGRST100'],
+    ['films!a!b!c(id)', 'PGRST100'],
+    ['id,clients(name[])', 'PGRST100'],
     [Array.from({ length: limits.selectItems + 1 }, () => 'a').join(), 'PGRST100'],
     ['a('.repeat(limits.embedDepth + 1) + ')'.repeat(limits.embedDepth + 1), 'PGRST100'],
     ['d' + '->a'.repeat(limits.jsonPathSteps + 1), 'PGRST100'],

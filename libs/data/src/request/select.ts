@@ -1,24 +1,40 @@
-import { limitError, notImplemented, pgrstError } from '../errors.js';
+import { limitError } from '../errors.js';
 import { limits } from '../limits.js';
 import { readField, readName, type Field } from './field.js';
 import { Reader } from './reader.js';
 import { readTypeName, type TypeName } from './type-name.js';
 
-export type SelectItem = SelectStar | SelectField | SelectEmbed;
+export type SelectItem = SelectStar | SelectField | SelectCount | SelectEmbed;
 
 interface SelectStar {
   readonly kind: 'star';
 }
 
-/** `alias:column->path::cast` */
+/** `alias:column->path::cast.sum()::cast` */
 export interface SelectField {
   readonly kind: 'field';
   readonly field: Field;
   readonly alias: string | undefined;
   readonly cast: TypeName | undefined;
+  readonly aggregate: Aggregate | undefined;
 }
 
-/** `alias:table!hint!inner(…)` */
+/** `alias:count()::cast`: how many rows there are. */
+interface SelectCount {
+  readonly kind: 'count';
+  readonly alias: string | undefined;
+  readonly aggregate: Aggregate;
+}
+
+export interface Aggregate {
+  readonly function: AggregateFunction;
+  /** What the result is cast to. */
+  readonly cast: TypeName | undefined;
+}
+
+type AggregateFunction = 'sum' | 'avg' | 'min' | 'max' | 'count';
+
+/** `alias:table!hint!inner(…)`, or `...table!hint!inner(…)`, which has no alias. */
 export interface SelectEmbed {
   readonly kind: 'embed';
   readonly relation: string;
@@ -27,22 +43,24 @@ export interface SelectEmbed {
   readonly hint: string | undefined;
   /** Leave out rows that have no related row. */
   readonly inner: boolean;
+  /** Lift the related row's columns into the row it is embedded in. */
+  readonly spread: boolean;
   readonly items: readonly SelectItem[];
 }
 
 const aggregatePattern = /\.(?:sum|avg|min|max|count)\(\)/y;
-const countPattern = /count\(\)/y;
 
 /**
- * Parses the `select` parameter.
- * @throws AppError PGRST100; PGRST123 for aggregate functions; PGRST127 for spread (`...table()`).
+ * Parses the `select` parameter; with nothing in it all columns are meant.
+ * @throws AppError PGRST100
  */
 export function parseSelect(text: string): SelectItem[] {
-  if (text === '*') return [{ kind: 'star' }];
   const reader = new Reader(text, 'select parameter');
-  const items = new SelectParser(reader).items(0);
-  if (!reader.atEnd) reader.fail('"," or end of input');
-  return items;
+  reader.skipSpace();
+  if (reader.atEnd) return [{ kind: 'star' }];
+  // What follows the bracket of the last embedded table is passed over, as PostgREST does; a column ends in
+  // nothing but a comma, that bracket or the end.
+  return new SelectParser(reader).items(0);
 }
 
 class SelectParser {
@@ -68,57 +86,70 @@ class SelectParser {
 
   #item(depth: number): SelectItem {
     const { reader } = this;
-    if (reader.startsWith('...'))
-      throw notImplemented('Spreading embedded tables with "..." is not available');
-    if (reader.take('*')) return { kind: 'star' };
-    const alias = reader.attempt(() => readAlias(reader));
-    if (reader.match(countPattern)) throw aggregateError();
-    return this.#embed(alias, depth) ?? this.#field(alias);
-  }
-
-  #embed(alias: string | undefined, depth: number): SelectEmbed | undefined {
-    const { reader } = this;
-    return reader.attempt(() => {
-      const relation = readName(reader);
-      const modifiers = readModifiers(reader);
-      if (!reader.take('(')) return undefined;
-      const items = this.items(depth + 1);
-      reader.expect(')');
-      return { kind: 'embed', relation, alias, ...modifiers, items };
-    });
-  }
-
-  #field(alias: string | undefined): SelectField {
-    const { reader } = this;
-    const field = readField(reader);
-    const cast = reader.take('::') ? readTypeName(reader) : undefined;
-    if (reader.match(aggregatePattern)) throw aggregateError();
-    if (!reader.atEnd && reader.next !== ',' && reader.next !== ')') {
-      reader.fail('"->", "::", "(", ")", "," or end of input');
+    if (reader.take('...')) return this.#embed(undefined, true, depth) ?? reader.fail('"("');
+    if (reader.take('*')) {
+      expectEnd(reader, '")", "," or end of input');
+      return { kind: 'star' };
     }
-    return { kind: 'field', field, alias, cast };
+    const alias = reader.attempt(() => readAlias(reader));
+    return readCount(reader, alias) ?? this.#embed(alias, false, depth) ?? readSelectField(reader, alias);
+  }
+
+  #embed(alias: string | undefined, spread: boolean, depth: number): SelectEmbed | undefined {
+    const { reader } = this;
+    const start = reader.position;
+    const relation = readName(reader);
+    const modifiers = readModifiers(reader);
+    // `count` is no table, as a misspelt `count()` would be taken for one.
+    if ((relation === 'count' && !spread) || !reader.take('(')) {
+      if (!spread) reader.position = start;
+      return undefined;
+    }
+    const items = this.items(depth + 1);
+    reader.expect(')');
+    return { kind: 'embed', relation, alias, ...modifiers, spread, items };
   }
 }
 
 function readAlias(reader: Reader): string | undefined {
-  if (reader.next === ':') reader.fail('a name');
+  if (reader.next === ':') reader.fail('field name (* or [a..z0..9_$])');
   const alias = readName(reader);
   // `a::text` is a cast of `a`, not an alias.
   return reader.startsWith('::') || !reader.take(':') ? undefined : alias;
 }
 
-function readModifiers(reader: Reader): { hint: string | undefined; inner: boolean } {
-  let hint: string | undefined;
-  let inner = false;
-  while (reader.take('!')) {
-    const modifier = readName(reader);
-    if (modifier === 'inner') inner = true;
-    else if (modifier !== 'left') hint = modifier;
-  }
-  return { hint, inner };
+function readCount(reader: Reader, alias: string | undefined): SelectCount | undefined {
+  if (!reader.take('count()')) return undefined;
+  const cast = readCast(reader);
+  expectEnd(reader, '"::", ")", "," or end of input');
+  return { kind: 'count', alias, aggregate: { function: 'count', cast } };
 }
 
-/** PostgREST's answer unless its operator allows aggregates (`db-aggregates-enabled`, off by default). */
-function aggregateError() {
-  return pgrstError('PGRST123', { message: 'Use of aggregate functions is not allowed' });
+function readSelectField(reader: Reader, alias: string | undefined): SelectField {
+  const field = readField(reader);
+  const cast = readCast(reader);
+  const name = reader.match(aggregatePattern)?.slice(1, -2) as AggregateFunction | undefined;
+  const aggregate = name && { function: name, cast: readCast(reader) };
+  expectEnd(reader, 'letter, digit, "-", "->>", "->", "::", ".", ")", "," or end of input');
+  return { kind: 'field', field, alias, cast, aggregate };
+}
+
+function readCast(reader: Reader): TypeName | undefined {
+  return reader.take('::') ? readTypeName(reader) : undefined;
+}
+
+function expectEnd(reader: Reader, expected: string): void {
+  reader.skipSpace();
+  if (!reader.atEnd && reader.next !== ',' && reader.next !== ')') reader.fail(expected);
+}
+
+/** A hint and a kind of join, in either order; of two of a kind the first counts. */
+function readModifiers(reader: Reader): { hint: string | undefined; inner: boolean } {
+  const hints: string[] = [];
+  const joins: string[] = [];
+  while (hints.length + joins.length < 2 && reader.take('!')) {
+    const modifier = readName(reader);
+    (modifier === 'inner' || modifier === 'left' ? joins : hints).push(modifier);
+  }
+  return { hint: hints[0], inner: joins[0] === 'inner' };
 }

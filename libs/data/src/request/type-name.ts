@@ -32,11 +32,13 @@ const catalogueNames = new Map([
 ]);
 
 const wordsPattern = /[\p{L}_][\p{L}\p{N}_$]*(?: +[\p{L}_][\p{L}\p{N}_$]*)*/uy;
+// The dot before an aggregate function is not the one after a schema.
+const schemaDotPattern = /\.(?!(?:sum|avg|min|max|count)\(\))/y;
 const modifiersPattern = /\(\d{1,5}(?:, *\d{1,5})?\)/y;
 
 export function readTypeName(reader: Reader): TypeName {
   const first = readWords(reader);
-  const second = reader.take('.') ? readWords(reader) : undefined;
+  const second = reader.match(schemaDotPattern) ? readWords(reader) : undefined;
   const modifiers = (reader.match(modifiersPattern) ?? '').match(/\d+/g) ?? [];
   const array = reader.take('[]');
   reader.skipSpace();

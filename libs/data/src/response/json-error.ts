@@ -3,7 +3,7 @@ import type { HttpResponse } from './http-response.js';
 export interface ErrorBody {
   readonly code: string;
   readonly message: string;
-  readonly details?: string | null | undefined;
+  readonly details?: string | readonly object[] | null | undefined;
   readonly hint?: string | null | undefined;
 }
 

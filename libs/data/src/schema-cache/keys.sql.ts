@@ -9,8 +9,8 @@ export interface ForeignKey {
   readonly columns: readonly ColumnPair[];
   /** The columns are also a key of `from`: each row of `to` has one partner at most. */
   readonly isOneToOne: boolean;
-  /** The columns are part of the primary key of `from`, as those of a junction table are. */
-  readonly isInPrimaryKey: boolean;
+  /** Columns of the primary key of `from`; empty when it has none. */
+  readonly primaryKey: readonly string[];
 }
 
 /** Foreign keys of the whole database: views of an exposed schema may stand on tables of others. */
@@ -34,9 +34,11 @@ const text = `
       select from pg_catalog.pg_constraint key
       where key.conrelid = con.conrelid and key.contype in ('p', 'u')
         and key.conkey <@ con.conkey and key.conkey @> con.conkey),
-    'isInPrimaryKey', exists (
-      select from pg_catalog.pg_constraint key
-      where key.conrelid = con.conrelid and key.contype = 'p' and key.conkey @> con.conkey)
+    'primaryKey', (
+      select coalesce(json_agg(a.attname), '[]')
+      from pg_catalog.pg_constraint key
+      join pg_catalog.pg_attribute a on a.attrelid = key.conrelid and a.attnum = any(key.conkey)
+      where key.conrelid = con.conrelid and key.contype = 'p')
   ) as key
   from pg_catalog.pg_constraint con
   join pg_catalog.pg_class c on c.oid = con.conrelid

@@ -1,4 +1,5 @@
 import type { Project } from '#libs/platform';
+import { loadComputedRelationships } from './computed-relationships.sql.js';
 import { loadFunctions } from './functions.sql.js';
 import { loadForeignKeys } from './keys.sql.js';
 import { relationshipsOf } from './relationships.js';
@@ -17,11 +18,12 @@ export async function loadSchemaCache(project: Project, schemas: readonly string
     const tables = await loadTables(tx, schemas);
     const keys = await loadForeignKeys(tx);
     const viewColumns = await loadViewColumns(tx, schemas);
+    const computed = await loadComputedRelationships(tx, schemas);
     const functions = await loadFunctions(tx, schemas);
     return {
       schemas,
       tables,
-      relationships: relationshipsOf(keys, viewColumns, schemas),
+      relationships: relationshipsOf({ keys, viewColumns, computed }, schemas),
       functions,
       version,
     };

@@ -1,20 +1,43 @@
+import { Appearances, type ShownKey } from './appearances.js';
 import type { ForeignKey } from './keys.sql.js';
-import { nameKey, type QualifiedName, type Relationship } from './schema-cache.js';
+import {
+  nameKey,
+  type ComputedRelationship,
+  type KeyRelationship,
+  type QualifiedName,
+  type Relationship,
+} from './schema-cache.js';
 import type { ViewColumn } from './views.sql.js';
 
 /**
  * All ways from one table or view of `schemas` to another: each foreign key in both directions, the same for
- * views that show its columns, and many-to-many through junction tables.
+ * views that show its columns, many-to-many through junction tables, and functions, which stand above the keys
+ * that lead to a table of their name.
  */
 export function relationshipsOf(
-  keys: readonly ForeignKey[],
-  viewColumns: readonly ViewColumn[],
+  {
+    keys,
+    viewColumns,
+    computed,
+  }: {
+    keys: readonly ForeignKey[];
+    viewColumns: readonly ViewColumn[];
+    computed: readonly ComputedRelationship[];
+  },
   schemas: readonly string[],
 ): Map<string, Relationship[]> {
   const appearances = new Appearances(viewColumns);
   const shown = keys.flatMap((key) => appearances.ofKey(key)).filter((key) => isExposed(key, schemas));
-  const relationships = [...shown.flatMap(bothDirections), ...throughJunctions(shown)];
-  return groupBy(relationships, (relationship) => relationship.from);
+  const overridden = new Set(
+    computed.map((relationship) => wayKey(relationship.from, relationship.function)),
+  );
+  const found = [...shown.flatMap(bothDirections), ...throughJunctions(shown)];
+  const kept = found.filter((relationship) => !overridden.has(wayKey(relationship.from, relationship.to)));
+  return groupBy<Relationship>([...kept, ...computed], (relationship) => relationship.from);
+}
+
+function wayKey(from: QualifiedName, to: QualifiedName): string {
+  return `${nameKey(from.schema, from.name)}\0${nameKey(to.schema, to.name)}`;
 }
 
 function groupBy<T>(items: readonly T[], nameOf: (item: T) => QualifiedName): Map<string, T[]> {
@@ -28,74 +51,15 @@ function groupBy<T>(items: readonly T[], nameOf: (item: T) => QualifiedName): Ma
   return groups;
 }
 
-/** A foreign key as it looks from a pair of tables or views. */
-interface ShownKey extends ForeignKey {
-  readonly fromIsView: boolean;
-  readonly toIsView: boolean;
-}
-
-/** One of the guises of a table: itself, or a view of it. */
-interface Appearance {
-  readonly name: QualifiedName;
-  readonly isView: boolean;
-  /** What the view calls a column of the table; undefined if it hides it. */
-  column(tableColumn: string): string | undefined;
-}
-
-class Appearances {
-  /** By table, then by view: view's column by table's column. */
-  readonly #views = new Map<string, Map<string, { name: QualifiedName; columns: Map<string, string> }>>();
-
-  constructor(viewColumns: readonly ViewColumn[]) {
-    for (const { view, column, table, tableColumn } of viewColumns) {
-      const tableKey = nameKey(table.schema, table.name);
-      const views = this.#views.get(tableKey) ?? new Map();
-      this.#views.set(tableKey, views);
-      const viewKey = nameKey(view.schema, view.name);
-      const entry = views.get(viewKey) ?? { name: view, columns: new Map() };
-      views.set(viewKey, entry);
-      if (!entry.columns.has(tableColumn)) entry.columns.set(tableColumn, column);
-    }
-  }
-
-  ofKey(key: ForeignKey): ShownKey[] {
-    return this.#of(key.from).flatMap((from) =>
-      this.#of(key.to).flatMap((to) => {
-        const columns = key.columns.map(([own, other]) => [from.column(own), to.column(other)]);
-        if (columns.flat().includes(undefined)) return [];
-        return {
-          ...key,
-          from: from.name,
-          to: to.name,
-          columns: columns as [string, string][],
-          fromIsView: from.isView,
-          toIsView: to.isView,
-        };
-      }),
-    );
-  }
-
-  #of(table: QualifiedName): Appearance[] {
-    const views = [...(this.#views.get(nameKey(table.schema, table.name))?.values() ?? [])];
-    return [
-      { name: table, isView: false, column: (name) => name },
-      ...views.map((view) => ({
-        name: view.name,
-        isView: true,
-        column: (name: string) => view.columns.get(name),
-      })),
-    ];
-  }
-}
-
 function isExposed(key: ForeignKey, schemas: readonly string[]): boolean {
   return schemas.includes(key.from.schema) && schemas.includes(key.to.schema);
 }
 
-function bothDirections(key: ShownKey): Relationship[] {
+function bothDirections(key: ShownKey): KeyRelationship[] {
   const { constraint, from, to, columns, isOneToOne } = key;
   return [
     {
+      kind: 'key',
       cardinality: isOneToOne ? 'one-to-one' : 'many-to-one',
       from,
       to,
@@ -105,6 +69,7 @@ function bothDirections(key: ShownKey): Relationship[] {
       junction: undefined,
     },
     {
+      kind: 'key',
       cardinality: isOneToOne ? 'one-to-one' : 'one-to-many',
       from: to,
       to: from,
@@ -116,10 +81,10 @@ function bothDirections(key: ShownKey): Relationship[] {
   ];
 }
 
-/** A table whose primary key holds two foreign keys joins the tables they refer to. */
-function throughJunctions(keys: readonly ShownKey[]): Relationship[] {
+/** A table or view whose primary key holds two foreign keys joins the tables they refer to. */
+function throughJunctions(keys: readonly ShownKey[]): KeyRelationship[] {
   const byJunction = groupBy(
-    keys.filter((key) => key.isInPrimaryKey && !key.fromIsView),
+    keys.filter((key) => key.isInPrimaryKey && !key.isOneToOne),
     (key) => key.from,
   );
   return [...byJunction.values()].flatMap((ofJunction) =>
@@ -129,8 +94,9 @@ function throughJunctions(keys: readonly ShownKey[]): Relationship[] {
   );
 }
 
-function joined(near: ShownKey, far: ShownKey): Relationship {
+function joined(near: ShownKey, far: ShownKey): KeyRelationship {
   return {
+    kind: 'key',
     cardinality: 'many-to-many',
     from: near.to,
     to: far.to,

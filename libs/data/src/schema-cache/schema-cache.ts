@@ -34,7 +34,12 @@ export interface Column {
   readonly defaultValue: string | null;
 }
 
-export interface Relationship {
+/** A way from the rows of one table or view to those of another. */
+export type Relationship = KeyRelationship | ComputedRelationship;
+
+/** Follows foreign keys. */
+export interface KeyRelationship {
+  readonly kind: 'key';
   readonly cardinality: 'many-to-one' | 'one-to-one' | 'one-to-many' | 'many-to-many';
   readonly from: QualifiedName;
   readonly to: QualifiedName;
@@ -44,6 +49,16 @@ export interface Relationship {
   /** Pairs of a column of `from` and the one of `to` (or of the junction) it equals. */
   readonly columns: readonly ColumnPair[];
   readonly junction: Junction | undefined;
+}
+
+/** Follows what a function of one row of `from` returns. */
+export interface ComputedRelationship {
+  readonly kind: 'computed';
+  readonly from: QualifiedName;
+  readonly to: QualifiedName;
+  readonly function: QualifiedName;
+  /** It returns one row at most. */
+  readonly toOne: boolean;
 }
 
 export type ColumnPair = readonly [string, string];

@@ -26,6 +26,7 @@ export async function loadTables(tx: Sql, schemas: readonly string[]): Promise<M
   );
 }
 
+// Partitions are reached through the table that they are of.
 // Identity columns have no default expression; their sequence stands in for it.
 const text = `
   select n.nspname as schema, c.relname as name, c.relkind as kind,
@@ -51,4 +52,4 @@ const text = `
       where con.conrelid = c.oid and con.contype = 'p') as primary_key
   from pg_catalog.pg_class c
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f') and n.nspname = any($1)`;
+  where c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition and n.nspname = any($1)`;

@@ -1,5 +1,4 @@
 import type { ReadPlan, RowsPlan } from '../plan/plan.js';
-import { limits } from '../limits.js';
 import { responseSql } from './body-sql.js';
 import { matchingRowsSql, rowsSql } from './rows-sql.js';
 import { Parameters, type SqlQuery } from './sql-query.js';
@@ -11,12 +10,12 @@ export function readSql(plan: ReadPlan): SqlQuery {
   return { text, values: parameters.values, readOnly: true, estimate: estimateSql(plan) };
 }
 
-function totalSql({ rows, count }: ReadPlan, parameters: Parameters): string {
+function totalSql({ rows, count, exactCountRows }: ReadPlan, parameters: Parameters): string {
   switch (count) {
     case 'exact':
       return exactTotalSql(rows, parameters);
     case 'estimated': {
-      const highest = parameters.add(limits.exactCountRows + 1);
+      const highest = parameters.add(exactCountRows + 1);
       return `(select count(*) from (${matchingRowsSql(rows, parameters)} limit ${highest}) as galley_match)`;
     }
     default:
@@ -32,9 +31,9 @@ function exactTotalSql(rows: RowsPlan, parameters: Parameters): string {
   return `case when count(*) < ${parameters.add(limit)} then count(*) else ${all} end`;
 }
 
-function estimateSql({ rows, count }: ReadPlan): SqlQuery['estimate'] {
+function estimateSql({ rows, count, exactCountRows }: ReadPlan): SqlQuery['estimate'] {
   if (count !== 'planned' && count !== 'estimated') return undefined;
   const parameters = new Parameters();
   const text = `explain (format json) ${matchingRowsSql(rows, parameters)}`;
-  return { text, values: parameters.values, above: count === 'planned' ? -1 : limits.exactCountRows };
+  return { text, values: parameters.values, above: count === 'planned' ? -1 : exactCountRows };
 }

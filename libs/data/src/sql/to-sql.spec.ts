@@ -33,7 +33,7 @@ function cinema(): SchemaCache {
     to: { schema: 'public', name: 'directors' },
     columns: [['director_id', 'id'] as const],
     isOneToOne: false,
-    isInPrimaryKey: false,
+    primaryKey: [],
   };
   const parameter = (name: string) => ({ name, type: 'integer', required: true, variadic: false });
   const add = {
@@ -57,7 +57,7 @@ function cinema(): SchemaCache {
       }),
       table('directors', { id: 'integer', name: 'text' }),
     ]),
-    relationships: relationshipsOf([key], [], ['public']),
+    relationships: relationshipsOf({ keys: [key], viewColumns: [], computed: [] }, ['public']),
     functions: new Map([[nameKey('public', 'add'), [add]]]),
     version: '1',
   };
@@ -117,7 +117,7 @@ describe('reading', () => {
     ['limit=5&offset=2', `select "films".* ${from} limit $1 offset $2`],
     [
       'select=directors!inner(name)',
-      `select (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit $1) as galley_row) as "directors" ${from} where exists (select 1 from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id") limit $2`,
+      `select (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row) as "directors" ${from} where exists (select 1 from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id") limit $1`,
     ],
   ])('writes %s', (query, expected) => {
     expect(inner(query)).toBe(expected);

@@ -9,8 +9,8 @@ export class AppError extends Error {
   readonly status: number;
   /** What the caller can do about it. */
   readonly hint: string | undefined;
-  /** More about what was wrong; the data API answers it as `details`. */
-  readonly details: string | undefined;
+  /** More about what was wrong: a text, or the things to choose from; the data API answers it as `details`. */
+  readonly details: string | readonly object[] | undefined;
   /** Extra response headers, e.g. `Retry-After`. */
   readonly headers: Record<string, string> | undefined;
 
@@ -19,7 +19,7 @@ export class AppError extends Error {
     status: number;
     message: string;
     hint?: string | undefined;
-    details?: string | undefined;
+    details?: string | readonly object[] | undefined;
     headers?: Record<string, string> | undefined;
     cause?: unknown;
   }) {
