@@ -278,6 +278,50 @@ describe('a call that prefers to be answered later', () => {
     expect((await callLater('crowded')).status).toBe(202);
   });
 
+  it('is refused while anonymous callers, or all together, keep as much as they may, with the answers', async () => {
+    const kept = async () => {
+      const { rows } = await server.platform.database.query<{ calls: number; bytes: number }>(
+        `select sum(anonymous_calls)::int as calls, sum(anonymous_bytes)::int as bytes from kept_calls`,
+      );
+      return rows[0]!;
+    };
+    const before = await kept();
+    const { id, location } = await accepted('echo', { body: new Uint8Array(5000) });
+    await outcome(location);
+    const after = await kept();
+    expect(after.calls).toBe(before.calls + 1);
+    expect(after.bytes).toBeGreaterThan(before.bytes + 5000 + 'application/json'.length);
+    const hoard = (calls: number, bytes: number) =>
+      server.platform.database.query(
+        `insert into kept_calls values ('local', -1, $1, $2, $1, $2)
+         on conflict (project_ref, part) do update set calls = $1, bytes = $2, anonymous_calls = $1, anonymous_bytes = $2`,
+        [calls, bytes],
+      );
+    const person = { headers: { authorization: personToken(randomUUID()) } };
+    const quarter = [25_000, 1024 * 1024 * 1024 * 0.25] as const;
+    for (const [calls, bytes] of [[quarter[0], 0] as const, [0, quarter[1]] as const]) {
+      await hoard(calls, bytes);
+      const refused = await callLater('echo');
+      expect(refused.status).toBe(429);
+      expect(refused.headers.get('retry-after')).toBe('60');
+      expect(await refused.json()).toMatchObject({
+        code: 'KEPT_CALLS_EXCEEDED',
+        message: expect.stringContaining('anonymous callers'),
+        hint: expect.stringContaining('24 hours'),
+      });
+      expect((await callLater('echo', person)).status).toBe(202);
+      await hoard(calls * 4, bytes * 4);
+      const full = await callLater('echo', person);
+      expect(full.status).toBe(429);
+      expect(await full.json()).toMatchObject({ message: expect.stringContaining('of the project') });
+    }
+    await hoard(0, 0);
+    await server.platform.database.query('delete from delivery_requests where delivery_id = $1', [id]);
+    const { calls } = await kept();
+    expect(calls).toBe(after.calls - 1);
+    expect((await callLater('echo')).status).toBe(202);
+  });
+
   it('is passed over where a deployment is called by its number', async () => {
     const { version } = (await server.deploy('echo', echo)) as { version: number };
     const authorization = `Bearer ${server.keys.secretKey}`;

@@ -28,15 +28,10 @@ import type { Readable } from 'node:stream';
 import { forwardedHeaders } from '../http/function-request.js';
 import type { ActiveDeployment } from '../invoke/known-deployments.js';
 import { limits } from '../limits.js';
-import {
-  callByIdempotency,
-  forgetOldKey,
-  isQueueFull,
-  lockIdempotency,
-  type CallState,
-} from './calls.sql.js';
+import { admitCall } from './admit-call.js';
+import { callByIdempotency, forgetOldKey, lockIdempotency, type CallState } from './calls.sql.js';
 import { idempotencyKey } from './idempotency-key.js';
-import { callerName, fingerprintOf, keptHeaders, keptPath } from './kept-request.js';
+import { callerName, fingerprintOf, isAnonymous, keptHeaders, keptPath } from './kept-request.js';
 
 /** Whether a client asks to be answered before the function is (RFC 7240 §4.1). A preference: it may be passed over. */
 export function prefersAsync({ headers, method, raw }: FastifyRequest): boolean {
@@ -59,7 +54,8 @@ export class AcceptCall {
   /**
    * Answers 202 once the call is committed.
    * @throws AppError `body_too_large` (413), `invalid_request` (400); `IDEMPOTENCY_KEY_REUSED` (422) for a key that came
-   *   with another request, `IDEMPOTENCY_KEY_IN_USE` (409) for one whose request is being accepted; `RATE_LIMIT_EXCEEDED` (429), `LOOP_DETECTED` (508)
+   *   with another request, `IDEMPOTENCY_KEY_IN_USE` (409) for one whose request is being accepted;
+   *   `RATE_LIMIT_EXCEEDED`, `KEPT_CALLS_EXCEEDED` (429), `LOOP_DETECTED` (508)
    */
   async accept(
     request: FastifyRequest,
@@ -147,7 +143,7 @@ function newCall(
       body ?? Buffer.alloc(0),
     ),
   };
-  return { delivery, kept };
+  return { delivery, kept, isAnonymous: isAnonymous(request) };
 }
 
 /**
@@ -166,7 +162,7 @@ function whereFrom({ galley, ip }: FastifyRequest): string {
   return kind === 'anon' || kind === 'keyless' ? ip : '';
 }
 
-async function keep(tx: Sql, { delivery, kept }: NewCall): Promise<CallState> {
+async function keep(tx: Sql, { delivery, kept, isAnonymous }: NewCall): Promise<CallState> {
   if (kept.idempotencyId !== null) {
     const known = await callOfKey(tx, kept.idempotencyId);
     if (known) {
@@ -178,7 +174,8 @@ async function keep(tx: Sql, { delivery, kept }: NewCall): Promise<CallState> {
       });
     }
   }
-  if (await isQueueFull(tx, delivery.projectRef, delivery.functionSlug)) throw tooMany();
+  const { projectRef, functionSlug: slug } = delivery;
+  await admitCall(tx, { projectRef, slug, bodyBytes: kept.body?.length ?? 0, isAnonymous });
   await insertRequests(tx, [kept]);
   await insertDeliveries(tx, [delivery]);
   return { id: delivery.id, state: 'queued' };
@@ -196,15 +193,6 @@ async function callOfKey(tx: Sql, idempotencyId: string) {
   }
   await forgetOldKey(tx, idempotencyId);
   return callByIdempotency(tx, idempotencyId);
-}
-
-function tooMany(): AppError {
-  return new AppError({
-    code: 'RATE_LIMIT_EXCEEDED',
-    status: 429,
-    message: `${limits.queuedCalls} calls of the function wait already`,
-    headers: { 'Retry-After': '10' },
-  });
 }
 
 function refuseLoop(depth: number): void {

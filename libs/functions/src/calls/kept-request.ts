@@ -48,6 +48,12 @@ export function callerName({ galley, headers }: FastifyRequest): string {
   return `${caller.kind}:${caller.role}`;
 }
 
+/** Whether a caller proves nothing that not anybody could. */
+export function isAnonymous({ galley }: FastifyRequest): boolean {
+  const { caller, credentialError } = galley;
+  return caller.kind === 'anon' || caller.kind === 'keyless' || credentialError !== undefined;
+}
+
 /** What two requests have in common that are the same. */
 export function fingerprintOf(method: string, path: string, contentType: string, body: Buffer): Buffer {
   return sha256(Buffer.concat([Buffer.from([method, path, contentType, ''].join('\0')), body]));
