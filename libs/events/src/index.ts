@@ -52,6 +52,7 @@ export {
   scheduleShape,
 } from './schedules/schedule-input.js';
 export { deleteSchedulesOf, replaceSchedules } from './schedules/schedules.sql.js';
+export { chainRefusal } from './relay/chain-budget.js';
 export { Relay } from './relay/relay.js';
 export { retryDelayMs } from './queue/retry-delay.js';
 export {

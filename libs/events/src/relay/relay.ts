@@ -119,7 +119,9 @@ export class Relay {
     const names = [...new Set(events.map((event) => event.name))];
     const subscriptions = await subscriptionsTo(this.platform, ref, names);
     const wanted = await wantedDeliveries(this.project.database, events, subscriptions);
-    const overBudget = await refuseOverBudget(this.platform, ref, wanted);
+    const requests = events.filter((event) => event.request);
+    const causes = [...wanted.map(({ event }) => event), ...requests];
+    const overBudget = await refuseOverBudget(this.platform, ref, causes);
     const deliveries: NewDelivery[] = [];
     const loops = new Map<string, Promise<string>>();
     const loop = (rootId: string) => {
@@ -131,29 +133,27 @@ export class Relay {
       const refused = refusal ?? overBudget.get(place) ?? (await refusalOf(one, loop));
       deliveries.push(deliveryOf(ref, one, refused));
     }
-    deliveries.push(...(await this.#requested(events, refusal, loop)));
+    for (const [i, event] of requests.entries()) {
+      const refused = refusal ?? overBudget.get(wanted.length + i) ?? null;
+      deliveries.push(await this.#requested(event, refused, loop));
+    }
     await this.#deliver(deliveries);
     await releaseUnwanted(this.project.database, events, new Set(deliveries.map(({ eventId }) => eventId)));
     const ids = events.map((event) => event.id);
     this.onCarried(await completeEvents(this.project.database, ids));
   }
 
-  /** The deliveries of events that are requests, whose requests are recorded before. */
+  /** The delivery of an event that is a request, which is recorded before. */
   async #requested(
-    events: readonly CommittedEvent[],
+    event: CommittedEvent,
     refusal: Refusal | null,
     loop: (rootId: string) => Promise<string>,
-  ): Promise<NewDelivery[]> {
-    const deliveries: NewDelivery[] = [];
-    for (const event of events) {
-      if (!event.request) continue;
-      const { delivery, request } = requestedDelivery(this.project, event, event.request);
-      const deep = await refusalOf({ event, subscription: delivery }, loop);
-      const refused = refusal?.reason ?? delivery.refusal ?? deep?.reason ?? null;
-      if (refused === null) await insertRequests(this.platform, [request]);
-      deliveries.push({ ...delivery, refusal: refused });
-    }
-    return deliveries;
+  ): Promise<NewDelivery> {
+    const { delivery, request } = requestedDelivery(this.project, event, event.request!);
+    const deep = await refusalOf({ event, subscription: delivery }, loop);
+    const refused = refusal?.reason ?? delivery.refusal ?? deep?.reason ?? null;
+    if (refused === null) await insertRequests(this.platform, [request]);
+    return { ...delivery, refusal: refused };
   }
 
   async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {

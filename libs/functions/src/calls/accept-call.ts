@@ -174,8 +174,8 @@ async function keep(tx: Sql, { delivery, kept, isAnonymous }: NewCall): Promise<
       });
     }
   }
-  const { projectRef, functionSlug: slug } = delivery;
-  await admitCall(tx, { projectRef, slug, bodyBytes: kept.body?.length ?? 0, isAnonymous });
+  const { projectRef, functionSlug: slug, depth, rootId = delivery.requestId } = delivery;
+  await admitCall(tx, { projectRef, slug, depth, rootId, bodyBytes: kept.body?.length ?? 0, isAnonymous });
   await insertRequests(tx, [kept]);
   await insertDeliveries(tx, [delivery]);
   return { id: delivery.id, state: 'queued' };

@@ -1,3 +1,4 @@
+import { chainRefusal } from '#libs/events';
 import { AppError, type Sql } from '#libs/platform';
 import { limits } from '../limits.js';
 import { isQueueFull, keptCalls, type Kept } from './calls.sql.js';
@@ -6,6 +7,9 @@ import { isQueueFull, keptCalls, type Kept } from './calls.sql.js';
 interface Arriving {
   readonly projectRef: string;
   readonly slug: string;
+  /** Functions before it, and the request that they began with. */
+  readonly depth: number;
+  readonly rootId: string;
   readonly bodyBytes: number;
   /** Whoever makes it may be anybody. */
   readonly isAnonymous: boolean;
@@ -13,9 +17,12 @@ interface Arriving {
 
 /**
  * Whether there is room for one more call. Those that are accepted at the same moment do not see each other.
- * @throws AppError `RATE_LIMIT_EXCEEDED`, `KEPT_CALLS_EXCEEDED` (429)
+ * @throws AppError `RATE_LIMIT_EXCEEDED`, `KEPT_CALLS_EXCEEDED` (429); `LOOP_DETECTED` (508) when what functions began
+ *   has led to as many deliveries as it may
  */
 export async function admitCall(sql: Sql, call: Arriving): Promise<void> {
+  const loop = await chainRefusal(sql, call.projectRef, call);
+  if (loop !== null) throw new AppError({ code: 'LOOP_DETECTED', status: 508, message: loop });
   if (await isQueueFull(sql, call.projectRef, call.slug)) throw tooManyWait();
   const { all, anonymous } = await keptCalls(sql, call.projectRef);
   const { keptCalls: most, keptCallBytes: mostBytes, anonymousShare } = limits;
