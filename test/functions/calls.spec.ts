@@ -391,6 +391,24 @@ describe('a call with an idempotency key', () => {
     }
   });
 
+  it('of an anonymous caller is the same from another address, and another’s only if the function could not tell them apart', async () => {
+    const key = randomUUID();
+    const from = (address: string, shown: Record<string, string> = {}) =>
+      keyed(key, { headers: { 'x-forwarded-for': address, 'x-retry-count': address, ...shown } });
+    const id = await idOf(await from('192.0.2.1'));
+    expect(await idOf(await from('198.51.100.7'))).toBe(id);
+    const other = await from('192.0.2.1', { 'x-session': 'of somebody else' });
+    expect(other.status).toBe(422);
+    expect(await other.json()).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+  });
+
+  it('of a person is the same with other headers', async () => {
+    const key = randomUUID();
+    const authorization = personToken(randomUUID());
+    const id = await idOf(await keyed(key, { headers: { authorization } }));
+    expect(await idOf(await keyed(key, { headers: { authorization, 'x-mine': 'changed' } }))).toBe(id);
+  });
+
   it('is told to wait while the same is being accepted', async () => {
     const key = randomUUID();
     // Nothing can be recorded meanwhile.

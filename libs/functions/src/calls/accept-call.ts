@@ -31,7 +31,14 @@ import { limits } from '../limits.js';
 import { admitCall } from './admit-call.js';
 import { callByIdempotency, forgetOldKey, lockIdempotency, type CallState } from './calls.sql.js';
 import { idempotencyKey } from './idempotency-key.js';
-import { callerName, fingerprintOf, isAnonymous, keptHeaders, keptPath } from './kept-request.js';
+import {
+  callerName,
+  fingerprintHeaders,
+  fingerprintOf,
+  isAnonymous,
+  keptHeaders,
+  keptPath,
+} from './kept-request.js';
 
 /** Whether a client asks to be answered before the function is (RFC 7240 §4.1). A preference: it may be passed over. */
 export function prefersAsync({ headers, method, raw }: FastifyRequest): boolean {
@@ -108,6 +115,7 @@ function newCall(
   const { project, requestId, caller } = galley;
   const id = newId();
   const from = callerName(request);
+  const anonymous = isAnonymous(request);
   // The token of an invocation ends with it, and strangers' tokens are not ours to speak for.
   const isShown = headers['authorization'] !== undefined && !galley.credentialError;
   const delivery: NewDelivery = {
@@ -134,16 +142,10 @@ function newCall(
     timeoutMs: null,
     caller: from,
     claims: isShown && caller.kind !== 'function' ? JSON.stringify(keptClaims(caller, delivery)) : null,
-    idempotencyId:
-      key === undefined ? null : derivedId('idempotency', project.ref, slug, from, whereFrom(request), key),
-    fingerprint: fingerprintOf(
-      method,
-      target,
-      String(headers['content-type'] ?? ''),
-      body ?? Buffer.alloc(0),
-    ),
+    idempotencyId: key === undefined ? null : derivedId('idempotency', project.ref, slug, from, key),
+    fingerprint: fingerprintOf(method, target, fingerprintHeaders(headers, anonymous), body),
   };
-  return { delivery, kept, isAnonymous: isAnonymous(request) };
+  return { delivery, kept, isAnonymous: anonymous };
 }
 
 /**
@@ -154,12 +156,6 @@ function keptClaims({ claims, depth }: Caller, { rootId }: NewDelivery): Record<
   const notAfter = callClaims(claims)?.not_after ?? Math.floor((Date.now() + limits.spokenForMs) / 1000);
   const call: CallClaims = { depth: depth + 1, root: rootId ?? '', not_after: notAfter };
   return { ...claims, galley_call: call };
-}
-
-/** Those who cannot be told apart share no keys with others elsewhere, who might choose the same. */
-function whereFrom({ galley, ip }: FastifyRequest): string {
-  const { kind } = galley.caller;
-  return kind === 'anon' || kind === 'keyless' ? ip : '';
 }
 
 async function keep(tx: Sql, { delivery, kept, isAnonymous }: NewCall): Promise<CallState> {
