@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
 import {
   appendEvent,
@@ -128,6 +128,76 @@ describe('the relay', () => {
     expect(carried[0]! + carried[1]! + carried[2]!).toBe(250);
     expect(await deliveries()).toHaveLength(250);
     expect((await queue.counts(queueNameOf('local', slug))).waiting).toBe(250);
+  });
+
+  describe('that stands still until its lease has run out', () => {
+    const subscribe = () =>
+      server.platform.database.query(
+        `insert into subscriptions (id, project_ref, function_slug, event, filter)
+         values ($1, 'local', $2, 'queue.message', '{"queue": "still"}')`,
+        [randomUUID(), slug],
+      );
+    const unsubscribe = () =>
+      server.platform.database.query(`delete from subscriptions where event = 'queue.message'`);
+    /** Another relay takes the events over while one has read its subscriptions and not yet gone on. */
+    const takeOver = async (meanwhile: () => Promise<unknown>) => {
+      let hasRead!: () => void;
+      let goOn!: () => void;
+      const reads = new Promise<void>((resolve) => (hasRead = resolve));
+      const goesOn = new Promise<void>((resolve) => (goOn = resolve));
+      const platform = new Proxy(server.platform.database, {
+        get: (target, name) => {
+          if (name !== 'query') return Reflect.get(target, name) as unknown;
+          return async (text: string, values: unknown[]) => {
+            const answer = await target.query(text, values);
+            if (!text.includes('from subscriptions') || !text.includes('event = any')) return answer;
+            hasRead();
+            await goesOn;
+            return answer;
+          };
+        },
+      });
+      const still = new Relay(server.project, platform, queue, server.platform.logger);
+      const carried = still.runOnce();
+      await reads;
+      await meanwhile();
+      await server.project.database.query(
+        "update galley.outbox set leased_until = now() - interval '1 second'",
+      );
+      await newRelay().runOnce();
+      goOn();
+      await carried;
+      await still.stop();
+    };
+    const message = async () => {
+      const { rows } = await server.project.database.query<{ readable: boolean }>(
+        'select vt <= clock_timestamp() as readable from pgmq.q_still',
+      );
+      return rows[0]!;
+    };
+
+    beforeAll(async () => {
+      await server.project.database.query(`select pgmq.create('still')`);
+      await server.project.database.query(`insert into galley.pushed_queues values ('still')`);
+    });
+    beforeEach(async () => {
+      await server.project.database.query(`select pgmq.purge_queue('still')`);
+      await server.project.database.query(`select galley.send('still', '1')`);
+    });
+    afterEach(unsubscribe);
+
+    it('gives no message back that another relay has carried meanwhile', async () => {
+      await takeOver(subscribe);
+      expect(await deliveries()).toHaveLength(1);
+      expect(await message()).toEqual({ readable: false });
+    });
+
+    it('carries no message that another relay has given back meanwhile', async () => {
+      await subscribe();
+      await takeOver(unsubscribe);
+      expect(await message()).toEqual({ readable: true });
+      expect(await deliveries()).toEqual([]);
+    });
   });
 
   it('refuses to go on with functions that wake each other for ever, and says which', async () => {

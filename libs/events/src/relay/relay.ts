@@ -7,10 +7,10 @@ import {
   type NewDelivery,
 } from '../delivery/deliveries.sql.js';
 import { recordDeliveries } from '../delivery/record-deliveries.js';
-import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
+import { claimEvents, claimEventsInTurn, claimSize, renewLeases, type ClaimedEvent } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
 import { insertRequests } from '../requests/delivery-requests.sql.js';
-import { releaseUnwanted } from '../message-queues/release-unwanted.js';
+import { completeCarried } from '../message-queues/complete-carried.js';
 import { loopOf, refuseOverBudget } from './chain-budget.js';
 import { refusalOf, type Refusal } from './refusal.js';
 import { requestedDelivery } from './requested-delivery.js';
@@ -65,7 +65,7 @@ export class Relay {
     for (;;) {
       const { database } = this.project;
       const events = inOrder ? await claimEventsInTurn(database) : await claimEvents(database);
-      if (events.length > 0) await this.#carryOrRefuse(events);
+      if (events.length > 0) await this.#carryOrRefuse(events, inOrder);
       carried += events.length;
       if (events.length < claimSize || this.#stopped) return carried;
     }
@@ -100,25 +100,32 @@ export class Relay {
   }
 
   /** One event that PostgreSQL cannot take must not hold up the others: it is found, and ends as a dead letter. */
-  async #carryOrRefuse(events: readonly CommittedEvent[]): Promise<void> {
+  async #carryOrRefuse(events: readonly ClaimedEvent[], inOrder: boolean): Promise<void> {
     try {
-      await this.#carry(events);
+      await this.#carry(events, inOrder);
     } catch (error) {
       if (!isRefused(error)) throw error;
       if (events.length === 1) {
         const reason = `The event cannot be stored: ${error.message}`;
-        return this.#carry(events, { reason, keepsEvent: false });
+        return this.#carry(events, inOrder, { reason, keepsEvent: false });
       }
       // One after another, as their deliveries may have an order.
-      for (const event of events) await this.#carryOrRefuse([event]);
+      for (const event of events) await this.#carryOrRefuse([event], inOrder);
     }
   }
 
-  async #carry(events: readonly CommittedEvent[], refusal: Refusal | null = null): Promise<void> {
+  async #carry(
+    claimed: readonly ClaimedEvent[],
+    inOrder: boolean,
+    refusal: Refusal | null = null,
+  ): Promise<void> {
     const { ref } = this.project;
-    const names = [...new Set(events.map((event) => event.name))];
+    const names = [...new Set(claimed.map((event) => event.name))];
     const subscriptions = await subscriptionsTo(this.platform, ref, names);
-    const wanted = await wantedDeliveries(this.project.database, events, subscriptions);
+    const asked = await wantedDeliveries(this.project.database, claimed, subscriptions);
+    const events = await this.#stillHeld(claimed, inOrder);
+    const held: ReadonlySet<CommittedEvent> = new Set(events);
+    const wanted = asked.filter(({ event }) => held.has(event));
     const requests = events.filter((event) => event.request);
     const causes = [...wanted.map(({ event }) => event), ...requests];
     const overBudget = await refuseOverBudget(this.platform, ref, causes);
@@ -138,14 +145,23 @@ export class Relay {
       deliveries.push(await this.#requested(event, refused, loop));
     }
     await this.#deliver(deliveries);
-    await releaseUnwanted(this.project.database, events, new Set(deliveries.map(({ eventId }) => eventId)));
-    const ids = events.map((event) => event.id);
-    this.onCarried(await completeEvents(this.project.database, ids));
+    const carried = new Set(deliveries.map(({ eventId }) => eventId));
+    this.onCarried(await completeCarried(this.project.database, events, carried));
+  }
+
+  /**
+   * Those that no other relay has taken over while this one stood still. Where that one may have come to another end
+   * (an order went on, a message was given back) nothing must be recorded any more; elsewhere it would be the same.
+   */
+  async #stillHeld(claimed: readonly ClaimedEvent[], inOrder: boolean): Promise<readonly ClaimedEvent[]> {
+    if (!inOrder && claimed.every(({ name }) => name !== 'queue.message')) return claimed;
+    const held = await renewLeases(this.project.database, claimed);
+    return claimed.filter(({ id }) => held.has(id));
   }
 
   /** The delivery of an event that is a request, which is recorded before. */
   async #requested(
-    event: CommittedEvent,
+    event: ClaimedEvent,
     refusal: Refusal | null,
     loop: (rootId: string) => Promise<string>,
   ): Promise<NewDelivery> {
