@@ -252,6 +252,21 @@ describe('a call that prefers to be answered later', () => {
     expect(mended.response).toMatchObject({ status: 200, body: 'mended' });
   });
 
+  it('is made once more as it was when a replay asks for that, as long as it is kept', async () => {
+    const { id, location } = await accepted('echo', { body: 'again', headers: { 'x-mine': 'kept' } });
+    await outcome(location);
+    const replay = () => server.manage('POST', `/deliveries/${id}/replay`);
+    const { status, body } = await replay();
+    expect(status).toBe(202);
+    const second = await outcome(`/v1/projects/local/calls/${String(body['id'])}`);
+    expect(second).toMatchObject({ state: 'succeeded', error: null });
+    expect(echoed(second)).toMatchObject({ method: 'POST', size: 5, headers: { 'x-mine': 'kept' } });
+    await server.platform.database.query('delete from delivery_requests where delivery_id = $1', [id]);
+    expect(await replay()).toMatchObject({ status: 409, body: { code: 'request_not_kept' } });
+    await server.platform.database.query(`update deliveries set state = 'dead' where id = $1`, [id]);
+    expect((await server.manage('POST', `/deliveries/${id}/redrive`)).status).toBe(409);
+  });
+
   it('keeps an answer that is no text, and of one that is too large only that', async () => {
     await server.deploy(
       'bytes',
@@ -418,9 +433,9 @@ describe('a call with an idempotency key', () => {
       await tx.query('lock table deliveries in exclusive mode');
       first = keyed(key);
       await eventually(async () => {
-        const { rows } =
-          await database.query(`select from pg_locks where locktype = 'advisory' and not granted
-          or relation = 'deliveries'::regclass and not granted`);
+        const { rows } = await database.query(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into deliveries%'`,
+        );
         return rows.length > 0;
       });
       const second = await keyed(key);

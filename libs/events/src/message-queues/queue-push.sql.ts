@@ -53,11 +53,16 @@ export async function takeSettled(
     [messageStepSize],
   );
   const { rows } = await tx.query<SettledMessage & { projectRef: string }>(
-    `select project_ref as "projectRef", event_id as "eventId", payload #>> '{record,queue}' as queue,
-            (payload #>> '{record,msg_id}')::float8 as "msgId",
-            case when bool_or(state in ('queued', 'running')) then 'open'
-                 when bool_and(state = 'succeeded') then 'succeeded' else 'failed' end as state
-     from deliveries where event_name = 'queue.message' and event_id = any($1::uuid[])
+    `select "projectRef", "eventId", queue, "msgId",
+            case when bool_or(is_open) then 'open' when bool_and(is_taken) then 'succeeded' else 'failed' end as state
+     from (
+       -- A replay is a second delivery of one subscription.
+       select project_ref as "projectRef", event_id as "eventId", payload #>> '{record,queue}' as queue,
+              (payload #>> '{record,msg_id}')::float8 as "msgId",
+              bool_or(state in ('queued', 'running')) as is_open, bool_or(state = 'succeeded') as is_taken
+       from deliveries where event_name = 'queue.message' and event_id = any($1::uuid[])
+       group by 1, 2, 3, 4, subscription_id
+     ) as by_subscription
      group by 1, 2, 3, 4`,
     [taken.rows.map((row) => row.event_id)],
   );
