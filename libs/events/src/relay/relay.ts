@@ -1,4 +1,4 @@
-import { derivedId, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
+import { derivedId, isRefusedData, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
 import {
   hasOrderedSubscriptions,
@@ -104,7 +104,7 @@ export class Relay {
     try {
       await this.#carry(events, inOrder);
     } catch (error) {
-      if (!isRefused(error)) throw error;
+      if (!isRefusedData(error)) throw error;
       if (events.length === 1) {
         const reason = `The event cannot be stored: ${error.message}`;
         return this.#carry(events, inOrder, { reason, keepsEvent: false });
@@ -185,16 +185,6 @@ export class Relay {
       }
     }
   }
-}
-
-/**
- * Whether PostgreSQL refused the data (classes 22 and 23) or what it would take (54), rather than was not to be had; or
- * it is longer than JavaScript can write in one piece.
- */
-function isRefused(error: unknown): error is Error {
-  if (error instanceof RangeError) return true;
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^(22|23|54)[0-9A-Z]{3}$/.test(code);
 }
 
 function deliveryOf(
