@@ -57,6 +57,7 @@ beforeAll(async () => {
     'sent-on',
     'nested',
     'replayed',
+    'poisoned',
   ])
     await sql('select pgmq.create($1)', [queue]);
 });
@@ -128,6 +129,19 @@ describe('a message of a queue that a function subscribes to', () => {
     const third = await server.manage('POST', `/deliveries/${again!.id}/replay`);
     await eventually(async () => (await deliveriesTo('first-no'))[2]?.state === 'succeeded');
     expect(third.status).toBe(202);
+  });
+
+  it('is carried although somebody wrote nonsense into those before it', async () => {
+    for (const message of ['deep', 'never', 'plain']) await send('poisoned', message);
+    const write = (message: string, change: string) =>
+      sql(`update pgmq.q_poisoned set ${change} where message = to_jsonb($1::text)`, [message]);
+    await write('deep', `origin = '{"depth": "deep", "request_id": "r"}'`);
+    await write('never', `vt = 'infinity'`);
+    await server.deploy('bears', tells, { on: on('poisoned') });
+    await eventually(async () => (await linesOf('bears')).length === 2);
+    await send('poisoned', 'later', 1);
+    await eventually(async () => (await linesOf('bears')).length === 3);
+    await eventually(async () => (await held('poisoned')) === 1);
   });
 
   it('is carried although it was sent before the function was there', async () => {

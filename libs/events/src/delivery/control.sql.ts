@@ -133,7 +133,7 @@ export async function replayDelivery(
        insert into queue_settlements (project_ref, event_id)
        select project_ref, event_id from deliveries
        where id = $3 and project_ref = $1 and event_name = 'queue.message' and ${isEnded} and ${isKept}
-       returning pg_notify('${queuesChannel}', '')
+       returning pg_notify('${queuesChannel}', project_ref)
      )
      insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
                              request_id, root_id, depth, occurred_at, batched, deployment_number)

@@ -31,7 +31,6 @@ async function release(tx: Pick<Sql, 'query'>, unwanted: readonly CommittedEvent
   if (unwanted.length === 0) return;
   const messages = unwanted.map(({ id, subject }) => ({
     queue: subject.queue,
-    msgId: null,
     eventId: id,
     state: 'unwanted' as const,
   }));
