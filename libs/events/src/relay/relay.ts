@@ -168,7 +168,7 @@ export class Relay {
     const { delivery, request } = requestedDelivery(this.project, event, event.request!);
     const deep = await refusalOf({ event, subscription: delivery }, loop);
     const refused = refusal?.reason ?? delivery.refusal ?? deep?.reason ?? null;
-    if (refused === null) await insertRequests(this.platform, [request]);
+    if (refused === null) await insertRequests(this.platform, this.project, [request]);
     return { ...delivery, refusal: refused };
   }
 

@@ -21,6 +21,7 @@ import {
   type CallClaims,
   type Caller,
   type Logger,
+  type Project,
   type Sql,
 } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -77,7 +78,7 @@ export class AcceptCall {
     const stream = request.body as Readable | undefined;
     const body = stream ? await readBody(stream, platformLimits.eventPayloadBytes) : null;
     const call = newCall(request, deployment.slug, headers, keptPath(path), body, key);
-    const { id, state } = await this.database.transaction((tx) => keep(tx, call));
+    const { id, state } = await this.database.transaction((tx) => keep(tx, project, call));
     if (id === call.delivery.id) await this.#queue(call.delivery);
     await reply
       .status(202)
@@ -158,7 +159,7 @@ function keptClaims({ claims, depth }: Caller, { rootId }: NewDelivery): Record<
   return { ...claims, galley_call: call };
 }
 
-async function keep(tx: Sql, { delivery, kept, isAnonymous }: NewCall): Promise<CallState> {
+async function keep(tx: Sql, project: Project, { delivery, kept, isAnonymous }: NewCall): Promise<CallState> {
   if (kept.idempotencyId !== null) {
     const known = await callOfKey(tx, kept.idempotencyId);
     if (known) {
@@ -172,7 +173,7 @@ async function keep(tx: Sql, { delivery, kept, isAnonymous }: NewCall): Promise<
   }
   const { projectRef, functionSlug: slug, depth, rootId = delivery.requestId } = delivery;
   await admitCall(tx, { projectRef, slug, depth, rootId, bodyBytes: kept.body?.length ?? 0, isAnonymous });
-  await insertRequests(tx, [kept]);
+  await insertRequests(tx, project, [kept]);
   await insertDeliveries(tx, [delivery]);
   return { id: delivery.id, state: 'queued' };
 }
