@@ -16,6 +16,14 @@ Deno.serve(async (request) => {
     headers: { authorization: request.headers.get('authorization'), 'content-type': 'application/json' } });
   return new Response(await answer.text(), { status: answer.ok ? 200 : 500 });
 });`;
+/** Calls another function later, as itself. */
+const callingLater = `
+Deno.serve(async (request) => {
+  const answer = await fetch(Deno.env.get('SUPABASE_URL') + '/functions/v1/rabbit', {
+    method: 'POST', body: '{}',
+    headers: { authorization: 'Bearer ' + request.headers.get('x-galley-token'), prefer: 'respond-async' } });
+  return Response.json({ status: answer.status, ...(await answer.json()) });
+});`;
 interface Row {
   depth: number;
   state: string;
@@ -60,14 +68,18 @@ it('a function that wakes itself is stopped when it has gone too deep, and told 
   expect(new Set(all.map(({ request_id: request }) => request)).size).toBeGreaterThan(1);
 }, 60_000);
 
-it('what one request led to is stopped when it has become too much, whatever its depth', async () => {
-  await server.platform.database.query(
+/** Makes as if a chain had led to so many deliveries. */
+const spend = (rootId: string, deliveries: number) =>
+  server.platform.database.query(
     `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id,
                              root_id, depth, occurred_at, state)
      select gen_random_uuid(), 'local', gen_random_uuid(), 'rabbit', gen_random_uuid(), 'row.inserted', '{}', 'r',
-            'broad', 1, now(), 'succeeded' from generate_series(1, $1)`,
-    [limits.chainDeliveries - 1],
+            $1, 1, now(), 'succeeded' from generate_series(1, $2)`,
+    [rootId, deliveries],
   );
+
+it('what one request led to is stopped when it has become too much, whatever its depth', async () => {
+  await spend('broad', limits.chainDeliveries - 1);
   await begin('broad');
   const dead = await eventually(async () => (await deliveries()).find(({ state }) => state === 'dead'));
   // The request's own event is not a function's, the next is the last that the chain may have.
@@ -78,4 +90,36 @@ it('what one request led to is stopped when it has become too much, whatever its
   await eventually(async () =>
     (await deliveries()).some((one) => one.root_id === 'another' && one.depth === 3),
   );
+});
+
+it('what triggers request and functions call for later counts as well, and is stopped as well', async () => {
+  const { database } = server.project;
+  await database.query(`
+    create table public.hares (id serial);
+    create trigger hares_hook after insert on public.hares for each row execute function
+      supabase_functions.http_request('${server.url}/functions/v1/nobody', 'POST', '{}', '{}', '1000')`);
+  const insertHare = (requestId: string) =>
+    database.asSystem(async (tx) => {
+      await tx.query(
+        `select set_config('galley.request_id', $1, true), set_config('galley.root', 'hook', true),
+                             set_config('galley.depth', '1', true)`,
+        [requestId],
+      );
+      await tx.query('insert into public.hares default values');
+    });
+  await spend('hook', limits.chainDeliveries - 1);
+  await insertHare('last');
+  await insertHare('over');
+  const refused = await eventually(async () => (await deliveries()).find((one) => one.request_id === 'over'));
+  expect(refused).toMatchObject({ state: 'dead', root_id: 'hook' });
+  expect(refused.last_error).toContain(`has led to ${limits.chainDeliveries} deliveries`);
+  expect((await deliveries()).find((one) => one.request_id === 'last')!.last_error ?? '').not.toContain(
+    'led to',
+  );
+
+  await server.deploy('later', callingLater);
+  const call = () => server.call('later', { headers: { 'x-request-id': 'fan-out' } });
+  expect(await (await call()).json()).toMatchObject({ status: 202 });
+  await spend('fan-out', limits.chainDeliveries - 1);
+  expect(await (await call()).json()).toMatchObject({ status: 508, code: 'LOOP_DETECTED' });
 });

@@ -252,6 +252,21 @@ describe('a call that prefers to be answered later', () => {
     expect(mended.response).toMatchObject({ status: 200, body: 'mended' });
   });
 
+  it('is made once more as it was when a replay asks for that, as long as it is kept', async () => {
+    const { id, location } = await accepted('echo', { body: 'again', headers: { 'x-mine': 'kept' } });
+    await outcome(location);
+    const replay = () => server.manage('POST', `/deliveries/${id}/replay`);
+    const { status, body } = await replay();
+    expect(status).toBe(202);
+    const second = await outcome(`/v1/projects/local/calls/${String(body['id'])}`);
+    expect(second).toMatchObject({ state: 'succeeded', error: null });
+    expect(echoed(second)).toMatchObject({ method: 'POST', size: 5, headers: { 'x-mine': 'kept' } });
+    await server.platform.database.query('delete from delivery_requests where delivery_id = $1', [id]);
+    expect(await replay()).toMatchObject({ status: 409, body: { code: 'request_not_kept' } });
+    await server.platform.database.query(`update deliveries set state = 'dead' where id = $1`, [id]);
+    expect((await server.manage('POST', `/deliveries/${id}/redrive`)).status).toBe(409);
+  });
+
   it('keeps an answer that is no text, and of one that is too large only that', async () => {
     await server.deploy(
       'bytes',
@@ -276,6 +291,50 @@ describe('a call that prefers to be answered later', () => {
     expect(refused.headers.get('retry-after')).toBe('10');
     await server.platform.database.query(`delete from deliveries where function_slug = 'crowded'`);
     expect((await callLater('crowded')).status).toBe(202);
+  });
+
+  it('is refused while anonymous callers, or all together, keep as much as they may, with the answers', async () => {
+    const kept = async () => {
+      const { rows } = await server.platform.database.query<{ calls: number; bytes: number }>(
+        `select sum(anonymous_calls)::int as calls, sum(anonymous_bytes)::int as bytes from kept_calls`,
+      );
+      return rows[0]!;
+    };
+    const before = await kept();
+    const { id, location } = await accepted('echo', { body: new Uint8Array(5000) });
+    await outcome(location);
+    const after = await kept();
+    expect(after.calls).toBe(before.calls + 1);
+    expect(after.bytes).toBeGreaterThan(before.bytes + 5000 + 'application/json'.length);
+    const hoard = (calls: number, bytes: number) =>
+      server.platform.database.query(
+        `insert into kept_calls values ('local', -1, $1, $2, $1, $2)
+         on conflict (project_ref, part) do update set calls = $1, bytes = $2, anonymous_calls = $1, anonymous_bytes = $2`,
+        [calls, bytes],
+      );
+    const person = { headers: { authorization: personToken(randomUUID()) } };
+    const quarter = [25_000, 1024 * 1024 * 1024 * 0.25] as const;
+    for (const [calls, bytes] of [[quarter[0], 0] as const, [0, quarter[1]] as const]) {
+      await hoard(calls, bytes);
+      const refused = await callLater('echo');
+      expect(refused.status).toBe(429);
+      expect(refused.headers.get('retry-after')).toBe('60');
+      expect(await refused.json()).toMatchObject({
+        code: 'KEPT_CALLS_EXCEEDED',
+        message: expect.stringContaining('anonymous callers'),
+        hint: expect.stringContaining('24 hours'),
+      });
+      expect((await callLater('echo', person)).status).toBe(202);
+      await hoard(calls * 4, bytes * 4);
+      const full = await callLater('echo', person);
+      expect(full.status).toBe(429);
+      expect(await full.json()).toMatchObject({ message: expect.stringContaining('of the project') });
+    }
+    await hoard(0, 0);
+    await server.platform.database.query('delete from delivery_requests where delivery_id = $1', [id]);
+    const { calls } = await kept();
+    expect(calls).toBe(after.calls - 1);
+    expect((await callLater('echo')).status).toBe(202);
   });
 
   it('is passed over where a deployment is called by its number', async () => {
@@ -347,6 +406,24 @@ describe('a call with an idempotency key', () => {
     }
   });
 
+  it('of an anonymous caller is the same from another address, and another’s only if the function could not tell them apart', async () => {
+    const key = randomUUID();
+    const from = (address: string, shown: Record<string, string> = {}) =>
+      keyed(key, { headers: { 'x-forwarded-for': address, 'x-retry-count': address, ...shown } });
+    const id = await idOf(await from('192.0.2.1'));
+    expect(await idOf(await from('198.51.100.7'))).toBe(id);
+    const other = await from('192.0.2.1', { 'x-session': 'of somebody else' });
+    expect(other.status).toBe(422);
+    expect(await other.json()).toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+  });
+
+  it('of a person is the same with other headers', async () => {
+    const key = randomUUID();
+    const authorization = personToken(randomUUID());
+    const id = await idOf(await keyed(key, { headers: { authorization } }));
+    expect(await idOf(await keyed(key, { headers: { authorization, 'x-mine': 'changed' } }))).toBe(id);
+  });
+
   it('is told to wait while the same is being accepted', async () => {
     const key = randomUUID();
     // Nothing can be recorded meanwhile.
@@ -356,9 +433,9 @@ describe('a call with an idempotency key', () => {
       await tx.query('lock table deliveries in exclusive mode');
       first = keyed(key);
       await eventually(async () => {
-        const { rows } =
-          await database.query(`select from pg_locks where locktype = 'advisory' and not granted
-          or relation = 'deliveries'::regclass and not granted`);
+        const { rows } = await database.query(
+          `select from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into deliveries%'`,
+        );
         return rows.length > 0;
       });
       const second = await keyed(key);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { EventsHttpModule, JobQueue, queueNameOf, Scheduler } from '#libs/events';
+import type { PlatformDatabase } from '#libs/platform';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
@@ -25,12 +26,23 @@ const deliveriesTo = (slug: string) =>
     [slug],
   );
 
+/** The platform's database with transactions of another kind. */
+function withTransactions(transaction: PlatformDatabase['transaction']): PlatformDatabase {
+  return new Proxy(server.platform.database, {
+    get: (target, name) => {
+      if (name === 'transaction') return transaction;
+      const value = Reflect.get(target, name) as unknown;
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
 describe('schedules, without a worker', () => {
   let now: Date;
   let counted: number;
-  const newScheduler = () =>
+  const newScheduler = (platform = server.platform.database) =>
     new Scheduler(
-      server.platform.database,
+      platform,
       server.get(JobQueue),
       { now: () => now },
       server.platform.logger,
@@ -168,6 +180,61 @@ describe('schedules, without a worker', () => {
     await scheduler.stop();
     const hours = (await deliveriesTo('line')).map(({ occurred_at: at }) => at.getUTCHours());
     expect(hours).toEqual([2, 3, 4]);
+  });
+
+  it('in line see a run that another scheduler began while they were claimed', async () => {
+    await server.deploy('meanwhile', tells, { schedule: [{ cron: '0 * * * *', overlap: 'queue' }] });
+    await query(`update schedules set next_at = '2030-01-01T03:00:00Z', waiting = array['2030-01-01T01:00:00Z'::timestamptz]
+                 where function_slug = 'meanwhile'`);
+    const beginRun = () =>
+      query(`insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
+                                     request_id, depth, occurred_at)
+             select gen_random_uuid(), project_ref, id, function_slug, gen_random_uuid(), 'schedule.fired', '{"a": 1}', '', 0, now()
+             from schedules where function_slug = 'meanwhile'`);
+    /** After its first statement another's run is there. */
+    const platform = withTransactions((work) =>
+      server.platform.database.transaction((tx) => {
+        let statements = 0;
+        return work({
+          ...tx,
+          async query(text: string, values: unknown[]) {
+            const answer = await tx.query(text, values);
+            if (statements++ === 0) await beginRun();
+            return answer as never;
+          },
+        });
+      }),
+    );
+    await newScheduler(platform).runOnce();
+    expect(await deliveriesTo('meanwhile')).toHaveLength(1);
+    expect(await schedulesOf('meanwhile')).toMatchObject([{ waiting: 1 }]);
+  });
+
+  it('are not asked for again and again while another scheduler holds them', async () => {
+    await server.deploy('held', tells, { schedule: [{ cron: '0 * * * *' }] });
+    await makeDue('held', '2030-01-01T02:00:00Z');
+    const waitMs = await server.platform.database.transaction(async (tx) => {
+      await tx.query(`select from schedules where function_slug = 'held' for update`);
+      return newScheduler().runOnce();
+    });
+    expect(waitMs).toBeGreaterThanOrEqual(50);
+    expect(await deliveriesTo('held')).toEqual([]);
+  });
+
+  it('fire although the run of another cannot be recorded', async () => {
+    for (const slug of ['refused', 'beside']) {
+      await server.deploy(slug, tells, { schedule: [{ cron: '0 * * * *' }] });
+      await makeDue(slug, '2030-01-01T02:00:00Z');
+    }
+    await query(
+      `alter table deliveries add constraint not_this check (function_slug <> 'refused') not valid`,
+    );
+    await newScheduler().runOnce();
+    await query('alter table deliveries drop constraint not_this');
+    expect(await deliveriesTo('beside')).toMatchObject([{ state: 'queued' }]);
+    expect((await server.get(JobQueue).counts(queueNameOf('local', 'beside'))).waiting).toBe(1);
+    expect(await deliveriesTo('refused')).toEqual([]);
+    expect(await schedulesOf('refused')).toMatchObject([{ next_at: '2030-01-01T03:00:00.000Z' }]);
   });
 
   it('are made, changed, paused and deleted by the management API', async () => {

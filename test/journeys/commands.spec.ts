@@ -4,6 +4,7 @@ import { access, constants, mkdir, mkdtemp, readFile, rm, writeFile } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot } from '#libs/platform';
+import { eventually } from '../support/eventually.js';
 import { startProcess, type GalleyProcess } from '../support/galley-process.js';
 
 const main = join(repositoryRoot, 'dist', 'apps', 'cli', 'src', 'main.js');
@@ -126,12 +127,58 @@ Deno.serve(() => new Response(word + ' ${text}'));`;
     expect(await readFile(index, 'utf8')).toBe(handler('two'));
   });
 
+  it('tells what is on its way to functions, tries dead letters again and lets events wait', async () => {
+    const sorry = `Deno.serve(() => new Response('sorry', { status: 500 }));`;
+    await write('supabase/functions/moody/index.ts', sorry);
+    const settings = await readFile(join(root, 'galley.toml'), 'utf8');
+    await write('galley.toml', `${settings}[functions.moody]\nverify_jwt = false\nattempts = 1\n`);
+    expect(run(['functions', 'deploy', 'moody'])).toMatchObject({ status: 0 });
+    const callLater = async () => {
+      const response = await fetch(`${galley.url}/functions/v1/moody`, {
+        method: 'POST',
+        headers: { prefer: 'respond-async' },
+      });
+      return ((await response.json()) as { id: string }).id;
+    };
+    const listed = (state: string) => run(['events', 'list', 'moody', '--state', state]).out;
+    const id = await callLater();
+    await eventually(() => listed('dead').includes(id), { within: 60_000 });
+    expect(listed('dead')).toMatch(
+      new RegExp(`^${id} +moody +http.call +dead +1 +20.*answered 500: sorry$`, 'm'),
+    );
+    const { out } = run(['events', 'show', id]);
+    expect(out).toMatch(/^http\.call → moody: dead\n.*\nThe function answered 500: sorry\n\nTRY /);
+    expect(out).toMatch(/^1 +20\S+ \S+ +1 +failed +500 +\d+ ms +[\da-f]{12} +The function/m);
+    expect(out).toContain('"method": "POST"');
+    expect(run(['events', 'show', 'nonsense'])).toMatchObject({
+      status: 1,
+      err: expect.stringContaining('no delivery'),
+    });
+
+    await write('supabase/functions/moody/index.ts', sorry.replace('500', '200'));
+    run(['functions', 'deploy', 'moody']);
+    expect(run(['events', 'pause', 'moody']).out).toBe('function moody: events wait\n');
+    expect(run(['events', 'redrive', 'moody', '--error', 'sorry']).out).toBe(
+      'function moody: 1 queued, 0 left\n',
+    );
+    expect(listed('queued')).toContain(id);
+    const given = await callLater();
+    expect(run(['events', 'cancel', given]).out).toBe(`${given}: cancelled\n`);
+    expect(run(['events', 'resume', 'moody']).out).toBe('function moody: events go on\n');
+    await eventually(() => listed('succeeded').includes(id), { within: 60_000 });
+    expect(run(['events', 'redrive', id])).toMatchObject({ status: 1 });
+    const replayed = run(['events', 'replay', id, '--deployment', '1']);
+    expect(replayed.out).toMatch(/^[\da-f-]{36}: queued\n$/);
+    const again = replayed.out.split(':')[0]!;
+    await eventually(() => listed('dead').includes(again), { within: 60_000 });
+  }, 120_000);
+
   it('tells what functions used, beside an always-on server', () => {
     const told = run(['usage']);
     expect(told.status).toBe(0);
     const [head, ...lines] = told.out.trimEnd().split('\n');
     expect(head).toMatch(/^FUNCTION +CALLS +GB-S +COST +PROJECTED +ALWAYS ON +SAVED$/);
-    expect(lines.map((line) => line.split(/ +/)[0])).toEqual(['hello', 'all']);
+    expect(lines.map((line) => line.split(/ +/)[0])).toEqual(['hello', 'moody', 'all']);
     expect(lines[0]).toMatch(/^hello +\d+ +\d+\.\d\d .* \d\d\.\d %$/);
     expect(told.err).toMatch(/in USD at the prices of AWS Lambda \(2026-\S+\); here it costs nothing/);
     expect(run(['usage', '--prices', 'supabase']).err).toMatch(/at the prices of Supabase Pro/);

@@ -280,6 +280,19 @@ describe('what a project uses', () => {
 });
 
 describe('the ledger', () => {
+  it('counts for a project although what is counted for another is refused', async () => {
+    const ledger = new UsageLedger(server.platform.database, server.platform.logger);
+    const before = await meters();
+    const now = new Date();
+    ledger.addMeter('no-project', 'rows_read', 1, now);
+    ledger.addRequest('no-project', 'rest', now, { requests: 1, bytesIn: 1, bytesOut: 1 });
+    ledger.addMeter(server.project.ref, 'rows_read', 7, now);
+    await ledger.flush();
+    ledger.addMeter(server.project.ref, 'rows_read', 1, now);
+    await ledger.flush();
+    expect(await meters()).toEqual({ ...before, rows_read: before.rows_read + 8 });
+  });
+
   it('counts once what was committed without its hearing of it', async () => {
     const { database, logger } = server.platform;
     let isLost = true;

@@ -76,6 +76,34 @@ describe('a trigger of supabase_functions.http_request', () => {
     expect(request!.headers).not.toHaveProperty('content-type');
   });
 
+  it('is made once more, as it was, when a replay asks for that', async () => {
+    await hook('repeats', `${receiver.url}/repeats`, 'POST', json);
+    await sql(`insert into public.repeats values (1, 'a')`);
+    await arrived('/repeats', 1);
+    const first = await eventually(async () =>
+      (await deliveries(targetOf(receiver.url))).find(
+        ({ state, payload }) => state === 'succeeded' && (payload as { table: string }).table === 'repeats',
+      ),
+    );
+    const { body } = await server.manage('POST', `/deliveries/${first.id}/replay`);
+    const [one, two] = await arrived('/repeats', 2);
+    expect(two).toMatchObject({ method: 'POST', body: one!.body, headers: { 'x-mine': 'yes' } });
+    const second = await server.manage('GET', `/deliveries/${String(body['id'])}`);
+    expect(second.body['last_error']).toBeNull();
+  });
+
+  it('keeps its headers sealed, which may hold keys', async () => {
+    const headers = '{"Authorization":"Bearer top-secret"}';
+    await hook('keyed', `${receiver.url}/keyed`, 'POST', headers);
+    await sql(`insert into public.keyed values (1, 'a')`);
+    expect((await arrived('/keyed', 1))[0]!.headers['authorization']).toBe('Bearer top-secret');
+    const { rows } = await server.platform.database.query<{ kept: string }>(
+      'select string_agg(r::text, null) as kept from delivery_requests r',
+    );
+    expect(rows[0]!.kept).toContain(`${receiver.url}/keyed`);
+    expect(rows[0]!.kept).not.toContain('top-secret');
+  });
+
   it('may leave out what Supabase lets it leave out', async () => {
     await hook('briefs', `${receiver.url}/briefs`, 'POST');
     await sql(`insert into public.briefs values (1, 'a')`);

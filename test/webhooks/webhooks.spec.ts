@@ -128,6 +128,26 @@ describe('a webhook', () => {
     expect([await triggersOn('public.orders'), await triggersOn('public.others')]).toEqual([0, 1]);
   });
 
+  it('is told of the changes of columns and of the rows that it asks for', async () => {
+    const made = await only('filtered', {
+      event: 'row.updated',
+      columns: ['title'],
+      when: { title: 'like.b*', id: 'gt.0' },
+    });
+    expect(made).toMatchObject({ columns: ['title'], when: { title: 'like.b*', id: 'gt.0' } });
+    await insertOrder();
+    for (const title of ['c', 'b1', 'b1', 'b2']) {
+      await sql(`update public.orders set title = '${title}' where id = ${lastId}`);
+    }
+    const bodies = (await arrived('filtered', 2)).map(({ body }) => JSON.parse(body).record.title as string);
+    expect(bodies.toSorted()).toEqual(['b1', 'b2']);
+    await server.manage('PATCH', '/webhooks/filtered', { columns: null, when: { title: 'eq.c' } });
+    await sql(`update public.orders set title = 'c' where id = ${lastId}`);
+    const [, , last] = await arrived('filtered', 3);
+    expect(JSON.parse(last!.body)).toMatchObject({ record: { title: 'c' } });
+    expect(await deliveries('filtered')).toHaveLength(3);
+  });
+
   it('is told of each event again until it takes it, under the same id, after what Retry-After asks', async () => {
     const answers = [500, 302, 429, 200];
     receiver.answer = (_request, response) => {
@@ -309,6 +329,16 @@ describe('the management of webhooks', () => {
     ['of a filter that the event has not', { name: 'x', bucket: 'b' }, 400, 'has no bucket'],
     ['of rows of no table', { name: 'x', table: undefined }, 400, 'schema.table'],
     ['of a table that there is not', { name: 'x', table: 'public.nothing' }, 400, 'public.nothing'],
+    [
+      'of a column that there is not',
+      { name: 'x', event: 'row.updated', columns: ['nope'] },
+      400,
+      'no column',
+    ],
+    ['of a condition that is none', { name: 'x', when: { title: 'paid' } }, 400, 'when.title'],
+    ['of a condition on no such column', { name: 'x', when: { nope: 'eq.1' } }, 400, 'no column'],
+    ['of a number that is none', { name: 'x', when: { id: 'gt.many' } }, 400, 'a number'],
+    ['of changed columns of new rows', { name: 'x', columns: ['title'] }, 400, 'has no columns'],
     ['of a table with secrets', { name: 'x', table: 'auth.users' }, 400, 'platform'],
     ['with a secret that is not set', { name: 'x', secret: 'NOT_SET' }, 400, 'galley secrets set'],
     ['with a secret that is no key', { name: 'x', secret: 'NO_KEY' }, 400, 'whsec_'],

@@ -44,3 +44,20 @@ it('gives one job at a time to a function of which the queue shows nothing yet',
   const autoscaler = new Autoscaler(queue, async () => ({ maxInstances: 4, concurrency: 1 }), logger);
   expect(await autoscaler.jobsAtOnce({ ...busy, functionSlug: 'fresh' })).toEqual({ now: 1, held: 4 });
 });
+
+it('forgets how long runs take of functions that have rested longest, once those are many', async () => {
+  const capacity = { maxInstances: 8, concurrency: 1 };
+  const autoscaler = new Autoscaler(queue, async () => capacity, logger);
+  const name = (n: number) => ({ ...busy, functionSlug: `many-${n}` });
+  const rests = async (n: number) => {
+    autoscaler.noteRun('local', name(n).functionSlug, 50);
+    await autoscaler.jobsAtOnce(name(n));
+    autoscaler.rest('local', name(n).functionSlug);
+  };
+  for (let n = 0; n <= 1_000; n++) await rests(n);
+  const backlog = Array.from({ length: 70 }, (_, n) => ({ id: `job-${n}`, data: {} }));
+  for (const n of [0, 1_000]) await queue.add(queueNameOf('local', name(n).functionSlug), backlog);
+  // Not known any more to last less than a second.
+  expect(await autoscaler.jobsAtOnce(name(0))).toMatchObject({ now: 4 });
+  expect(await autoscaler.jobsAtOnce(name(1_000))).toMatchObject({ now: 1 });
+});

@@ -5,6 +5,7 @@ import { configFromEnvironment, OperatorError } from '#libs/platform';
 import { checkArguments, type Call, type Command } from './command.js';
 import { findManagement } from './connection.js';
 import { deploy } from './deploy.js';
+import { eventCommands } from './events.js';
 import { functionCommands } from './functions.js';
 import { secretCommands } from './secrets.js';
 import { tokenCommands } from './tokens.js';
@@ -37,6 +38,7 @@ const commands: readonly Command[] = [
     run: async (call) => (await import('./demo.js')).demo(call.say),
   },
   ...functionCommands,
+  ...eventCommands,
   ...secretCommands,
   ...tokenCommands,
   usageCommand,

@@ -36,6 +36,9 @@ interface Followed {
   last: ScaledFunction | null;
 }
 
+/** Functions without work whose runs' length is remembered, those that rested last. */
+const rememberedAtRest = 1_000;
+
 /** Decides for this worker how many instances the events of each function may use, by what waits in its queue. */
 export class Autoscaler {
   readonly #followed = new Map<string, Followed>();
@@ -105,8 +108,11 @@ export class Autoscaler {
       { project: projectRef, function: functionSlug, from: followed.last.decision.instances },
       `Scaled the events of ${functionSlug} to none: nothing waits`,
     );
-    // How long its runs take is worth remembering.
+    // How long its runs take is worth remembering, for a while.
+    this.#followed.delete(key);
     this.#followed.set(key, { ...followed, target: new InstanceTarget(), last: null });
+    const resting = [...this.#followed].filter(([, { last }]) => last === null);
+    for (const [oldest] of resting.slice(0, -rememberedAtRest)) this.#followed.delete(oldest);
   }
 
   #follow(projectRef: string, functionSlug: string): Followed {

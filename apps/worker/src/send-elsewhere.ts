@@ -20,7 +20,7 @@ export async function sendElsewhere(
 ): Promise<EventOutcome> {
   const name = webhookOfTarget(delivery.functionSlug);
   if (name !== undefined) return tellOfEvent(context, project, name, delivery, signal);
-  if (makesRequest(delivery.eventName)) return makeRequest(context, delivery, signal);
+  if (makesRequest(delivery.eventName)) return makeRequest(context, project, delivery, signal);
   return givenUp(`There is no ${delivery.functionSlug}`);
 }
 
@@ -50,10 +50,11 @@ async function tellOfEvent(
 
 async function makeRequest(
   { database, sendRequest }: SendContext,
+  project: Project,
   { id }: StartedDelivery,
   signal: AbortSignal,
 ): Promise<EventOutcome> {
-  const request = await requestOfDelivery(database, id);
+  const request = await requestOfDelivery(database, project, id);
   if (!request) return givenUp('Its request is not kept any more');
   const { method, headers, body } = request;
   const timeoutMs = Math.min(Math.max(request.timeoutMs ?? limits.timeoutMs, 1), limits.timeoutMs);

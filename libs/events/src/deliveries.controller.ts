@@ -14,7 +14,13 @@ import {
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { attemptsOf } from './delivery/attempts.sql.js';
-import { cancelDelivery, hasDeployment, redriveDelivery, replayDelivery } from './delivery/control.sql.js';
+import {
+  cancelDelivery,
+  hasDeployment,
+  lacksRequest,
+  redriveDelivery,
+  replayDelivery,
+} from './delivery/control.sql.js';
 import { hastenDeliveries, hastenNext, reopenDeliveries } from './delivery/delivery-jobs.js';
 import { limits } from './limits.js';
 import { JobQueue } from './queue/job-queue.js';
@@ -73,7 +79,8 @@ export class DeliveriesController {
   @HttpCode(202)
   async redrive(@CurrentProject() { ref }: Project, @Param('id') id: string) {
     const slug = isId(id) ? await redriveDelivery(this.database, ref, id) : undefined;
-    if (slug === undefined) throw notFound(`There is no dead delivery ${id} whose event was kept`);
+    if (slug === undefined)
+      throw await this.#notAgain(ref, id, `There is no dead delivery ${id} whose event was kept`);
     await reopenDeliveries(this.database, this.queue, { projectRef: ref, functionSlug: slug }, [id]);
     return { id, state: 'queued' };
   }
@@ -107,9 +114,23 @@ export class DeliveriesController {
       ? await replayDelivery(this.database, ref, { id, of, deployment: deployment ?? null })
       : undefined;
     if (slug === undefined)
-      throw notFound(`There is no delivery ${of} that has ended and whose event was kept`);
+      throw await this.#notAgain(
+        ref,
+        of,
+        `There is no delivery ${of} that has ended and whose event was kept`,
+      );
     await hastenDeliveries(this.database, this.queue, { projectRef: ref, functionSlug: slug }, [id]);
     return { id, state: 'queued' };
+  }
+
+  /** Why a delivery cannot be made once more. */
+  async #notAgain(ref: string, id: string, missing: string): Promise<AppError> {
+    if (!isId(id) || !(await lacksRequest(this.database, ref, id))) return notFound(missing);
+    return new AppError({
+      code: 'request_not_kept',
+      status: 409,
+      message: `Delivery ${id} made a request, which is kept for a day after its end and is not any more`,
+    });
   }
 
   /** A deployment that does not answer runs for the holder of the secret key alone, as when it is called. */

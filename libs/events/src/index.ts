@@ -8,7 +8,8 @@ export {
 export { appendEvent } from './outbox.js';
 export { matches, type Subscription, type SubscriptionFilter } from './delivery/subscription.js';
 export type { BatchSettings, SubscriptionSettings } from './delivery/subscription-settings.js';
-export { mismatchOf, parseConditions, type ColumnKind } from './delivery/row-condition.js';
+export { parseConditions, type ColumnKind } from './delivery/row-condition.js';
+export { columnKinds, columnProblems } from './delivery/row-columns.js';
 export {
   endDeliveriesToNobody,
   functionsWithWork,
@@ -52,6 +53,7 @@ export {
   scheduleShape,
 } from './schedules/schedule-input.js';
 export { deleteSchedulesOf, replaceSchedules } from './schedules/schedules.sql.js';
+export { chainRefusal } from './relay/chain-budget.js';
 export { Relay } from './relay/relay.js';
 export { retryDelayMs } from './queue/retry-delay.js';
 export {

@@ -55,10 +55,17 @@ interface OutboxRow extends EventSubject {
   root_id: string;
   occurred_at: Date;
   request: RequestedCall | null;
+  lease: string;
+}
+
+/** An event that a relay holds. */
+export interface ClaimedEvent extends CommittedEvent {
+  /** Until when, as PostgreSQL writes it: tells this claim from a later one, which another relay makes after that. */
+  lease: string;
 }
 
 /** Leases the oldest events that no other relay holds. Two relays never hold the same event at a time. */
-export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
+export async function claimEvents(sql: Sql): Promise<ClaimedEvent[]> {
   const { rows } = await sql.query<OutboxRow>(
     `update galley.outbox set leased_until = now() + make_interval(secs => $2)
      where id in (
@@ -72,7 +79,7 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
                payload ->> 'bucket' as bucket, payload ->> 'name' as object,
                payload #>> '{from,bucket}' as "fromBucket", payload #>> '{from,name}' as "fromObject",
                payload ->> 'schema' as schema, payload ->> 'table' as table,
-               payload ->> 'queue' as queue`,
+               payload ->> 'queue' as queue, leased_until::text as lease`,
     [claimSize, leaseSeconds],
   );
   // RETURNING keeps no order.
@@ -95,13 +102,14 @@ export async function claimEvents(sql: Sql): Promise<CommittedEvent[]> {
     rootId: row.root_id,
     occurredAt: row.occurred_at,
     request: row.request,
+    lease: row.lease,
   }));
 }
 
 /**
  * The same, but nothing while another relay holds a claim: what was appended later must not be recorded before it.
  */
-export async function claimEventsInTurn(database: ProjectDatabase): Promise<CommittedEvent[]> {
+export async function claimEventsInTurn(database: ProjectDatabase): Promise<ClaimedEvent[]> {
   return database.asSystem(async (tx) => {
     // A statement of its own: the next one has to see what the holder before committed.
     const { rows } = await tx.query<{ held: boolean }>(
@@ -113,8 +121,35 @@ export async function claimEventsInTurn(database: ProjectDatabase): Promise<Comm
   });
 }
 
-/** Takes events out whose deliveries are all recorded. Returns how many were still there: each is taken out once. */
-export async function completeEvents(sql: Sql, ids: readonly string[]): Promise<number> {
-  const { rowCount } = await sql.query('delete from galley.outbox where id = any($1::uuid[])', [ids]);
-  return rowCount;
+/** Of claimed events, `o` in the outbox and `held` as it was claimed. */
+const isHeld = `o.id = held.id and o.leased_until = held.lease`;
+const heldOf = (events: readonly ClaimedEvent[]) => [
+  events.map(({ id }) => id),
+  events.map(({ lease }) => lease),
+];
+
+/** Leases claimed events anew. Returns which are still held: others another relay has taken over meanwhile. */
+export async function renewLeases(sql: Sql, events: readonly ClaimedEvent[]): Promise<ReadonlySet<string>> {
+  const { rows } = await sql.query<{ id: string; lease: string }>(
+    `update galley.outbox o set leased_until = now() + make_interval(secs => $3)
+     from unnest($1::uuid[], $2::timestamptz[]) as held (id, lease) where ${isHeld}
+     returning o.id, o.leased_until::text as lease`,
+    [...heldOf(events), leaseSeconds],
+  );
+  const leases = new Map(rows.map(({ id, lease }) => [id, lease]));
+  for (const event of events) event.lease = leases.get(event.id) ?? event.lease;
+  return new Set(leases.keys());
+}
+
+/** Takes events out whose deliveries are all recorded. Returns those that were still this relay's: each is taken out once. */
+export async function completeEvents(
+  sql: Sql,
+  events: readonly ClaimedEvent[],
+): Promise<ReadonlySet<string>> {
+  const { rows } = await sql.query<{ id: string }>(
+    `delete from galley.outbox o using unnest($1::uuid[], $2::timestamptz[]) as held (id, lease)
+     where ${isHeld} returning o.id`,
+    heldOf(events),
+  );
+  return new Set(rows.map(({ id }) => id));
 }

@@ -76,6 +76,11 @@ export const limits = {
   spokenForMs: 24 * 3600 * 1000,
   /** Calls of one function that wait to be made later. */
   queuedCalls: 10_000,
+  /** Calls of a project that are kept, until a day after their end: their number, and their bytes with the answers'. */
+  keptCalls: 100_000,
+  keptCallBytes: 1024 * 1024 * 1024,
+  /** Of these, what callers may keep who prove nothing: they must leave room for the others. */
+  anonymousShare: 0.25,
   /** `Idempotency-Key` of a call that is answered later. */
   idempotencyKeyChars: 255,
   /** How long such a key stands for its call, and for how long after its end a call and its answer are kept. */

@@ -38,6 +38,18 @@ export class BackgroundUsageSums {
     });
   }
 
+  /** Whose it is. */
+  get projects(): Set<string> {
+    return new Set([...this.#sums.values()].map(({ projectRef }) => projectRef));
+  }
+
+  /** What is one project's of it. */
+  of(projectRef: string): BackgroundUsageSums {
+    const own = new BackgroundUsageSums();
+    for (const [key, sum] of this.#sums) if (sum.projectRef === projectRef) own.#sums.set(key, sum);
+    return own;
+  }
+
   async write(sql: Sql): Promise<void> {
     const sums = [...this.#sums.values()];
     if (sums.length === 0) return;

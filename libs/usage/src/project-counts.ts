@@ -36,6 +36,22 @@ export class ProjectCounts {
     this.#activeUsers.add(`${projectRef}\0${month}\0${userId}`);
   }
 
+  /** Whose they are. */
+  get projects(): Set<string> {
+    const keys = [...this.#requests.keys(), ...this.#meters.keys(), ...this.#activeUsers];
+    return new Set(keys.map((key) => key.split('\0')[0]!));
+  }
+
+  /** What is one project's of it. */
+  of(projectRef: string): ProjectCounts {
+    const own = new ProjectCounts();
+    const isOwn = (key: string) => key.startsWith(`${projectRef}\0`);
+    for (const [key, usage] of this.#requests) if (isOwn(key)) own.#requests.set(key, usage);
+    for (const [key, amount] of this.#meters) if (isOwn(key)) own.#meters.set(key, amount);
+    for (const key of this.#activeUsers) if (isOwn(key)) own.#activeUsers.add(key);
+    return own;
+  }
+
   async write(sql: Sql): Promise<void> {
     if (this.#requests.size > 0) {
       const usages = [...this.#requests.values()];

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { LOGGER, newId, PlatformDatabase, type Logger, type Sql } from '#libs/platform';
+import { isRefusedData, LOGGER, newId, PlatformDatabase, type Logger, type Sql } from '#libs/platform';
 import { BackgroundUsageSums, type BackgroundUsage } from './background-usage.js';
 import { hourText, periodOf } from './hours.js';
 import { insertInvocations, type InvocationRecord } from './invocation-record.js';
@@ -107,22 +107,59 @@ export class UsageLedger implements OnApplicationShutdown {
     return { ...batch, number: (this.#batches += 1) };
   }
 
-  async #writeBatch({ number, invocations, counts, background }: Batch): Promise<void> {
+  /** What PostgreSQL does not take of one project must not hold up the others: it is found, and left out. */
+  async #writeBatch(batch: Batch): Promise<void> {
+    try {
+      await this.#commit(batch.number, (tx) => writeUsage(tx, batch));
+    } catch (error) {
+      if (!isRefusedData(error)) throw error;
+      await this.#commit(batch.number, (tx) => this.#writeEach(tx, batch));
+    }
+  }
+
+  async #commit(batch: number, write: (tx: Sql) => Promise<void>): Promise<void> {
     await this.database.transaction(async (tx) => {
-      if (!(await beginBatch(tx, this.#writer, number))) return;
-      await insertInvocations(tx, invocations);
-      await background.write(tx);
-      await counts.write(tx);
+      if (await beginBatch(tx, this.#writer, batch)) await write(tx);
     });
+  }
+
+  async #writeEach(tx: Sql, { invocations, counts, background }: Batch): Promise<void> {
+    const own = invocations.map(({ projectRef }) => projectRef);
+    for (const ref of new Set([...own, ...counts.projects, ...background.projects])) {
+      const usage = {
+        invocations: invocations.filter(({ projectRef }) => projectRef === ref),
+        counts: counts.of(ref),
+        background: background.of(ref),
+      };
+      await tx.query('savepoint project');
+      try {
+        await writeUsage(tx, usage);
+        await tx.query('release project');
+      } catch (error) {
+        if (!isRefusedData(error)) throw error;
+        await tx.query('rollback to project');
+        const line = { err: error, project: ref, invocations: usage.invocations.length };
+        this.logger.error(line, 'Dropped usage of a project: the platform database refuses it');
+      }
+    }
   }
 }
 
-/** What is written together. It stays as it is until it is known to be written. */
-interface Batch {
-  readonly number: number;
+async function writeUsage(tx: Sql, { invocations, counts, background }: Usage): Promise<void> {
+  await insertInvocations(tx, invocations);
+  await background.write(tx);
+  await counts.write(tx);
+}
+
+interface Usage {
   readonly invocations: readonly InvocationRecord[];
   readonly counts: ProjectCounts;
   readonly background: BackgroundUsageSums;
+}
+
+/** What is written together. It stays as it is until it is known to be written. */
+interface Batch extends Usage {
+  readonly number: number;
 }
 
 /** @returns false when the batch was committed before, although we did not hear of it */

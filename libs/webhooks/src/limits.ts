@@ -15,6 +15,9 @@ export const limits = {
   webhooks: 100,
   nameChars: 64,
   urlChars: 2048,
+  /** Columns that one names, and conditions on them, each of so many characters: as subscriptions of functions. */
+  filterEntries: 100,
+  conditionChars: 1000,
   /** Tries to tell a webhook of an event, by default and at most: 15 take about three quarters of an hour. */
   attempts: { min: 1, default: 15, max: 20 },
   /** Keys in one secret: the one that replaces another, and the other. */

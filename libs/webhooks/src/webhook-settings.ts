@@ -1,4 +1,4 @@
-import { eventNames } from '#libs/events';
+import { eventNames, parseConditions } from '#libs/events';
 import { AppError, problemsInOneLine } from '#libs/platform';
 import { z } from 'zod';
 import { limits } from './limits.js';
@@ -8,7 +8,8 @@ const attemptsError = `expected a whole number from ${attempts.min} to ${attempt
 /** Schemas of the platform and of PostgreSQL: what is in them is told, if at all, by other events. */
 const platformSchemas =
   /^(auth|storage|realtime|galley|extensions|supabase_functions|information_schema|pg_.*)$/;
-const filterKeys = ['bucket', 'prefix', 'table'] as const;
+const filterKeys = ['bucket', 'prefix', 'table', 'columns', 'when'] as const;
+const columnName = z.string().regex(/^[^\0]{1,63}$/, { error: 'expected the name of a column' });
 
 /** What people did. What became of deliveries is left out: a webhook's own end would be told to it, for ever. */
 const toldEvents = eventNames.filter((name) => /^(user|object|row)\./.test(name));
@@ -39,6 +40,19 @@ const settings = z
         error: 'tables of the platform cannot be named here; use an object or user event',
       })
       .optional(),
+    /** Only when one of these has changed. */
+    columns: z
+      .array(columnName)
+      .min(1, { error: 'expected the name of a column' })
+      .max(limits.filterEntries, { error: `expected at most ${limits.filterEntries} columns` })
+      .optional(),
+    /** Only of rows that satisfy this, by column: `status = "eq.paid"`. */
+    when: z
+      .record(columnName, z.string().max(limits.conditionChars))
+      .refine((when) => Object.keys(when).length <= limits.filterEntries, {
+        error: `expected conditions on at most ${limits.filterEntries} columns`,
+      })
+      .optional(),
     /** The name of the project's secret that signs it. */
     secret: z.string().min(1).max(256),
     attempts: z
@@ -50,8 +64,8 @@ const settings = z
     enabled: z.boolean({ error: 'expected true or false' }).optional(),
   })
   .superRefine((webhook, context) => {
-    const refuse = (key: string, message: string) =>
-      context.addIssue({ code: 'custom', path: [key], message });
+    const refuse = (key: string, message: string, column?: string) =>
+      context.addIssue({ code: 'custom', path: column === undefined ? [key] : [key, column], message });
     const allowed = filtersOf(webhook.event);
     for (const key of filterKeys) {
       if (webhook[key] !== undefined && !allowed.includes(key))
@@ -59,10 +73,12 @@ const settings = z
     }
     if (allowed.includes('table') && webhook.table === undefined)
       refuse('table', 'expected "schema.table": row events need it');
+    for (const [column, problem] of parseConditions(webhook.when ?? {}).problems)
+      refuse('when', problem, column);
   });
 
 export type WebhookSettings = z.output<typeof settings>;
-type WebhookFilter = Pick<WebhookSettings, (typeof filterKeys)[number]>;
+export type WebhookFilter = Pick<WebhookSettings, (typeof filterKeys)[number]>;
 
 /** @throws AppError `invalid_webhook` (400) naming each wrong key and what was expected there */
 export function parseWebhook(input: unknown): WebhookSettings {
@@ -73,14 +89,21 @@ export function parseWebhook(input: unknown): WebhookSettings {
 
 /** Key order is fixed here, so that equal filters have one text and one id. */
 export function filterOf(webhook: WebhookFilter): WebhookFilter {
+  const { columns, when } = webhook;
+  const filter: WebhookFilter = {
+    ...webhook,
+    columns: columns?.toSorted(),
+    when: when && Object.fromEntries(Object.entries(when).toSorted()),
+  };
   return Object.fromEntries(
-    filterKeys.flatMap((key) => (webhook[key] === undefined ? [] : [[key, webhook[key]]])),
+    filterKeys.flatMap((key) => (filter[key] === undefined ? [] : [[key, filter[key]]])),
   );
 }
 
 function filtersOf(event: string): readonly string[] {
   if (event.startsWith('object.')) return ['bucket', 'prefix'];
-  return event.startsWith('row.') ? ['table'] : [];
+  if (event === 'row.updated') return ['table', 'columns', 'when'];
+  return event.startsWith('row.') ? ['table', 'when'] : [];
 }
 
 function isWebUrl(text: string): boolean {

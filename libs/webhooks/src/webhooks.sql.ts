@@ -1,12 +1,12 @@
 import type { Sql } from '#libs/platform';
-import type { WebhookSettings } from './webhook-settings.js';
+import type { WebhookFilter, WebhookSettings } from './webhook-settings.js';
 
 /** A webhook as it is kept. */
 export interface Webhook {
   readonly name: string;
   readonly url: string;
   readonly event: string;
-  readonly filter: Readonly<Record<string, string>>;
+  readonly filter: WebhookFilter;
   readonly secret: string;
   readonly attempts: number;
   /** Why it is told nothing; null when it is told. */

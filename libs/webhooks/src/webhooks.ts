@@ -1,5 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { lockActivations, syncRowTriggers, watchedTables, webhookTarget } from '#libs/events';
+import {
+  columnKinds,
+  columnProblems,
+  lockActivations,
+  syncRowTriggers,
+  watchedTables,
+  webhookTarget,
+  type ColumnKind,
+} from '#libs/events';
 import {
   AppError,
   CONFIG,
@@ -16,7 +24,7 @@ import { isIP } from 'node:net';
 import { limits } from './limits.js';
 import { SecretValues } from './secret-values.js';
 import { signingKeys } from './sending/signing-keys.js';
-import { filterOf, parseWebhook, type WebhookSettings } from './webhook-settings.js';
+import { filterOf, parseWebhook, type WebhookFilter, type WebhookSettings } from './webhook-settings.js';
 import {
   deleteWebhook,
   disableWebhook,
@@ -121,7 +129,7 @@ export class Webhooks {
       const row = await upsertWebhook(tx, project.ref, { ...webhook, id: newId(), filter, disabledReason });
       await setSubscription(tx, project.ref, target, enabled ? subscription : null);
       // Last, so that nothing refuses it after that; the project's database is another one than `tx` is in.
-      if (filter.table !== undefined) await watch(project, filter.table);
+      if (filter.table !== undefined) await watch(project, filter, filter.table);
       return row;
     });
     await this.#withdrawTriggers(project);
@@ -171,17 +179,20 @@ export class Webhooks {
 /** Such a trigger waits for all who have changed rows and not committed yet; not for ever. */
 const lockTimeoutMs = 10_000;
 
-/** @throws AppError `invalid_webhook` (400) when there is no such table */
-async function watch(project: Project, table: string): Promise<void> {
+/** @throws AppError `invalid_webhook` (400) when there is no such table, or none with such columns */
+async function watch(project: Project, filter: WebhookFilter, table: string): Promise<void> {
   await project.database.asSystem(async (tx) => {
     await tx.query(`set local lock_timeout = ${lockTimeoutMs}`);
-    const { rows } = await tx.query(
-      `select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+    const { rows } = await tx.query<{ columns: [string, ColumnKind][] }>(
+      `select ${columnKinds} as columns from pg_class c join pg_namespace n on n.oid = c.relnamespace
        where c.relkind = 'r' and n.nspname || '.' || c.relname = $1`,
       [table],
     );
-    if (rows.length === 0)
+    const [found] = rows;
+    if (!found)
       throw problem('invalid_webhook', 400, `table: there is no table ${table} whose rows could be watched`);
+    const problems = columnProblems(filter, new Map(found.columns));
+    if (problems.length > 0) throw problem('invalid_webhook', 400, problems.join('; '));
     await syncRowTriggers(tx, [table], false);
   });
 }

@@ -1,4 +1,6 @@
 import type { Sql } from '#libs/platform';
+import { queuesChannel } from '../message-queues/queue-push.sql.js';
+import { requestEvents } from '../requests/delivery-requests.sql.js';
 
 /** What of a function's deliveries is meant; what is not named is not asked about. */
 export interface DeliveryFilter {
@@ -112,7 +114,8 @@ export async function redriveDelivery(
 }
 
 /**
- * Records a delivery anew, with an id of its own, for a deployment or whichever answers. It has no place in any order.
+ * Records a delivery anew, with an id of its own and the request that it makes, for a deployment or whichever answers. It
+ * has no place in any order. Of a message, readers keep off again.
  * @returns its function; undefined when there is no such delivery that has ended
  */
 export async function replayDelivery(
@@ -121,12 +124,23 @@ export async function replayDelivery(
   replay: { id: string; of: string; deployment: number | null },
 ): Promise<string | undefined> {
   const { rows } = await sql.query<{ function_slug: string }>(
-    `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
+    `with requested as (
+       insert into delivery_requests (delivery_id, project_ref, method, target, headers, body, timeout_ms, caller, claims)
+       select $2, project_ref, method, target, headers, body, timeout_ms, caller, claims
+       from delivery_requests
+       where delivery_id = (select id from deliveries where id = $3 and project_ref = $1 and ${isEnded})
+     ), message as (
+       insert into queue_settlements (project_ref, event_id)
+       select project_ref, event_id from deliveries
+       where id = $3 and project_ref = $1 and event_name = 'queue.message' and ${isEnded} and ${isKept}
+       returning pg_notify('${queuesChannel}', project_ref)
+     )
+     insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
                              request_id, root_id, depth, occurred_at, batched, deployment_number)
      select $2, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, root_id, depth,
             occurred_at, batched, $4
      from deliveries
-     where id = $3 and project_ref = $1 and state not in ('queued', 'running') and ${isKept}
+     where id = $3 and project_ref = $1 and ${isEnded} and ${isKept}
      returning function_slug`,
     [projectRef, replay.id, replay.of, replay.deployment],
   );
@@ -147,8 +161,22 @@ export async function hasDeployment(
   return rowCount > 0;
 }
 
-/** An event that could not be kept cannot be told again. */
-const isKept = `payload <> '{}'`;
+/** Whether a delivery has ended that cannot be made again, since the request that it made is not kept any more. */
+export async function lacksRequest(sql: Sql, projectRef: string, id: string): Promise<boolean> {
+  const { rowCount } = await sql.query(
+    `select from deliveries where id = $1 and project_ref = $2 and ${isEnded} and not ${hasRequest}`,
+    [id, projectRef],
+  );
+  return rowCount > 0;
+}
+
+const isEnded = `state not in ('queued', 'running')`;
+
+const hasRequest = `(event_name not in ('${requestEvents.call}', '${requestEvents.trigger}')
+  or exists (select from delivery_requests r where r.delivery_id = deliveries.id))`;
+
+/** An event or a request that could not be kept, or is not any more, cannot be told again. */
+const isKept = `payload <> '{}' and ${hasRequest}`;
 
 const reopened = `state = 'queued', finished_at = null, attempts = 0, failures = 0, retry_at = null`;
 

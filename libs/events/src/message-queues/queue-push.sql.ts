@@ -8,9 +8,8 @@ export const messageStepSize = 100;
 
 /** A message that was carried to functions, and what is to become of it now. */
 export interface SettledMessage {
-  /** Null, as the next: the event was refused, and its id is all that is known of it. */
+  /** Null: the event was refused, and its id is all that is known of it. */
   readonly queue: string | null;
-  readonly msgId: number | null;
   readonly eventId: string;
   readonly state: 'succeeded' | 'open' | 'failed' | 'unwanted';
 }
@@ -30,36 +29,44 @@ export async function syncPushedQueues(platform: PlatformDatabase, project: Proj
   );
 }
 
-/** Pushes messages whose time has come; returns how many, and when the next one's comes. */
-export async function pushDueMessages(project: Project): Promise<{ pushed: number; dueAt: Date | null }> {
-  const { rows } = await project.database.query<{ pushed: number; dueAt: Date | null }>(
-    'select pushed, due_at as "dueAt" from galley.push_due_messages($1)',
+/** Pushes messages whose time has come; returns how many, and in how many ms the next one's comes. */
+export async function pushDueMessages(project: Project): Promise<{ pushed: number; dueInMs: number | null }> {
+  const { rows } = await project.database.query<{ pushed: number; dueInMs: number | null }>(
+    'select pushed, due_in_ms as "dueInMs" from galley.push_due_messages($1)',
     [messageStepSize],
   );
   return rows[0]!;
 }
 
 /**
- * Takes what deliveries say about messages out of the platform's database, one worker at a time, so that what is said
- * later is done later.
+ * Takes what deliveries say about messages of a project out of the platform's database, one worker at a time, so that what
+ * is said later is done later.
  */
 export async function takeSettled(
   tx: Sql,
-): Promise<{ taken: number; messages: (SettledMessage & { projectRef: string })[] }> {
-  await tx.query(`select pg_advisory_xact_lock(hashtextextended('galley queue settlements', 0))`);
+  projectRef: string,
+): Promise<{ taken: number; messages: SettledMessage[] }> {
+  await tx.query(`select pg_advisory_xact_lock(hashtextextended('galley queue settlements of ' || $1, 0))`, [
+    projectRef,
+  ]);
   const taken = await tx.query<{ event_id: string }>(
-    `delete from queue_settlements where id in (select id from queue_settlements order by id limit $1)
+    `delete from queue_settlements where id in (
+       select id from queue_settlements where project_ref = $1 order by id limit $2)
      returning event_id`,
-    [messageStepSize],
+    [projectRef, messageStepSize],
   );
-  const { rows } = await tx.query<SettledMessage & { projectRef: string }>(
-    `select project_ref as "projectRef", event_id as "eventId", payload #>> '{record,queue}' as queue,
-            (payload #>> '{record,msg_id}')::float8 as "msgId",
-            case when bool_or(state in ('queued', 'running')) then 'open'
-                 when bool_and(state = 'succeeded') then 'succeeded' else 'failed' end as state
-     from deliveries where event_name = 'queue.message' and event_id = any($1::uuid[])
-     group by 1, 2, 3, 4`,
-    [taken.rows.map((row) => row.event_id)],
+  const { rows } = await tx.query<SettledMessage>(
+    `select "eventId", queue,
+            case when bool_or(is_open) then 'open' when bool_and(is_taken) then 'succeeded' else 'failed' end as state
+     from (
+       -- A replay is a second delivery of one subscription.
+       select event_id as "eventId", payload #>> '{record,queue}' as queue,
+              bool_or(state in ('queued', 'running')) as is_open, bool_or(state = 'succeeded') as is_taken
+       from deliveries where project_ref = $1 and event_name = 'queue.message' and event_id = any($2::uuid[])
+       group by 1, 2, subscription_id
+     ) as by_subscription
+     group by 1, 2`,
+    [projectRef, taken.rows.map((row) => row.event_id)],
   );
   return { taken: taken.rowCount, messages: rows };
 }
@@ -69,11 +76,6 @@ export async function settleMessages(
   sql: Pick<Sql, 'query'>,
   messages: readonly SettledMessage[],
 ): Promise<void> {
-  const settled = messages.map(({ queue, msgId, eventId, state }) => ({
-    queue,
-    msg_id: msgId,
-    event_id: eventId,
-    state,
-  }));
+  const settled = messages.map(({ queue, eventId, state }) => ({ queue, event_id: eventId, state }));
   await sql.query('select galley.settle_messages($1::jsonb)', [JSON.stringify(settled)]);
 }

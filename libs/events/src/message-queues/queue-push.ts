@@ -11,6 +11,8 @@ import {
 
 /** Queues are looked at this often even without a notification: one may have been lost. */
 const sweepMs = 30_000;
+/** What is due and was not pushed is locked by a reader; what is due sooner comes as late. */
+const heldElsewhereMs = 50;
 
 /**
  * Carries messages of queues that functions subscribe to. Most become events in the transaction that sends them; this
@@ -23,7 +25,8 @@ const sweepMs = 30_000;
 export class QueuePush {
   readonly #stopListening: (() => Promise<void>)[] = [];
   readonly #pushes: readonly WakeableLoop[];
-  readonly #settling: WakeableLoop;
+  /** Each project's are settled by themselves: a database that is away holds up no other. */
+  readonly #settling: readonly WakeableLoop[];
 
   constructor(
     private readonly projects: readonly Project[],
@@ -33,15 +36,24 @@ export class QueuePush {
     this.#pushes = projects.map(
       (project) => new WakeableLoop('Pushing messages of queues', () => this.push(project), logger),
     );
-    this.#settling = new WakeableLoop('Settling messages of queues', () => this.settle(), logger);
+    this.#settling = projects.map(
+      (project) => new WakeableLoop('Settling messages of queues', () => this.settle(project), logger),
+    );
   }
 
   async start(): Promise<void> {
-    const wakeAll = () => this.#loops().forEach((loop) => loop.wake());
-    this.#stopListening.push(await this.platform.listen(queuesChannel, wakeAll));
+    const wake = (projectRef?: string) => {
+      for (const [i, { ref }] of this.projects.entries()) {
+        if (projectRef !== undefined && projectRef !== ref) continue;
+        this.#pushes[i]!.wake();
+        this.#settling[i]!.wake();
+      }
+    };
+    // After a connection was lost it is told without a payload: then anybody's may have come.
+    this.#stopListening.push(await this.platform.listen(queuesChannel, (ref) => wake(ref || undefined)));
     for (const [i, { database }] of this.projects.entries())
       this.#stopListening.push(await database.listen(queuesChannel, () => this.#pushes[i]!.wake()));
-    wakeAll();
+    wake();
   }
 
   async stop(): Promise<void> {
@@ -53,23 +65,19 @@ export class QueuePush {
   async push(project: Project): Promise<number> {
     await syncPushedQueues(this.platform, project);
     for (;;) {
-      const { pushed, dueAt } = await pushDueMessages(project);
+      const { pushed, dueInMs } = await pushDueMessages(project);
       if (pushed === messageStepSize) continue;
-      const waitMs = dueAt ? dueAt.getTime() - Date.now() : sweepMs;
-      return Math.max(0, Math.min(waitMs, sweepMs));
+      return Math.max(heldElsewhereMs, Math.min(dueInMs ?? sweepMs, sweepMs));
     }
   }
 
-  /** Lets messages follow their deliveries; returns in how many ms to look again. */
-  async settle(): Promise<number> {
+  /** Lets messages of one project follow their deliveries; returns in how many ms to look again. */
+  async settle(project: Project): Promise<number> {
     let taken: number;
     do {
       taken = await this.platform.transaction(async (tx) => {
-        const settled = await takeSettled(tx);
-        for (const project of this.projects) {
-          const own = settled.messages.filter(({ projectRef }) => projectRef === project.ref);
-          if (own.length > 0) await settleMessages(project.database, own);
-        }
+        const settled = await takeSettled(tx, project.ref);
+        if (settled.messages.length > 0) await settleMessages(project.database, settled.messages);
         return settled.taken;
       });
     } while (taken === messageStepSize);
@@ -77,6 +85,6 @@ export class QueuePush {
   }
 
   #loops(): WakeableLoop[] {
-    return [...this.#pushes, this.#settling];
+    return [...this.#pushes, ...this.#settling];
   }
 }

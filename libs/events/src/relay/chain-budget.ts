@@ -1,38 +1,58 @@
 import { limits, type Sql } from '#libs/platform';
+import type { CommittedEvent } from '../catalogue.js';
 import type { Refusal } from './refusal.js';
-import type { Wanted } from './wanted-deliveries.js';
+
+/** What a delivery comes from. */
+type Cause = Pick<CommittedEvent, 'depth' | 'rootId'>;
 
 /**
  * Refuses what is over the budget of its chain: everything that one request led to, through functions and the events
  * that they caused, may be `limits.chainDeliveries` within `limits.chainMs`. The depth of a chain does not bound its
  * breadth: a function that answers each event with two makes 65,536 of one before it is too deep.
  *
- * @returns refusals by their place in `wanted`
+ * @param causes of the deliveries that are to be made, in their order
+ * @returns refusals by their place in `causes`
  */
 export async function refuseOverBudget(
   platform: Sql,
   projectRef: string,
-  wanted: readonly Wanted[],
+  causes: readonly Cause[],
 ): Promise<Map<number, Refusal>> {
-  const roots = new Set(wanted.filter(({ event }) => event.depth > 0).map(({ event }) => event.rootId));
+  const roots = new Set(causes.filter(({ depth }) => depth > 0).map(({ rootId }) => rootId));
   if (roots.size === 0) return new Map();
   const spent = await spentByRoot(platform, projectRef, [...roots]);
   const refused = overBudget(
-    wanted.map(({ event }) => (event.depth > 0 ? event.rootId : null)),
+    causes.map(({ depth, rootId }) => (depth > 0 ? rootId : null)),
     spent,
     limits.chainDeliveries,
   );
   const reasons = new Map<string, Refusal>();
   for (const place of refused) {
-    const { rootId } = wanted[place]!.event;
+    const { rootId } = causes[place]!;
     if (reasons.has(rootId)) continue;
-    const reason =
-      `What request ${rootId} began has led to ${limits.chainDeliveries} deliveries within ` +
-      `${limits.chainMs / 60_000} minutes, the limit: ${await loopOf(platform, projectRef, rootId)}. ` +
-      `Filter the subscription so that functions do not react to what they cause.`;
+    const reason = await reasonOf(platform, projectRef, rootId);
     reasons.set(rootId, { reason, keepsEvent: true });
   }
-  return new Map(refused.map((place) => [place, reasons.get(wanted[place]!.event.rootId)!]));
+  return new Map(refused.map((place) => [place, reasons.get(causes[place]!.rootId)!]));
+}
+
+/** Why one more delivery is over the budget of its chain; null when it is not. */
+export async function chainRefusal(
+  platform: Sql,
+  projectRef: string,
+  { depth, rootId }: Cause,
+): Promise<string | null> {
+  if (depth === 0) return null;
+  const spent = (await spentByRoot(platform, projectRef, [rootId])).get(rootId) ?? 0;
+  return spent < limits.chainDeliveries ? null : reasonOf(platform, projectRef, rootId);
+}
+
+async function reasonOf(platform: Sql, projectRef: string, rootId: string): Promise<string> {
+  return (
+    `What request ${rootId} began has led to ${limits.chainDeliveries} deliveries within ` +
+    `${limits.chainMs / 60_000} minutes, the limit: ${await loopOf(platform, projectRef, rootId)}. ` +
+    `Filter the subscription so that functions do not react to what they cause.`
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { derivedId, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
+import { derivedId, isRefusedData, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
 import type { CommittedEvent } from '../catalogue.js';
 import {
   hasOrderedSubscriptions,
@@ -7,10 +7,10 @@ import {
   type NewDelivery,
 } from '../delivery/deliveries.sql.js';
 import { recordDeliveries } from '../delivery/record-deliveries.js';
-import { claimEvents, claimEventsInTurn, claimSize, completeEvents } from '../outbox.js';
+import { claimEvents, claimEventsInTurn, claimSize, renewLeases, type ClaimedEvent } from '../outbox.js';
 import type { JobQueue } from '../queue/job-queue.js';
 import { insertRequests } from '../requests/delivery-requests.sql.js';
-import { releaseUnwanted } from '../message-queues/release-unwanted.js';
+import { completeCarried } from '../message-queues/complete-carried.js';
 import { loopOf, refuseOverBudget } from './chain-budget.js';
 import { refusalOf, type Refusal } from './refusal.js';
 import { requestedDelivery } from './requested-delivery.js';
@@ -65,7 +65,7 @@ export class Relay {
     for (;;) {
       const { database } = this.project;
       const events = inOrder ? await claimEventsInTurn(database) : await claimEvents(database);
-      if (events.length > 0) await this.#carryOrRefuse(events);
+      if (events.length > 0) await this.#carryOrRefuse(events, inOrder);
       carried += events.length;
       if (events.length < claimSize || this.#stopped) return carried;
     }
@@ -100,26 +100,35 @@ export class Relay {
   }
 
   /** One event that PostgreSQL cannot take must not hold up the others: it is found, and ends as a dead letter. */
-  async #carryOrRefuse(events: readonly CommittedEvent[]): Promise<void> {
+  async #carryOrRefuse(events: readonly ClaimedEvent[], inOrder: boolean): Promise<void> {
     try {
-      await this.#carry(events);
+      await this.#carry(events, inOrder);
     } catch (error) {
-      if (!isRefused(error)) throw error;
+      if (!isRefusedData(error)) throw error;
       if (events.length === 1) {
         const reason = `The event cannot be stored: ${error.message}`;
-        return this.#carry(events, { reason, keepsEvent: false });
+        return this.#carry(events, inOrder, { reason, keepsEvent: false });
       }
       // One after another, as their deliveries may have an order.
-      for (const event of events) await this.#carryOrRefuse([event]);
+      for (const event of events) await this.#carryOrRefuse([event], inOrder);
     }
   }
 
-  async #carry(events: readonly CommittedEvent[], refusal: Refusal | null = null): Promise<void> {
+  async #carry(
+    claimed: readonly ClaimedEvent[],
+    inOrder: boolean,
+    refusal: Refusal | null = null,
+  ): Promise<void> {
     const { ref } = this.project;
-    const names = [...new Set(events.map((event) => event.name))];
+    const names = [...new Set(claimed.map((event) => event.name))];
     const subscriptions = await subscriptionsTo(this.platform, ref, names);
-    const wanted = await wantedDeliveries(this.project.database, events, subscriptions);
-    const overBudget = await refuseOverBudget(this.platform, ref, wanted);
+    const asked = await wantedDeliveries(this.project.database, claimed, subscriptions);
+    const events = await this.#stillHeld(claimed, inOrder);
+    const held: ReadonlySet<CommittedEvent> = new Set(events);
+    const wanted = asked.filter(({ event }) => held.has(event));
+    const requests = events.filter((event) => event.request);
+    const causes = [...wanted.map(({ event }) => event), ...requests];
+    const overBudget = await refuseOverBudget(this.platform, ref, causes);
     const deliveries: NewDelivery[] = [];
     const loops = new Map<string, Promise<string>>();
     const loop = (rootId: string) => {
@@ -131,29 +140,36 @@ export class Relay {
       const refused = refusal ?? overBudget.get(place) ?? (await refusalOf(one, loop));
       deliveries.push(deliveryOf(ref, one, refused));
     }
-    deliveries.push(...(await this.#requested(events, refusal, loop)));
+    for (const [i, event] of requests.entries()) {
+      const refused = refusal ?? overBudget.get(wanted.length + i) ?? null;
+      deliveries.push(await this.#requested(event, refused, loop));
+    }
     await this.#deliver(deliveries);
-    await releaseUnwanted(this.project.database, events, new Set(deliveries.map(({ eventId }) => eventId)));
-    const ids = events.map((event) => event.id);
-    this.onCarried(await completeEvents(this.project.database, ids));
+    const carried = new Set(deliveries.map(({ eventId }) => eventId));
+    this.onCarried(await completeCarried(this.project.database, events, carried));
   }
 
-  /** The deliveries of events that are requests, whose requests are recorded before. */
+  /**
+   * Those that no other relay has taken over while this one stood still. Where that one may have come to another end
+   * (an order went on, a message was given back) nothing must be recorded any more; elsewhere it would be the same.
+   */
+  async #stillHeld(claimed: readonly ClaimedEvent[], inOrder: boolean): Promise<readonly ClaimedEvent[]> {
+    if (!inOrder && claimed.every(({ name }) => name !== 'queue.message')) return claimed;
+    const held = await renewLeases(this.project.database, claimed);
+    return claimed.filter(({ id }) => held.has(id));
+  }
+
+  /** The delivery of an event that is a request, which is recorded before. */
   async #requested(
-    events: readonly CommittedEvent[],
+    event: ClaimedEvent,
     refusal: Refusal | null,
     loop: (rootId: string) => Promise<string>,
-  ): Promise<NewDelivery[]> {
-    const deliveries: NewDelivery[] = [];
-    for (const event of events) {
-      if (!event.request) continue;
-      const { delivery, request } = requestedDelivery(this.project, event, event.request);
-      const deep = await refusalOf({ event, subscription: delivery }, loop);
-      const refused = refusal?.reason ?? delivery.refusal ?? deep?.reason ?? null;
-      if (refused === null) await insertRequests(this.platform, [request]);
-      deliveries.push({ ...delivery, refusal: refused });
-    }
-    return deliveries;
+  ): Promise<NewDelivery> {
+    const { delivery, request } = requestedDelivery(this.project, event, event.request!);
+    const deep = await refusalOf({ event, subscription: delivery }, loop);
+    const refused = refusal?.reason ?? delivery.refusal ?? deep?.reason ?? null;
+    if (refused === null) await insertRequests(this.platform, this.project, [request]);
+    return { ...delivery, refusal: refused };
   }
 
   async #deliver(deliveries: readonly NewDelivery[]): Promise<void> {
@@ -169,16 +185,6 @@ export class Relay {
       }
     }
   }
-}
-
-/**
- * Whether PostgreSQL refused the data (classes 22 and 23) or what it would take (54), rather than was not to be had; or
- * it is longer than JavaScript can write in one piece.
- */
-function isRefused(error: unknown): error is Error {
-  if (error instanceof RangeError) return true;
-  const { code } = error as { code?: unknown };
-  return typeof code === 'string' && /^(22|23|54)[0-9A-Z]{3}$/.test(code);
 }
 
 function deliveryOf(

@@ -1,4 +1,4 @@
-import type { Sql } from '#libs/platform';
+import type { Project, Sql } from '#libs/platform';
 
 /** Deliveries that make a request of their own, by the name of their event. */
 export const requestEvents = {
@@ -47,8 +47,15 @@ export interface KeptResponse {
   readonly body: Buffer | null;
 }
 
-/** Records requests; one that is recorded already stays as it is. To be committed with their deliveries, or before. */
-export async function insertRequests(sql: Sql, requests: readonly NewDeliveryRequest[]): Promise<void> {
+/**
+ * Records requests of one project; one that is recorded already stays as it is. To be committed with their deliveries, or
+ * before. Their headers are sealed: what triggers send are keys, as often as not.
+ */
+export async function insertRequests(
+  sql: Sql,
+  project: Project,
+  requests: readonly NewDeliveryRequest[],
+): Promise<void> {
   if (requests.length === 0) return;
   await sql.query(
     `insert into delivery_requests (delivery_id, project_ref, method, target, headers, body, timeout_ms, caller,
@@ -61,7 +68,7 @@ export async function insertRequests(sql: Sql, requests: readonly NewDeliveryReq
       requests.map((r) => r.projectRef),
       requests.map((r) => r.method),
       requests.map((r) => r.target),
-      requests.map((r) => JSON.stringify(r.headers)),
+      requests.map((r) => JSON.stringify(sealHeaders(project, r.headers))),
       requests.map((r) => r.body),
       requests.map((r) => r.timeoutMs),
       requests.map((r) => r.caller),
@@ -73,13 +80,30 @@ export async function insertRequests(sql: Sql, requests: readonly NewDeliveryReq
 }
 
 /** Undefined when it is not kept any more. */
-export async function requestOfDelivery(sql: Sql, deliveryId: string): Promise<DeliveryRequest | undefined> {
-  const { rows } = await sql.query<DeliveryRequest>(
+export async function requestOfDelivery(
+  sql: Sql,
+  project: Project,
+  deliveryId: string,
+): Promise<DeliveryRequest | undefined> {
+  const { rows } = await sql.query<DeliveryRequest & { headers: string | Headers }>(
     `select method, target, headers, body, timeout_ms as "timeoutMs", claims
      from delivery_requests where delivery_id = $1`,
     [deliveryId],
   );
-  return rows[0];
+  const [row] = rows;
+  return row && { ...row, headers: openHeaders(project, row.headers) };
+}
+
+const contextOf = ({ ref }: Project) => `headers of requests of ${ref}`;
+
+function sealHeaders(project: Project, headers: Headers): string {
+  return project.sealer.seal(JSON.stringify(headers), contextOf(project)).toString('base64');
+}
+
+/** @param kept an object: they were kept when headers were not sealed yet */
+function openHeaders(project: Project, kept: string | Headers): Headers {
+  if (typeof kept !== 'string') return kept;
+  return JSON.parse(project.sealer.open(Buffer.from(kept, 'base64'), contextOf(project))) as Headers;
 }
 
 export async function recordResponse(sql: Sql, deliveryId: string, response: KeptResponse): Promise<void> {

@@ -1,6 +1,13 @@
-import { derivedId, type Clock, type Logger, type PlatformDatabase, type Sql } from '#libs/platform';
+import {
+  derivedId,
+  isRefusedData,
+  type Clock,
+  type Logger,
+  type PlatformDatabase,
+  type Sql,
+} from '#libs/platform';
 import { insertDeliveries, type NewDelivery } from '../delivery/deliveries.sql.js';
-import { recordDeliveries } from '../delivery/record-deliveries.js';
+import { queueDeliveries } from '../delivery/record-deliveries.js';
 import type { JobQueue } from '../queue/job-queue.js';
 import { WakeableLoop } from '../wakeable-loop.js';
 import { decide } from './due-runs.js';
@@ -15,6 +22,8 @@ import {
 
 /** Schedules are looked at this often even when nothing is due: a notification may have been lost. */
 const sweepMs = 30_000;
+/** What is due and was not to be had is held by another scheduler, which is done with it soon. */
+const heldElsewhereMs = 100;
 
 /**
  * Fires the schedules of all projects. Any number of schedulers may run: a claim skips what another holds, and writes
@@ -49,21 +58,44 @@ export class Scheduler {
   /** Fires what is due now; returns in how many ms something is due again, or is to be looked at. */
   async runOnce(): Promise<number> {
     for (;;) {
-      const { claimed, deliveries } = await this.platform.transaction((tx) => this.#fire(tx));
+      const { claimed, deliveries } = await this.#fireSome();
       for (const ref of new Set(deliveries.map(({ projectRef }) => projectRef))) {
-        // They are there already: this adds their jobs.
-        const own = deliveries.filter(({ projectRef }) => projectRef === ref);
-        this.onFired(ref, own.length);
-        await recordDeliveries(this.platform, this.queue, ref, own);
+        await this.#queueRuns(
+          ref,
+          deliveries.filter(({ projectRef }) => projectRef === ref),
+        );
       }
       if (claimed < scheduleClaimSize) break;
     }
     const dueAt = await nextDueAt(this.platform);
     const waitMs = dueAt ? dueAt.getTime() - this.clock.now().getTime() : sweepMs;
-    return Math.max(0, Math.min(waitMs, sweepMs));
+    return waitMs > 0 ? Math.min(waitMs, sweepMs) : heldElsewhereMs;
   }
 
-  async #fire(tx: Sql): Promise<{ claimed: number; deliveries: NewDelivery[] }> {
+  /** They are there already: this adds their jobs, or the workers do it later. */
+  async #queueRuns(projectRef: string, runs: readonly NewDelivery[]): Promise<void> {
+    this.onFired(projectRef, runs.length);
+    try {
+      await queueDeliveries(this.platform, this.queue, projectRef, runs);
+    } catch (error) {
+      this.logger.warn(
+        { err: error, project: projectRef },
+        'Runs of schedules could not be queued; workers will',
+      );
+    }
+  }
+
+  /** One schedule whose run PostgreSQL does not take must not hold up the others: it is found, and its run is not made. */
+  async #fireSome(): Promise<Fired> {
+    try {
+      return await this.platform.transaction((tx) => this.#fire(tx, insertAll));
+    } catch (error) {
+      if (!isRefusedData(error)) throw error;
+      return this.platform.transaction((tx) => this.#fire(tx, (_tx, runs) => this.#insertEach(tx, runs)));
+    }
+  }
+
+  async #fire(tx: Sql, insert: typeof insertAll): Promise<Fired> {
     const now = this.clock.now();
     const schedules = await claimSchedules(tx, now);
     const deliveries: NewDelivery[] = [];
@@ -76,9 +108,37 @@ export class Scheduler {
         this.logger.warn({ ...line, skipped: after.skipped }, 'Runs of a schedule skipped');
       else this.logger.debug({ ...line, due: fire, next: after.nextAt }, 'Schedule fired');
     }
-    if (deliveries.length > 0) await insertDeliveries(tx, deliveries);
-    return { claimed: schedules.length, deliveries };
+    return { claimed: schedules.length, deliveries: await insert(tx, deliveries) };
   }
+
+  async #insertEach(tx: Sql, runs: readonly NewDelivery[]): Promise<readonly NewDelivery[]> {
+    const inserted: NewDelivery[] = [];
+    for (const run of runs) {
+      await tx.query('savepoint run');
+      try {
+        await insertDeliveries(tx, [run]);
+        await tx.query('release run');
+        inserted.push(run);
+      } catch (error) {
+        if (!isRefusedData(error)) throw error;
+        await tx.query('rollback to run');
+        const line = { project: run.projectRef, function: run.functionSlug, due: run.occurredAt };
+        this.logger.error({ err: error, ...line }, 'A run of a schedule cannot be recorded, and is not made');
+      }
+    }
+    return inserted;
+  }
+}
+
+async function insertAll(tx: Sql, runs: readonly NewDelivery[]): Promise<readonly NewDelivery[]> {
+  if (runs.length > 0) await insertDeliveries(tx, runs);
+  return runs;
+}
+
+/** What one claim came to. */
+interface Fired {
+  readonly claimed: number;
+  readonly deliveries: readonly NewDelivery[];
 }
 
 function deliveryOf(schedule: ClaimedSchedule, dueAt: Date): NewDelivery {

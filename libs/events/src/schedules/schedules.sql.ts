@@ -39,18 +39,26 @@ export interface ListedSchedule {
 const openRun = `exists (select from deliveries d where d.subscription_id = s.id
   and d.event_name = 'schedule.fired' and d.state in ('queued', 'running'))`;
 
-/** Takes schedules that have something to do, and that no other scheduler holds. */
+/**
+ * Takes schedules that have something to do, and that no other scheduler holds. What has come of them is read by a
+ * statement of its own: the one that waits for nobody's lock may have begun before the holder before was done.
+ */
 export async function claimSchedules(tx: Sql, now: Date): Promise<ClaimedSchedule[]> {
+  const { rows: claimed } = await tx.query<{ id: string }>(
+    `select s.id from schedules s
+     where not s.paused and (s.next_at <= $1 or (s.waiting <> '{}' and not ${openRun}))
+     order by s.next_at limit $2 for update of s skip locked`,
+    [now, scheduleClaimSize],
+  );
+  if (claimed.length === 0) return [];
   const { rows } = await tx.query<Omit<ClaimedSchedule, 'timing'> & Timing>(
     `select s.id, s.project_ref as "projectRef", s.function_slug as "functionSlug", s.name, s.cron,
             s.time_zone as "timeZone", s.at, s.overlap, s.missed, s.payload::text as payload, s.next_at as "nextAt",
             s.waiting, ${openRun} as "isRunning",
             exists (select from functions f where f.project_ref = s.project_ref and f.slug = s.function_slug)
               as "isInService"
-     from schedules s
-     where not s.paused and (s.next_at <= $1 or (s.waiting <> '{}' and not ${openRun}))
-     order by s.next_at limit $2 for update of s skip locked`,
-    [now, scheduleClaimSize],
+     from schedules s where s.id = any($1::uuid[]) order by s.next_at`,
+    [claimed.map(({ id }) => id)],
   );
   return rows.map(({ cron, timeZone, at, ...row }) => ({ ...row, timing: { cron, timeZone, at } as Timing }));
 }

@@ -21,6 +21,7 @@ import {
   type CallClaims,
   type Caller,
   type Logger,
+  type Project,
   type Sql,
 } from '#libs/platform';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -28,15 +29,17 @@ import type { Readable } from 'node:stream';
 import { forwardedHeaders } from '../http/function-request.js';
 import type { ActiveDeployment } from '../invoke/known-deployments.js';
 import { limits } from '../limits.js';
-import {
-  callByIdempotency,
-  forgetOldKey,
-  isQueueFull,
-  lockIdempotency,
-  type CallState,
-} from './calls.sql.js';
+import { admitCall } from './admit-call.js';
+import { callByIdempotency, forgetOldKey, lockIdempotency, type CallState } from './calls.sql.js';
 import { idempotencyKey } from './idempotency-key.js';
-import { callerName, fingerprintOf, keptHeaders, keptPath } from './kept-request.js';
+import {
+  callerName,
+  fingerprintHeaders,
+  fingerprintOf,
+  isAnonymous,
+  keptHeaders,
+  keptPath,
+} from './kept-request.js';
 
 /** Whether a client asks to be answered before the function is (RFC 7240 §4.1). A preference: it may be passed over. */
 export function prefersAsync({ headers, method, raw }: FastifyRequest): boolean {
@@ -59,7 +62,8 @@ export class AcceptCall {
   /**
    * Answers 202 once the call is committed.
    * @throws AppError `body_too_large` (413), `invalid_request` (400); `IDEMPOTENCY_KEY_REUSED` (422) for a key that came
-   *   with another request, `IDEMPOTENCY_KEY_IN_USE` (409) for one whose request is being accepted; `RATE_LIMIT_EXCEEDED` (429), `LOOP_DETECTED` (508)
+   *   with another request, `IDEMPOTENCY_KEY_IN_USE` (409) for one whose request is being accepted;
+   *   `RATE_LIMIT_EXCEEDED`, `KEPT_CALLS_EXCEEDED` (429), `LOOP_DETECTED` (508)
    */
   async accept(
     request: FastifyRequest,
@@ -74,7 +78,7 @@ export class AcceptCall {
     const stream = request.body as Readable | undefined;
     const body = stream ? await readBody(stream, platformLimits.eventPayloadBytes) : null;
     const call = newCall(request, deployment.slug, headers, keptPath(path), body, key);
-    const { id, state } = await this.database.transaction((tx) => keep(tx, call));
+    const { id, state } = await this.database.transaction((tx) => keep(tx, project, call));
     if (id === call.delivery.id) await this.#queue(call.delivery);
     await reply
       .status(202)
@@ -112,6 +116,7 @@ function newCall(
   const { project, requestId, caller } = galley;
   const id = newId();
   const from = callerName(request);
+  const anonymous = isAnonymous(request);
   // The token of an invocation ends with it, and strangers' tokens are not ours to speak for.
   const isShown = headers['authorization'] !== undefined && !galley.credentialError;
   const delivery: NewDelivery = {
@@ -138,16 +143,10 @@ function newCall(
     timeoutMs: null,
     caller: from,
     claims: isShown && caller.kind !== 'function' ? JSON.stringify(keptClaims(caller, delivery)) : null,
-    idempotencyId:
-      key === undefined ? null : derivedId('idempotency', project.ref, slug, from, whereFrom(request), key),
-    fingerprint: fingerprintOf(
-      method,
-      target,
-      String(headers['content-type'] ?? ''),
-      body ?? Buffer.alloc(0),
-    ),
+    idempotencyId: key === undefined ? null : derivedId('idempotency', project.ref, slug, from, key),
+    fingerprint: fingerprintOf(method, target, fingerprintHeaders(headers, anonymous), body),
   };
-  return { delivery, kept };
+  return { delivery, kept, isAnonymous: anonymous };
 }
 
 /**
@@ -160,13 +159,7 @@ function keptClaims({ claims, depth }: Caller, { rootId }: NewDelivery): Record<
   return { ...claims, galley_call: call };
 }
 
-/** Those who cannot be told apart share no keys with others elsewhere, who might choose the same. */
-function whereFrom({ galley, ip }: FastifyRequest): string {
-  const { kind } = galley.caller;
-  return kind === 'anon' || kind === 'keyless' ? ip : '';
-}
-
-async function keep(tx: Sql, { delivery, kept }: NewCall): Promise<CallState> {
+async function keep(tx: Sql, project: Project, { delivery, kept, isAnonymous }: NewCall): Promise<CallState> {
   if (kept.idempotencyId !== null) {
     const known = await callOfKey(tx, kept.idempotencyId);
     if (known) {
@@ -178,8 +171,9 @@ async function keep(tx: Sql, { delivery, kept }: NewCall): Promise<CallState> {
       });
     }
   }
-  if (await isQueueFull(tx, delivery.projectRef, delivery.functionSlug)) throw tooMany();
-  await insertRequests(tx, [kept]);
+  const { projectRef, functionSlug: slug, depth, rootId = delivery.requestId } = delivery;
+  await admitCall(tx, { projectRef, slug, depth, rootId, bodyBytes: kept.body?.length ?? 0, isAnonymous });
+  await insertRequests(tx, project, [kept]);
   await insertDeliveries(tx, [delivery]);
   return { id: delivery.id, state: 'queued' };
 }
@@ -196,15 +190,6 @@ async function callOfKey(tx: Sql, idempotencyId: string) {
   }
   await forgetOldKey(tx, idempotencyId);
   return callByIdempotency(tx, idempotencyId);
-}
-
-function tooMany(): AppError {
-  return new AppError({
-    code: 'RATE_LIMIT_EXCEEDED',
-    status: 429,
-    message: `${limits.queuedCalls} calls of the function wait already`,
-    headers: { 'Retry-After': '10' },
-  });
 }
 
 function refuseLoop(depth: number): void {

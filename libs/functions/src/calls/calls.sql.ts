@@ -20,6 +20,12 @@ export interface Call extends CallState {
   readonly responseBody: Buffer | null;
 }
 
+/** What calls take in the database, with their answers. */
+export interface Kept {
+  readonly calls: number;
+  readonly bytes: number;
+}
+
 /** Whether as many calls of the function wait as may. */
 export async function isQueueFull(sql: Sql, projectRef: string, slug: string): Promise<boolean> {
   const { rows } = await sql.query(
@@ -29,6 +35,19 @@ export async function isQueueFull(sql: Sql, projectRef: string, slug: string): P
     [projectRef, slug, limits.queuedCalls - 1],
   );
   return rows.length > 0;
+}
+
+/** What calls of the project keep in all, and of this what anonymous callers do. */
+export async function keptCalls(sql: Sql, projectRef: string): Promise<{ all: Kept; anonymous: Kept }> {
+  const { rows } = await sql.query<Record<'calls' | 'bytes' | 'anonymousCalls' | 'anonymousBytes', number>>(
+    `select coalesce(sum(calls), 0)::float8 as calls, coalesce(sum(bytes), 0)::float8 as bytes,
+            coalesce(sum(anonymous_calls), 0)::float8 as "anonymousCalls",
+            coalesce(sum(anonymous_bytes), 0)::float8 as "anonymousBytes"
+     from kept_calls where project_ref = $1`,
+    [projectRef],
+  );
+  const { calls, bytes, anonymousCalls, anonymousBytes } = rows[0]!;
+  return { all: { calls, bytes }, anonymous: { calls: anonymousCalls, bytes: anonymousBytes } };
 }
 
 /** False when another transaction holds the key. */

@@ -48,9 +48,38 @@ export function callerName({ galley, headers }: FastifyRequest): string {
   return `${caller.kind}:${caller.role}`;
 }
 
+/** Whether a caller proves nothing that not anybody could. */
+export function isAnonymous({ galley }: FastifyRequest): boolean {
+  const { caller, credentialError } = galley;
+  return caller.kind === 'anon' || caller.kind === 'keyless' || credentialError !== undefined;
+}
+
+/** Headers that a repetition may have otherwise: proxies, tracing and clients that count their tries write them. */
+const ofTheWay =
+  /^(connection|forwarded|via|date|traceparent|tracestate|baggage|x-request-id|x-real-ip|x-forwarded-.*|cf-.*|.*retry.*)$/;
+
+/**
+ * The headers in which two requests must be alike to be the same. Those of people need not be, as their keys are their
+ * own. Anonymous callers share theirs: somebody else with the same key may be answered in another's place only if the
+ * function could not have told them apart either. Their address says nothing: it changes, and many share one.
+ */
+export function fingerprintHeaders(headers: Headers, isAnonymous: boolean): [string, string][] {
+  if (!isAnonymous) return [['content-type', String(headers['content-type'] ?? '')]];
+  return Object.entries(keptHeaders(headers))
+    .filter(([name]) => name !== 'idempotency-key' && !ofTheWay.test(name))
+    .map(([name, value]): [string, string] => [name, String(value)])
+    .toSorted(([a], [b]) => (a < b ? -1 : 1));
+}
+
 /** What two requests have in common that are the same. */
-export function fingerprintOf(method: string, path: string, contentType: string, body: Buffer): Buffer {
-  return sha256(Buffer.concat([Buffer.from([method, path, contentType, ''].join('\0')), body]));
+export function fingerprintOf(
+  method: string,
+  path: string,
+  headers: readonly [string, string][],
+  body: Buffer | null,
+): Buffer {
+  const head = JSON.stringify([method, path, headers]);
+  return sha256(Buffer.concat([Buffer.from(`${head}\0`), body ?? Buffer.alloc(0)]));
 }
 
 function sha256(data: string | Buffer): Buffer {

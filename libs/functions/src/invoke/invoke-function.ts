@@ -92,7 +92,7 @@ export class InvokeFunction {
     delivery: StartedDelivery,
     signal: AbortSignal,
   ): Promise<EventOutcome> {
-    const request = await requestOfDelivery(this.database, delivery.id);
+    const request = await requestOfDelivery(this.database, project, delivery.id);
     if (!request) return { status: 'failed', error: 'Its request is not kept any more', maxAttempts: 0 };
     let kept: KeptResponse | undefined;
     const call = (deployment: ActiveDeployment) =>

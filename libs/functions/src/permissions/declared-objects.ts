@@ -1,4 +1,4 @@
-import { mismatchOf, parseConditions, type ColumnKind } from '#libs/events';
+import { columnKinds, columnProblems, type ColumnKind } from '#libs/events';
 import type { Sql } from '#libs/platform';
 import { subscribedTables } from '../manifest/subscriptions.js';
 import type { Manifest } from '../manifest/manifest.js';
@@ -41,35 +41,13 @@ export function missingObjects(manifest: Manifest, { tables, overloads }: Declar
     ...subscribedTables(manifest)
       .filter((name) => !tables.get(name)?.canBeWatched)
       .map((name) => `on: there is no table ${name} whose rows could be watched${migrationsFirst}`),
-    ...manifest.on.flatMap((on, i) => filterProblems(on, tables).map((problem) => `on[${i}].${problem}`)),
+    ...manifest.on.flatMap((on, i) => {
+      const columns = tables.get(on.table ?? '')?.columns;
+      return columns ? columnProblems(on, columns).map((problem) => `on[${i}].${problem}`) : [];
+    }),
     ...manifest.permissions.rpc
       .filter((name) => !overloads.has(name))
       .map((name) => `permissions.rpc: there is no database function ${name}${migrationsFirst}`),
-  ];
-}
-
-/** What of a subscription's filter could never match the rows of its table. */
-function filterProblems(on: Manifest['on'][number], tables: DeclaredObjects['tables']): string[] {
-  const columns = tables.get(on.table ?? '')?.columns;
-  if (!columns) return [];
-  const conditions = parseConditions(on.when ?? {}).conditions;
-  const named: [key: string, column: string][] = [
-    ...(on.columns ?? []).map((column): [string, string] => ['columns', column]),
-    ...conditions.map(({ column }): [string, string] => ['when', column]),
-    ...(on.ordering_key === undefined ? [] : [['ordering_key', on.ordering_key] as [string, string]]),
-  ];
-  return [
-    ...named
-      .filter(([, column]) => !columns.has(column))
-      .map(
-        ([key, column]) =>
-          `${key}: ${on.table} has no column "${column}"; it has ${[...columns.keys()].join(', ')}`,
-      ),
-    ...conditions.flatMap((condition) => {
-      const kind = columns.get(condition.column);
-      const mismatch = kind && mismatchOf(condition, kind);
-      return mismatch ? [`when.${condition.column}: ${mismatch}`] : [];
-    }),
   ];
 }
 
@@ -91,18 +69,6 @@ async function findTables(tx: Sql, names: readonly string[]): Promise<Map<string
   );
   return new Map(rows.map(({ name, columns, ...table }) => [name, { ...table, columns: new Map(columns) }]));
 }
-
-/** Of relation `c`, as JSON: its columns and what they are in JSON. */
-const columnKinds = `coalesce((
-  select json_agg(json_build_array(a.attname, case
-      when b.typname in ('int2', 'int4', 'int8', 'numeric', 'float4', 'float8') then 'number'
-      when b.typname = 'bool' then 'boolean'
-      when b.typname = 'date' then 'date'
-      when b.typname in ('text', 'varchar', 'bpchar', 'name', 'citext', 'uuid') or b.typtype = 'e' then 'text'
-      else 'other' end) order by a.attnum)
-  from pg_attribute a join pg_type t on t.oid = a.atttypid
-    join pg_type b on b.oid = coalesce(nullif(t.typbasetype, 0), t.oid)
-  where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped), '[]')`;
 
 async function findOverloads(tx: Sql, names: readonly string[]): Promise<Map<string, string[]>> {
   if (names.length === 0) return new Map();

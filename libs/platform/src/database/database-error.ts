@@ -21,3 +21,12 @@ export function isConnectionError(error: unknown): boolean {
   // pg gives these no code.
   return /^(?:Connection terminated|timeout exceeded when trying to connect)/.test(error.message);
 }
+
+/**
+ * Whether PostgreSQL refused the data (classes 22 and 23) or what it would take (54), rather than was not to be had; or
+ * it is longer than JavaScript can write in one piece. Whoever tries again is refused again.
+ */
+export function isRefusedData(error: unknown): error is Error {
+  if (error instanceof RangeError) return true;
+  return /^(22|23|54)/.test(sqlStateOf(error) ?? '');
+}

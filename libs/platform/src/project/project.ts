@@ -1,4 +1,5 @@
 import type { ProjectDatabase } from '../database/project-database.js';
+import type { Sealer } from '../sealing.js';
 import type { ProjectKeys } from './project-keys.js';
 import { ProjectTokens } from './project-tokens.js';
 
@@ -19,6 +20,8 @@ export class Project {
   readonly keys: ProjectKeys;
   readonly tokens: ProjectTokens;
   readonly database: ProjectDatabase;
+  /** For what is secret of this project and kept in the platform's database; name the project in each context. */
+  readonly sealer: Sealer;
   /** Where clients reach this project, without a trailing slash. */
   readonly apiUrl: string;
   readonly #resources = new Map<
@@ -32,6 +35,7 @@ export class Project {
     /** Others know the JWT secret, too: the operator gave it. */
     sharesJwtSecret: boolean;
     database: ProjectDatabase;
+    sealer: Sealer;
     apiUrl: string;
   }) {
     this.ref = options.ref;
@@ -39,6 +43,7 @@ export class Project {
     this.keys = options.keys;
     this.tokens = new ProjectTokens(options.keys.jwtSecret, options.sharesJwtSecret);
     this.database = options.database;
+    this.sealer = options.sealer;
     this.apiUrl = options.apiUrl;
   }
 
