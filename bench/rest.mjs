@@ -55,7 +55,7 @@ async function startServers(only) {
   const { connection } = postgres;
   const galley = await startGalley({
     dataDir: newDataDir(),
-    environment: { ...postgres.environment, JWT_SECRET: jwtSecret },
+    environment: { ...postgres.environment, JWT_SECRET: jwtSecret, PGRST_SERVER_TIMING_ENABLED: 'true' },
   });
   await makeNotes(connection);
   const authorization = `Bearer ${signJwt(claims)}`;
