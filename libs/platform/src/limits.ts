@@ -29,6 +29,8 @@ export const limits = {
   accessTokenNameChars: 100,
   /** How long a name server is waited for, at each of two tries, where a name may be anybody's. */
   nameServerMs: 2_500,
+  /** Callers' statements that wait for a connection to a project's database. */
+  waitingStatements: 1000,
   /** An event's payload. */
   eventPayloadBytes: 512 * 1024,
   /** Events of row changes that one request may cause; `galley.append_event` of the project's database keeps to it. */

@@ -42,6 +42,13 @@ const tokenCodes = new Map([
   ['token_algorithm_unsupported', 'PGRST301'],
 ]);
 
+/** Of its other errors. */
+const platformCodes = new Map([
+  ['body_too_large', 'PGRST102'],
+  ['database_busy', 'PGRST003'],
+  ['database_timeout', 'PGRST003'],
+]);
+
 function appErrorResponse(error: AppError): HttpResponse {
   const { code, status, message, details, hint, headers } = error;
   // These two come from the gateway in Supabase, which knows no codes.
@@ -55,8 +62,7 @@ function appErrorResponse(error: AppError): HttpResponse {
     const challenge = `Bearer error="invalid_token", error_description=${JSON.stringify(message)}`;
     return jsonError(401, { code: tokenCode, message }, { 'www-authenticate': challenge });
   }
-  const pgrstCode = code === 'body_too_large' ? 'PGRST102' : code;
-  return jsonError(status, { code: pgrstCode, message, details, hint }, headers);
+  return jsonError(status, { code: platformCodes.get(code) ?? code, message, details, hint }, headers);
 }
 
 /** The status of a request that NestJS or Fastify refused before it came here; undefined for other errors. */

@@ -49,6 +49,8 @@ const environmentSchema = z.object({
   GALLEY_PLATFORM_DB: z.string().min(1).default('galley'),
   /** Connections for callers' statements, per process. */
   DB_POOL_SIZE: count.default(10),
+  /** How long such a statement waits for a connection. */
+  DB_POOL_WAIT_MS: count.default(10_000),
 
   /** Redis for the queues. Unset: the queues live in PostgreSQL. */
   REDIS_URL: urlOf('rediss?').optional(),
@@ -127,6 +129,7 @@ export interface Config {
     readonly url: string | undefined;
     readonly platformDatabase: string;
     readonly poolSize: number;
+    readonly waitMs: number;
   };
   readonly redisUrl: string | undefined;
   readonly s3:
@@ -188,7 +191,12 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     masterKey: env.GALLEY_MASTER_KEY,
     logLevel: env.LOG_LEVEL,
     metricsToken: env.GALLEY_METRICS_TOKEN,
-    postgres: { url: databaseUrl(env), platformDatabase: env.GALLEY_PLATFORM_DB, poolSize: env.DB_POOL_SIZE },
+    postgres: {
+      url: databaseUrl(env),
+      platformDatabase: env.GALLEY_PLATFORM_DB,
+      poolSize: env.DB_POOL_SIZE,
+      waitMs: env.DB_POOL_WAIT_MS,
+    },
     redisUrl: env.REDIS_URL,
     s3: s3Settings(env),
     keys: {

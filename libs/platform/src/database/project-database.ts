@@ -1,5 +1,7 @@
 import pg from 'pg';
 import { rootOf, type Caller } from '../caller.js';
+import { limits } from '../limits.js';
+import { FairPlaces } from './fair-places.js';
 import { listen } from './listen.js';
 import { prepared } from './prepared.js';
 import type { Sql } from './sql.js';
@@ -37,10 +39,15 @@ export interface SystemTransaction extends Sql {
 export class ProjectDatabase {
   readonly #callers: pg.Pool;
   readonly #system: pg.Pool;
+  /** Of the connections for callers. */
+  readonly #places: FairPlaces;
 
-  constructor(options: { callers: pg.PoolConfig; system: pg.PoolConfig }) {
+  /** @param options.waitMs how long a caller's statement waits for a connection */
+  constructor(options: { callers: pg.PoolConfig & { max: number }; system: pg.PoolConfig; waitMs: number }) {
+    const { callers, waitMs: timeoutMs } = options;
+    this.#places = new FairPlaces({ places: callers.max, waiting: limits.waitingStatements, timeoutMs });
     // `pipeline` lets BEGIN, the role and the first statement travel in one round trip.
-    this.#callers = new pg.Pool({ ...options.callers, pipeline: true } as pg.PoolConfig);
+    this.#callers = new pg.Pool({ ...callers, pipeline: true } as pg.PoolConfig);
     this.#system = new pg.Pool({ ...options.system, pipeline: true } as pg.PoolConfig);
     // An idle connection that PostgreSQL closed is replaced at the next checkout; nothing to do here.
     this.#callers.on('error', () => {});
@@ -53,6 +60,7 @@ export class ProjectDatabase {
    *
    * @param request.statementName  keeps the statement prepared under this name on every connection it runs on;
    *   one name for one text, and no more of them than a connection may hold
+   * @throws AppError as {@link FairPlaces.take} does
    */
   async queryAsCaller<Row extends object = Record<string, unknown>>(
     caller: Caller,
@@ -60,7 +68,7 @@ export class ProjectDatabase {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
-    return withClient(this.#callers, async (client) => {
+    return this.#withCallersClient(caller, async (client) => {
       const statement = { name: request.statementName, text, values: values as unknown[] };
       // Held back until all are written, so that they leave in one system call.
       client.connection.stream.cork();
@@ -81,7 +89,7 @@ export class ProjectDatabase {
 
   /** Runs several statements in one transaction as the caller; an error rolls all of them back. */
   async asCaller<T>(caller: Caller, request: CallerTransaction, work: (tx: Sql) => Promise<T>): Promise<T> {
-    return withClient(this.#callers, (client) =>
+    return this.#withCallersClient(caller, (client) =>
       inTransaction(client, aheadOf(caller, request), () => work(sqlOf(client)), beginOf(request)),
     );
   }
@@ -107,18 +115,21 @@ export class ProjectDatabase {
     return listen(this.#system.options, channel, onNotify);
   }
 
-  /** Connections in use, idle and waited for, for `/metrics`. */
-  get poolStats(): Record<'callers' | 'system', { total: number; idle: number; waiting: number }> {
-    const stats = (pool: pg.Pool) => ({
-      total: pool.totalCount,
-      idle: pool.idleCount,
-      waiting: pool.waitingCount,
-    });
-    return { callers: stats(this.#callers), system: stats(this.#system) };
-  }
-
   async close(): Promise<void> {
     await Promise.all([this.#callers.end(), this.#system.end()]);
+  }
+
+  /** Whoever asks without being a person shares their role's turns. */
+  async #withCallersClient<T>(
+    { userId, role }: Caller,
+    work: (client: pg.PoolClient) => Promise<T>,
+  ): Promise<T> {
+    const giveBack = await this.#places.take(userId ?? role);
+    try {
+      return await withClient(this.#callers, work);
+    } finally {
+      giveBack();
+    }
   }
 }
 

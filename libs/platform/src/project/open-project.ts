@@ -35,6 +35,7 @@ export async function openProject(options: {
       max: config.postgres.poolSize,
       idleTimeoutMillis: idleConnectionMs,
     },
+    waitMs: config.postgres.waitMs,
   });
   await migrate((work) => database.asSystem(work), await projectMigrations(), projectLedger);
   await letAuthenticatorIn(connection, database, password);

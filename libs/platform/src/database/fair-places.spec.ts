@@ -1,0 +1,68 @@
+import { describe, expect, it } from '@jest/globals';
+import { FairPlaces } from './fair-places.js';
+
+const places = (count: number, waiting = 100, timeoutMs = 60_000) =>
+  new FairPlaces({ places: count, waiting, timeoutMs });
+
+/** Asks for a place; `order` tells who got one, in turn. */
+function asker(from: FairPlaces, order: string[]) {
+  const backs: (() => void)[] = [];
+  return {
+    ask: (holder: string) =>
+      void from.take(holder).then((back) => {
+        order.push(holder);
+        backs.push(back);
+      }),
+    async giveBack() {
+      backs.shift()!();
+      await settled();
+    },
+  };
+}
+const settled = () => new Promise((resolve) => setImmediate(resolve));
+
+describe('FairPlaces', () => {
+  it('serves holders in turn, however many requests one of them has', async () => {
+    const order: string[] = [];
+    const { ask, giveBack } = asker(places(1), order);
+    for (const holder of ['a', 'a', 'a', 'b', 'c']) ask(holder);
+    await settled();
+    for (let i = 0; i < 5; i++) await giveBack();
+    expect(order).toEqual(['a', 'a', 'b', 'c', 'a']);
+  });
+
+  it('leaves a fifth of the places to others than the one that holds the rest', async () => {
+    const order: string[] = [];
+    const { ask, giveBack } = asker(places(10), order);
+    for (let i = 0; i < 20; i++) ask('slow');
+    await settled();
+    expect(order).toHaveLength(8);
+    ask('quick');
+    await settled();
+    expect(order.at(-1)).toBe('quick');
+    await giveBack();
+    expect(order.at(-1)).toBe('slow');
+  });
+
+  it('refuses whoever comes when the line is full, and serves again when it is not', async () => {
+    const few = places(1, 1);
+    const back = await few.take('a');
+    const next = few.take('a');
+    await expect(few.take('b')).rejects.toMatchObject({
+      code: 'database_busy',
+      status: 503,
+      headers: { 'retry-after': '1' },
+    });
+    back();
+    (await next)();
+    expect(await few.take('b')).toEqual(expect.any(Function));
+  });
+
+  it('lets nobody wait for ever, and gives no place to who has left', async () => {
+    const one = places(1, 5, 20);
+    const back = await one.take('a');
+    await expect(one.take('b')).rejects.toMatchObject({ code: 'database_timeout', status: 504 });
+    back();
+    expect(await one.take('c')).toEqual(expect.any(Function));
+  });
+});
