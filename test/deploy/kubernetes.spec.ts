@@ -44,6 +44,34 @@ describe('the manifests for Kubernetes', () => {
     expect(manifests.length).toBeGreaterThan(10);
     expect(manifests.flatMap(problemsOf)).toEqual([]);
     expect(withComponent(manifests, 'components/own-users').flatMap(problemsOf)).toEqual([]);
+    expect(withComponent(manifests, 'components/seccomp').flatMap(problemsOf)).toEqual([]);
+  });
+
+  it('may have a profile of system calls, which leaves what makes the jails of functions', () => {
+    const folder = 'components/seccomp';
+    const pods = withComponent(manifests, folder).filter(({ kind }) => kind === 'Deployment');
+    const profiles = pods.map((pod) => pod['spec'].template.spec.securityContext.seccompProfile);
+    const profile = { type: 'Localhost', localhostProfile: 'galley.json' };
+    expect(profiles).toEqual([profile, profile]);
+    const { defaultAction, syscalls } = JSON.parse(read(`deploy/kubernetes/${folder}/galley.json`)) as {
+      defaultAction: string;
+      syscalls: { names: string[]; action: string }[];
+    };
+    expect(defaultAction).toBe('SCMP_ACT_ALLOW');
+    const refused = syscalls.flatMap(({ names, action }) => (action === 'SCMP_ACT_ERRNO' ? names : []));
+    expect(refused).toEqual(expect.arrayContaining(['bpf', 'init_module', 'kexec_load', 'ptrace']));
+    for (const needed of [
+      'clone',
+      'clone3',
+      'unshare',
+      'setns',
+      'mount',
+      'umount2',
+      'pivot_root',
+      'seccomp',
+      'prctl',
+    ])
+      expect(refused).not.toContain(needed);
   });
 
   it.each([

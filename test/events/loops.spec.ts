@@ -69,13 +69,13 @@ it('a function that wakes itself is stopped when it has gone too deep, and told 
 }, 60_000);
 
 /** Makes as if a chain had led to so many deliveries. */
-const spend = (rootId: string, deliveries: number) =>
+const spend = (rootId: string, count: number) =>
   server.platform.database.query(
     `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id,
                              root_id, depth, occurred_at, state)
      select gen_random_uuid(), 'local', gen_random_uuid(), 'rabbit', gen_random_uuid(), 'row.inserted', '{}', 'r',
             $1, 1, now(), 'succeeded' from generate_series(1, $2)`,
-    [rootId, deliveries],
+    [rootId, count],
   );
 
 it('what one request led to is stopped when it has become too much, whatever its depth', async () => {

@@ -14,7 +14,11 @@ const recoveryMs = 180_000;
 const measuredChanges = 400;
 /** Every so many changes one is rolled back. */
 const rolledBackEach = 10;
+/** Every so many changes one is of a table whose rows are handled in their order, those of each lane. */
+const orderedEach = 3;
+const lanes = 7;
 
+const answering = 'Deno.serve(async (request) => { await request.json(); return new Response(); });';
 const files = {
   'galley.toml': `
 [functions.witness]
@@ -24,10 +28,21 @@ attempts = 20
 [[functions.witness.on]]
 event = "row.inserted"
 table = "public.changes"
+
+[functions.orderly]
+concurrency = 16
+max_instances = 2
+attempts = 20
+[[functions.orderly.on]]
+event = "row.inserted"
+table = "public.steps"
+ordering_key = "lane"
 `,
-  'supabase/migrations/20260101000000_changes.sql': 'create table public.changes (id bigint primary key);',
-  'supabase/functions/witness/index.ts':
-    'Deno.serve(async (request) => { await request.json(); return new Response(); });',
+  'supabase/migrations/20260101000000_changes.sql': `
+    create table public.changes (id bigint primary key);
+    create table public.steps (id bigint primary key, lane bigint generated always as (id % ${lanes}) stored);`,
+  'supabase/functions/witness/index.ts': answering,
+  'supabase/functions/orderly/index.ts': answering,
 };
 
 async function projectFolder(): Promise<string> {
@@ -53,6 +68,9 @@ function chaos(
     beforeAll(async () => {
       project = await projectFolder();
       ({ galley, redis } = await install(project));
+      const subscribed = await galley.query('platform', 'select from subscriptions');
+      // What could not be built is told in the log, and would be missing only at the end.
+      if (subscribed.length !== 2) throw new Error(galley.logs());
     }, 120_000);
     afterAll(async () => {
       await galley?.stop();
@@ -96,10 +114,8 @@ function chaos(
         const dueMs = (made * 1000) / perSecond - (performance.now() - beganAt);
         if (dueMs > 1) await delay(dueMs);
         const id = nextId++;
-        const text =
-          id % rolledBackEach === 0
-            ? `begin; insert into public.changes values (${id}); rollback`
-            : `insert into public.changes values (${id})`;
+        const insertion = `insert into public.${id % orderedEach === 0 ? 'steps' : 'changes'} values (${id})`;
+        const text = id % rolledBackEach === 0 ? `begin; ${insertion}; rollback` : insertion;
         await galley.query('project', text).catch(() => {});
       }
     }
@@ -120,7 +136,7 @@ function chaos(
     }
 
     it(
-      'each committed change has been handled once, and none that was rolled back',
+      'each committed change has been handled once and in its order, and none that was rolled back',
       async () => {
         const rate = await sustainedRate();
         const until = performance.now() + blowsMs;
@@ -135,7 +151,8 @@ function chaos(
         await eventually(quiet, { within: recoveryMs, what: 'all events having been handled' });
         const changes = await galley.query<{ id: string }>(
           'project',
-          'select id::text from public.changes order by changes.id',
+          `select id::text from (select id from public.changes union all select id from public.steps) as all_changes
+           order by all_changes.id`,
         );
         const handled = await galley.query<{ id: string; records: number; states: string[] }>(
           'platform',
@@ -152,6 +169,17 @@ function chaos(
         expect(
           handled.filter(({ records, states }) => records !== 1 || states.join() !== 'succeeded'),
         ).toEqual([]);
+        const steps = await galley.query<{ lane: string; ids: number[] }>(
+          'platform',
+          `select d.ordering_key as lane,
+                  array_agg((d.payload -> 'record' ->> 'id')::integer order by i.started_at) as ids
+           from deliveries d join invocations i on i.delivery_id = d.id and i.status = 'succeeded'
+           where d.ordering_key is not null group by 1`,
+        );
+        expect(steps.length).toBe(lanes);
+        for (const { lane, ids } of steps) {
+          expect({ lane, ids }).toEqual({ lane, ids: ids.toSorted((a, b) => a - b) });
+        }
       },
       blowsMs + 2 * recoveryMs,
     );

@@ -18,6 +18,9 @@ export interface GalleyProcess {
 
 export type Program = 'cli' | 'server' | 'worker';
 
+/** Long: a machine may be busy, and a start after a crash has things to mend. */
+const healthyWithinMs = 120_000;
+
 /** Starts a program and waits until `/health` answers. */
 export async function startProcess(options: {
   program: Program;
@@ -33,7 +36,11 @@ export async function startProcess(options: {
       () => false,
     );
   await Promise.race([
-    eventually(healthy, { within: 40_000, what: `${options.program} being healthy` }),
+    eventually(healthy, { within: healthyWithinMs, what: `${options.program} being healthy` }).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}:\n${running.output()}`);
+      },
+    ),
     running.ended.then((code) => {
       throw new Error(`${options.program} ended with status ${code}:\n${running.output()}`);
     }),

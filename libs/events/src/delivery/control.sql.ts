@@ -1,4 +1,5 @@
 import type { Sql } from '#libs/platform';
+import { limits } from '../limits.js';
 import { queuesChannel } from '../message-queues/queue-push.sql.js';
 import { requestEvents } from '../requests/delivery-requests.sql.js';
 
@@ -76,7 +77,7 @@ export async function cancelDelivery(sql: Sql, projectRef: string, id: string): 
 
 /**
  * Opens dead deliveries again, the oldest first.
- * @returns their ids, and how many more there are
+ * @returns their ids, and how many more there are, counted no further than `limits.countedDeliveries`
  */
 export async function redriveDeliveries(
   sql: Sql,
@@ -93,8 +94,8 @@ export async function redriveDeliveries(
     [...values, limit],
   );
   const { rows: counted } = await sql.query<{ remaining: number }>(
-    `select count(*)::integer as remaining from deliveries where ${isMeant}`,
-    values,
+    `select count(*)::integer as remaining from (select from deliveries where ${isMeant} limit $7) as counted`,
+    [...values, limits.countedDeliveries],
   );
   return { ids: rows.map(({ id }) => id), remaining: counted[0]!.remaining };
 }

@@ -74,17 +74,21 @@ export function overBudget(
   });
 }
 
+/** Counted no further than the budget goes: what is refused is recorded, too. */
 async function spentByRoot(
   platform: Sql,
   projectRef: string,
   roots: readonly string[],
 ): Promise<Map<string, number>> {
   const { rows } = await platform.query<{ root: string; spent: number }>(
-    `select root_id as root, count(*)::integer as spent from deliveries
-     where project_ref = $1 and root_id = any($2::text[]) and depth > 0
-       and created_at > now() - make_interval(secs => $3::float8 / 1000)
-     group by 1`,
-    [projectRef, roots, limits.chainMs],
+    `select root, (
+       select count(*) from (
+         select from deliveries
+         where project_ref = $1 and root_id = root and depth > 0
+           and created_at > now() - make_interval(secs => $3::float8 / 1000)
+         limit $4) as counted)::integer as spent
+     from unnest($2::text[]) as roots (root)`,
+    [projectRef, roots, limits.chainMs, limits.chainDeliveries],
   );
   return new Map(rows.map(({ root, spent }) => [root, spent]));
 }

@@ -36,9 +36,9 @@ import {
   callerName,
   fingerprintHeaders,
   fingerprintOf,
-  isAnonymous,
   keptHeaders,
   keptPath,
+  mayBeAnybody,
 } from './kept-request.js';
 
 /** Whether a client asks to be answered before the function is (RFC 7240 §4.1). A preference: it may be passed over. */
@@ -116,7 +116,7 @@ function newCall(
   const { project, requestId, caller } = galley;
   const id = newId();
   const from = callerName(request);
-  const anonymous = isAnonymous(request);
+  const anonymous = mayBeAnybody(request);
   // The token of an invocation ends with it, and strangers' tokens are not ours to speak for.
   const isShown = headers['authorization'] !== undefined && !galley.credentialError;
   const delivery: NewDelivery = {

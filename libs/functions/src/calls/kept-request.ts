@@ -49,7 +49,7 @@ export function callerName({ galley, headers }: FastifyRequest): string {
 }
 
 /** Whether a caller proves nothing that not anybody could. */
-export function isAnonymous({ galley }: FastifyRequest): boolean {
+export function mayBeAnybody({ galley }: FastifyRequest): boolean {
   const { caller, credentialError } = galley;
   return caller.kind === 'anon' || caller.kind === 'keyless' || credentialError !== undefined;
 }
