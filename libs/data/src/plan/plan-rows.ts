@@ -5,6 +5,7 @@ import { allRows, type RowRange } from '../request/range.js';
 import type { SelectEmbed, SelectItem } from '../request/select.js';
 import {
   nameKey,
+  type Column,
   type QualifiedName,
   type Relationship,
   type SchemaCache,
@@ -59,10 +60,9 @@ export function planRows(
   if (isGrouped && !settings.aggregatesEnabled) {
     throw pgrstError('PGRST123', { message: 'Use of aggregate functions is not allowed' });
   }
+  const columns = schema.tables.get(nameKey(table.schema, table.name))?.columns;
   const known =
-    isGrouped || options.spread
-      ? schema.tables.get(nameKey(table.schema, table.name))?.columns.values()
-      : undefined;
+    columns && (isGrouped || options.spread || isShownOtherwise(columns)) ? columns.values() : undefined;
   const required: PlannedCondition[] = embeds
     .filter((embed) => embed.inner)
     .map((embed) => ({ kind: 'embedded', embed, exists: true }));
@@ -78,6 +78,11 @@ export function planRows(
     range: cutToLimit(own(clauses.ranges)[0] ?? allRows, settings),
     isGrouped,
   };
+}
+
+function isShownOtherwise(columns: ReadonlyMap<string, Column>): boolean {
+  for (const column of columns.values()) if (column.representation?.toJson) return true;
+  return false;
 }
 
 function planEmbed(

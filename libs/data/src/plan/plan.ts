@@ -7,7 +7,13 @@ import type { Preferences } from '../request/prefer.js';
 import type { RowRange } from '../request/range.js';
 import type { Aggregate } from '../request/select.js';
 import type { TypeName } from '../request/type-name.js';
-import type { Column, DatabaseFunction, QualifiedName, Relationship } from '../schema-cache/schema-cache.js';
+import type {
+  Column,
+  DatabaseFunction,
+  QualifiedName,
+  Relationship,
+  Representation,
+} from '../schema-cache/schema-cache.js';
 
 /** One statement to be, with every name resolved against one schema snapshot. */
 export type Plan = ReadPlan | MutatePlan | CallPlan;
@@ -132,7 +138,10 @@ export interface PlannedField {
   readonly jsonPath: readonly JsonStep[];
   /** The column is json or jsonb; others go through to_jsonb() before a JSON path. */
   readonly isJson: boolean;
+  /** Searched as it is; other columns become documents first. */
   readonly isTsvector: boolean;
+  /** undefined: PostgreSQL's own way. */
+  readonly representation: Representation | undefined;
 }
 
 export interface EmbedPlan {

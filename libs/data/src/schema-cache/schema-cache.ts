@@ -28,10 +28,21 @@ export interface Column {
   readonly name: string;
   /** SQL text of the type, schema-qualified, with its modifiers. */
   readonly type: string;
-  /** Name of the type, or of the type a domain is over: `jsonb`, `tsvector`. */
+  /** Name of the type, or of the type a domain is over in the end: `jsonb`, `tsvector`. */
   readonly baseType: string;
   /** SQL text of the default. */
   readonly defaultValue: string | null;
+  /** undefined: PostgreSQL's own way. */
+  readonly representation?: Representation | undefined;
+}
+
+/** Functions that stand between a value and what clients see of it. */
+export interface Representation {
+  readonly toJson?: QualifiedName;
+  /** Of a member of the body. */
+  readonly fromJson?: QualifiedName;
+  /** Of a value in a filter. */
+  readonly fromText?: QualifiedName;
 }
 
 /** A way from the rows of one table or view to those of another. */
