@@ -88,6 +88,11 @@ describe('rpc', () => {
       418,
       { code: 'PT418', message: 'short and stout', details: null, hint: 'tip me over' },
     ]);
+    const { statusText } = await fetch(`${server.url}/rest/v1/rpc/teapot`, {
+      method: 'POST',
+      headers: { apikey: server.keys.publishableKey },
+    });
+    expect(statusText).toBe('short and stout');
     await server.project.database.query(`
       create function whole_response() returns void language plpgsql as $$ begin
         raise sqlstate 'PGRST' using message = '{"code":"1","message":"m"}', detail = '{"status":402,"headers":{"X-A":"b"}}';
