@@ -33,6 +33,7 @@ interface Scope extends Grounds {
  *
  * @param options.table  whose columns and relationships count
  * @param options.fromSource  the rows come from a change or function instead of the table
+ * @param options.rowType  they are whole rows of this type
  * @param options.spread  the columns are to be spread into those of another table
  * @throws AppError PGRST108, PGRST118, PGRST123, PGRST127, PGRST200, PGRST201
  */
@@ -41,6 +42,7 @@ export function planRows(
   options: {
     table: QualifiedName;
     fromSource: boolean;
+    rowType?: QualifiedName | undefined;
     alias: string;
     items: readonly SelectItem[];
     clauses: Clauses;
@@ -49,7 +51,7 @@ export function planRows(
 ): RowsPlan {
   const { schema, settings } = scope;
   const { table, alias, items, clauses } = options;
-  const fieldOf = fieldPlanner(schema, table);
+  const fieldOf = fieldPlanner(schema, table, options.rowType);
   const embedItems = items.filter((item) => item.kind === 'embed');
   const inner = splitByEmbed(clauses, embedItems);
   const embeds = embedItems.map((item, i) => planEmbed(scope, table, alias, item, inner[i]!));

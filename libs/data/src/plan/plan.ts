@@ -135,6 +135,8 @@ export interface Output {
 
 export interface PlannedField {
   readonly column: string;
+  /** What the row has to be cast to before the column can be asked of it. */
+  readonly rowType?: QualifiedName | undefined;
   readonly jsonPath: readonly JsonStep[];
   /** The column is json or jsonb; others go through to_jsonb() before a JSON path. */
   readonly isJson: boolean;

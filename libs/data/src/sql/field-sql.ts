@@ -6,7 +6,10 @@ import type { Parameters } from './sql-query.js';
 
 /** A column of `alias`, or a value inside it. */
 export function fieldSql(alias: string, field: PlannedField, parameters: Parameters): string {
-  const column = columnSql(alias, field.column);
+  const { rowType } = field;
+  const column = rowType
+    ? `(${quoteIdent(alias)}::${quoteQualified(rowType.schema, rowType.name)}).${quoteIdent(field.column)}`
+    : columnSql(alias, field.column);
   if (field.jsonPath.length === 0) return column;
   const steps = field.jsonPath.map(({ arrow, key }) => {
     return `${arrow}${parameters.add(key)}${typeof key === 'number' ? '::int' : ''}`;
