@@ -95,6 +95,7 @@ describe('other errors', () => {
     ['token_expired', 'PGRST303'],
     ['token_not_yet_valid', 'PGRST303'],
     ['token_not_for_us', 'PGRST303'],
+    ['token_claim_invalid', 'PGRST303'],
     ['token_malformed', 'PGRST301'],
     ['token_bad_signature', 'PGRST301'],
     ['token_algorithm_unsupported', 'PGRST301'],

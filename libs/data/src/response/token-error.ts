@@ -14,6 +14,7 @@ export function tokenErrorBody(
   switch (code) {
     case 'token_expired':
     case 'token_not_yet_valid':
+    case 'token_claim_invalid':
     case 'token_not_for_us':
       return { code: 'PGRST303', message };
     case 'token_bad_signature':

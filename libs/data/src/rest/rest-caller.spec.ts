@@ -21,3 +21,17 @@ it.each([
   expect(found.role).toBe(role);
   if (role !== 'anon') expect(found.claims['role']).toBe(role);
 });
+
+it('takes who carries a token without a role for a stranger', () => {
+  expect(restCaller(callerFromClaims({ id: 1 }), visitors).kind).toBe('keyless');
+});
+
+it('refuses tokens of the future, as far as clocks may differ', () => {
+  const issuedIn = (seconds: number) => () =>
+    restCaller(callerFromClaims({ role: 'editor', iat: Math.floor(Date.now() / 1000) + seconds }), visitors);
+  expect(issuedIn(-3600)).not.toThrow();
+  expect(issuedIn(20)).not.toThrow();
+  expect(issuedIn(3600)).toThrow(
+    expect.objectContaining({ code: 'token_not_yet_valid', message: 'JWT issued at future' }),
+  );
+});
