@@ -5,10 +5,10 @@ import { allRows, type RowRange } from '../request/range.js';
 import type { SelectEmbed, SelectItem } from '../request/select.js';
 import {
   nameKey,
-  type Column,
   type QualifiedName,
   type Relationship,
   type SchemaCache,
+  type Table,
 } from '../schema-cache/schema-cache.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import type { Aliases } from './aliases.js';
@@ -54,7 +54,10 @@ export function planRows(
   const fieldOf = fieldPlanner(schema, table, options.rowType);
   const embedItems = items.filter((item) => item.kind === 'embed');
   const inner = splitByEmbed(clauses, embedItems);
-  const embeds = embedItems.map((item, i) => planEmbed(scope, table, alias, item, inner[i]!));
+  const known = schema.tables.get(nameKey(table.schema, table.name))?.columns;
+  const parentColumns = options.fromSource ? known && [...known.keys()] : undefined;
+  const parent = { table, alias, columns: parentColumns };
+  const embeds = embedItems.map((item, i) => planEmbed(scope, parent, item, inner[i]!));
   const columnItems = items.filter((item) => item.kind !== 'embed');
   const isGrouped =
     columnItems.some((item) => item.kind !== 'star' && item.aggregate) ||
@@ -62,16 +65,14 @@ export function planRows(
   if (isGrouped && !settings.aggregatesEnabled) {
     throw pgrstError('PGRST123', { message: 'Use of aggregate functions is not allowed' });
   }
-  const columns = schema.tables.get(nameKey(table.schema, table.name))?.columns;
-  const known =
-    columns && (isGrouped || options.spread || isShownOtherwise(columns)) ? columns.values() : undefined;
+  const isWrittenOut = isGrouped || options.spread || hasOther(known, columnItems, options.fromSource);
   const required: PlannedCondition[] = embeds
     .filter((embed) => embed.inner)
     .map((embed) => ({ kind: 'embedded', embed, exists: true }));
   return {
     from: options.fromSource ? undefined : table,
     alias,
-    columns: planColumns(columnItems, fieldOf, known),
+    columns: planColumns(columnItems, fieldOf, isWrittenOut ? known?.values() : undefined),
     embeds,
     where: [...own(clauses.conditions).map((c) => planCondition(c, fieldOf, embeds)), ...required],
     order: own(clauses.orders)
@@ -82,19 +83,26 @@ export function planRows(
   };
 }
 
-function isShownOtherwise(columns: ReadonlyMap<string, Column>): boolean {
-  for (const column of columns.values()) if (column.representation?.toJson) return true;
-  return false;
+/**
+ * Whether `*` is other than what the rows have: some of it is shown otherwise, or they hold computed columns besides,
+ * as those of a change may.
+ */
+function hasOther(
+  known: Table['columns'] | undefined,
+  items: readonly SelectItem[],
+  fromSource: boolean,
+): boolean {
+  for (const column of known?.values() ?? []) if (column.representation?.toJson) return true;
+  return fromSource && items.some((item) => item.kind === 'field' && !known?.has(item.field.column));
 }
 
 function planEmbed(
   scope: Scope,
-  table: QualifiedName,
-  parentAlias: string,
+  parent: { table: QualifiedName; alias: string; columns: readonly string[] | undefined },
   item: SelectEmbed,
   clauses: Clauses,
 ): EmbedPlan {
-  const relationship = findRelationship(scope.schema, table, item.relation, item.hint);
+  const relationship = findRelationship(scope.schema, parent.table, item.relation, item.hint);
   const { to } = relationship;
   const { items, spread } = item;
   const alias = scope.aliases.forEmbed(to.name);
@@ -108,7 +116,8 @@ function planEmbed(
   const outputs = outputsOf(rows);
   return {
     relationship,
-    parentAlias,
+    parentAlias: parent.alias,
+    parentColumns: parent.columns,
     junctionAlias: junction ? scope.aliases.forEmbed(junction.name) : '',
     // A view or function may show several rows where there should be one.
     rows: toOne ? { ...rows, range: cutTo(1, rows.range) } : rows,

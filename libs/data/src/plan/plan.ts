@@ -150,6 +150,8 @@ export interface EmbedPlan {
   readonly relationship: Relationship;
   /** Alias of the rows it is embedded in. */
   readonly parentAlias: string;
+  /** Columns that those rows have as rows of their table, where they are what a change or function gave. */
+  readonly parentColumns: readonly string[] | undefined;
   /** Alias of the junction table of a many-to-many relationship. */
   readonly junctionAlias: string;
   readonly rows: RowsPlan;

@@ -4,7 +4,7 @@ export interface SchemaCache {
   readonly schemas: readonly string[];
   /** By {@link nameKey}. */
   readonly tables: ReadonlyMap<string, Table>;
-  /** Ways from a table to others, by {@link nameKey} of the table they start from. */
+  /** Ways from a table to others, by {@link nameKey} of the table they start from; for one that has none of any kind, nothing. */
   readonly relationships: ReadonlyMap<string, readonly Relationship[]>;
   /** Overloads of each function, by {@link nameKey}. */
   readonly functions: ReadonlyMap<string, readonly DatabaseFunction[]>;
