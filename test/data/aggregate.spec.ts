@@ -69,6 +69,14 @@ describe('aggregates', () => {
     ]);
   });
 
+  it('count groups as rows', async () => {
+    const path = 'screenings?select=hall_id,count()&order=hall_id&limit=1';
+    const response = await fetch(`${server.url}/rest/v1/${path}`, {
+      headers: { apikey: server.keys.publishableKey, prefer: 'count=exact' },
+    });
+    expect([response.status, response.headers.get('content-range')]).toEqual([206, '0-0/2']);
+  });
+
   it('work on what functions return and changes touch', async () => {
     expect(await get('rpc/films_of?director=1&select=year.max(),count()')).toEqual([{ max: 1985, count: 2 }]);
     const changed = await getJson(server, 'screenings?hall_id=eq.1&select=hall_id,sold.sum()', {

@@ -41,6 +41,24 @@ describe('rpc', () => {
     expect(await call('films_of?director=1&year=gt.1970&select=id')).toEqual([200, [{ id: 2 }]]);
   });
 
+  it('shows, filters and orders by computed columns of the rows of a table', async () => {
+    await server.project.database.query(
+      `create function label(films) returns text language sql stable as $$ select $1.id || ' ' || $1.title $$`,
+    );
+    expect(await call('films_of?director=1&select=id,label&order=label.desc')).toEqual([
+      200,
+      [
+        { id: 2, label: '2 Vagabond' },
+        { id: 1, label: '1 Cléo from 5 to 7' },
+      ],
+    ]);
+    expect(await call('films_of?director=1&label=like.2*&select=id,directors(name)')).toEqual([
+      200,
+      [{ id: 2, directors: { name: 'Agnès Varda' } }],
+    ]);
+    expect((await call('one_film?select=label'))[1]).toEqual({ label: '3 Ran' });
+  });
+
   it('answers rows, sets of scalars, one row and nothing', async () => {
     expect((await client.rpc('counted', { n: 2 })).data).toEqual([
       { i: 1, double: 2 },
@@ -88,6 +106,11 @@ describe('rpc', () => {
       418,
       { code: 'PT418', message: 'short and stout', details: null, hint: 'tip me over' },
     ]);
+    const { statusText } = await fetch(`${server.url}/rest/v1/rpc/teapot`, {
+      method: 'POST',
+      headers: { apikey: server.keys.publishableKey },
+    });
+    expect(statusText).toBe('short and stout');
     await server.project.database.query(`
       create function whole_response() returns void language plpgsql as $$ begin
         raise sqlstate 'PGRST' using message = '{"code":"1","message":"m"}', detail = '{"status":402,"headers":{"X-A":"b"}}';

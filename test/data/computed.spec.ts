@@ -104,6 +104,24 @@ describe('functions as columns', () => {
     ]);
   });
 
+  it('are computed of what a function returns and a change touches', async () => {
+    expect(await get('rpc/films_of?director=1&select=id,age,maker(name)&headline=like.V*')).toEqual([
+      { id: 2, age: 15, maker: { name: 'Agnès Varda' } },
+    ]);
+    const response = await fetch(`${server.url}/rest/v1/halls?id=eq.2&select=*,age,works(id)&works.limit=1`, {
+      method: 'PATCH',
+      body: '{"town":"Caen"}',
+      headers: {
+        apikey: server.keys.publishableKey,
+        'content-type': 'application/json',
+        prefer: 'return=representation',
+      },
+    });
+    const body = await response.text();
+    expect(JSON.parse(body)).toEqual([expect.objectContaining({ id: 2, town: 'Caen', age: 90 })]);
+    expect(body.match(/"age"/g)).toHaveLength(1);
+  });
+
   it('are no part of *', async () => {
     const [row] = (await get('films?id=eq.3')) as object[];
     expect(row).not.toHaveProperty('headline');

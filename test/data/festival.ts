@@ -47,6 +47,7 @@ const festivalSql = `
   create function works(halls) returns setof films language sql stable as
     $$ select f.* from films f where exists (select from screenings s where s.film_id = f.id and s.hall_id = $1.id) $$;
   create function headline(films) returns text language sql stable as $$ select upper($1.title) $$;
+  create function age(halls) returns int language sql stable as $$ select ($1.facts->>'seats')::int $$;
   create function age(films) returns int language sql stable as $$ select 2000 - $1.year $$;
 
   create table visits (

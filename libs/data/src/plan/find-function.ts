@@ -2,7 +2,7 @@ import { pgrstError } from '../errors.js';
 import type { ApiRequest } from '../request/api-request.js';
 import type { Payload } from '../request/payload.js';
 import { nameKey, type DatabaseFunction, type SchemaCache } from '../schema-cache/schema-cache.js';
-import { closestName } from './closest-name.js';
+import { closestName, leastSimilarity } from './closest-name.js';
 
 /**
  * Finds the overload whose parameters the given arguments fit: all required ones and no unknown ones. Failing
@@ -77,23 +77,34 @@ function notFound(
   return pgrstError('PGRST202', {
     message: `Could not find the function ${qualified}${bodyOnly ? '' : withNames} in the schema cache`,
     details: `Searched for the function ${qualified}${searched}, but no matches were found in the schema cache.`,
-    hint: suggestion(schema, request, overloads),
+    hint: bodyOnly ? undefined : suggestion(schema, request, list, overloads),
   });
 }
 
-function suggestion(schema: SchemaCache, request: ApiRequest, overloads: readonly DatabaseFunction[]) {
-  const signatures = overloads.map((overload) =>
-    overload.parameters
-      .map((p) => p.name)
-      .toSorted()
-      .join(', '),
+/** A function of a like name, or of this name an overload with like parameters. */
+function suggestion(
+  schema: SchemaCache,
+  request: ApiRequest,
+  names: readonly string[],
+  overloads: readonly DatabaseFunction[],
+) {
+  const meant = (call: string | undefined) =>
+    call && `Perhaps you meant to call the function ${request.schema}.${call}`;
+  if (overloads.length === 0) return meant(closestName(request.target, namesIn(schema, request.schema)));
+  const signatures = overloads.map(({ parameters }) =>
+    signatureOf(parameters.map((parameter) => parameter.name)),
   );
-  if (signatures.length > 0) {
-    return `Perhaps you meant to call the function ${request.schema}.${request.target}(${signatures[0]})`;
-  }
-  const names = [...schema.functions.values()].map(([first]) => first!.name);
-  const closest = closestName(request.target, names);
-  return closest && `Perhaps you meant to call the function ${request.schema}.${closest}`;
+  const closest = closestName(signatureOf(names), signatures, leastSimilarity.related);
+  return meant(closest && `${request.target}${closest}`);
+}
+
+function signatureOf(names: readonly string[]): string {
+  return `(${names.toSorted().join(', ')})`;
+}
+
+function namesIn({ functions }: SchemaCache, schema: string): string[] {
+  const overloaded = [...functions.values()].map(([first]) => first!);
+  return overloaded.filter((overload) => overload.schema === schema).map((overload) => overload.name);
 }
 
 function ambiguous(found: readonly DatabaseFunction[]) {

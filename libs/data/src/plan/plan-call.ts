@@ -26,6 +26,7 @@ export function planCall(request: ApiRequest, grounds: Grounds): CallPlan {
     {
       table: returns.table ?? called,
       fromSource: true,
+      rowType: returns.table,
       alias: aliases.root,
       items: returns.kind === 'composite' ? request.select : [{ kind: 'star' }],
       clauses: clausesOf(request),

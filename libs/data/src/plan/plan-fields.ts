@@ -5,12 +5,29 @@ import type { PlannedColumn, PlannedField } from './plan.js';
 
 export type FieldPlanner = (field: Field) => PlannedField;
 
-/** Plans fields of `table`. Unknown columns pass: they may be computed ones, and PostgreSQL names the others. */
-export function fieldPlanner(schema: SchemaCache, table: QualifiedName): FieldPlanner {
+/**
+ * Plans fields of `table`. Unknown columns pass: they may be computed ones, and PostgreSQL names the others. Those are
+ * searched as they are, as what they compute is mostly a document.
+ * @param rowType  of rows that come from elsewhere than a table or view, which would tell it: a computed column asks for it
+ */
+export function fieldPlanner(
+  schema: SchemaCache,
+  table: QualifiedName,
+  rowType?: QualifiedName,
+): FieldPlanner {
   const columns = schema.tables.get(nameKey(table.schema, table.name))?.columns;
   return ({ column, jsonPath }) => {
-    const type = columns?.get(column)?.baseType;
-    return { column, jsonPath, isJson: type === 'json' || type === 'jsonb', isTsvector: type === 'tsvector' };
+    const known = columns?.get(column);
+    const type = known?.baseType;
+    return {
+      column,
+      rowType: columns && !known ? rowType : undefined,
+      jsonPath,
+      isJson: type === 'json' || type === 'jsonb',
+      isTsvector: type === undefined || type === 'tsvector',
+      // What is inside a value has no type that one could know.
+      representation: jsonPath.length === 0 ? known?.representation : undefined,
+    };
   };
 }
 

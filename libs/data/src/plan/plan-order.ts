@@ -41,7 +41,13 @@ function planRelated(
 ): Pick<PlannedOrder, 'field' | 'cast' | 'isSpread'> {
   const position = embed.spread ? embed.outputs.findIndex((output) => output.as === field.column) : -1;
   if (position !== -1) {
-    const column = { ...field, column: spreadColumn(position), isJson: false, isTsvector: false };
+    const column = {
+      ...field,
+      column: spreadColumn(position),
+      isJson: false,
+      isTsvector: false,
+      representation: undefined,
+    };
     return { field: column, cast: undefined, isSpread: true };
   }
   const planned = fieldPlanner(schema, embed.relationship.to)(field);

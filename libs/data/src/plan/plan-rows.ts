@@ -8,6 +8,7 @@ import {
   type QualifiedName,
   type Relationship,
   type SchemaCache,
+  type Table,
 } from '../schema-cache/schema-cache.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import type { Aliases } from './aliases.js';
@@ -32,6 +33,7 @@ interface Scope extends Grounds {
  *
  * @param options.table  whose columns and relationships count
  * @param options.fromSource  the rows come from a change or function instead of the table
+ * @param options.rowType  they are whole rows of this type
  * @param options.spread  the columns are to be spread into those of another table
  * @throws AppError PGRST108, PGRST118, PGRST123, PGRST127, PGRST200, PGRST201
  */
@@ -40,6 +42,7 @@ export function planRows(
   options: {
     table: QualifiedName;
     fromSource: boolean;
+    rowType?: QualifiedName | undefined;
     alias: string;
     items: readonly SelectItem[];
     clauses: Clauses;
@@ -48,10 +51,13 @@ export function planRows(
 ): RowsPlan {
   const { schema, settings } = scope;
   const { table, alias, items, clauses } = options;
-  const fieldOf = fieldPlanner(schema, table);
+  const fieldOf = fieldPlanner(schema, table, options.rowType);
   const embedItems = items.filter((item) => item.kind === 'embed');
   const inner = splitByEmbed(clauses, embedItems);
-  const embeds = embedItems.map((item, i) => planEmbed(scope, table, alias, item, inner[i]!));
+  const known = schema.tables.get(nameKey(table.schema, table.name))?.columns;
+  const parentColumns = options.fromSource ? known && [...known.keys()] : undefined;
+  const parent = { table, alias, columns: parentColumns };
+  const embeds = embedItems.map((item, i) => planEmbed(scope, parent, item, inner[i]!));
   const columnItems = items.filter((item) => item.kind !== 'embed');
   const isGrouped =
     columnItems.some((item) => item.kind !== 'star' && item.aggregate) ||
@@ -59,17 +65,14 @@ export function planRows(
   if (isGrouped && !settings.aggregatesEnabled) {
     throw pgrstError('PGRST123', { message: 'Use of aggregate functions is not allowed' });
   }
-  const known =
-    isGrouped || options.spread
-      ? schema.tables.get(nameKey(table.schema, table.name))?.columns.values()
-      : undefined;
+  const isWrittenOut = isGrouped || options.spread || hasOther(known, columnItems, options.fromSource);
   const required: PlannedCondition[] = embeds
     .filter((embed) => embed.inner)
     .map((embed) => ({ kind: 'embedded', embed, exists: true }));
   return {
     from: options.fromSource ? undefined : table,
     alias,
-    columns: planColumns(columnItems, fieldOf, known),
+    columns: planColumns(columnItems, fieldOf, isWrittenOut ? known?.values() : undefined),
     embeds,
     where: [...own(clauses.conditions).map((c) => planCondition(c, fieldOf, embeds)), ...required],
     order: own(clauses.orders)
@@ -80,14 +83,26 @@ export function planRows(
   };
 }
 
+/**
+ * Whether `*` is other than what the rows have: some of it is shown otherwise, or they hold computed columns besides,
+ * as those of a change may.
+ */
+function hasOther(
+  known: Table['columns'] | undefined,
+  items: readonly SelectItem[],
+  fromSource: boolean,
+): boolean {
+  for (const column of known?.values() ?? []) if (column.representation?.toJson) return true;
+  return fromSource && items.some((item) => item.kind === 'field' && !known?.has(item.field.column));
+}
+
 function planEmbed(
   scope: Scope,
-  table: QualifiedName,
-  parentAlias: string,
+  parent: { table: QualifiedName; alias: string; columns: readonly string[] | undefined },
   item: SelectEmbed,
   clauses: Clauses,
 ): EmbedPlan {
-  const relationship = findRelationship(scope.schema, table, item.relation, item.hint);
+  const relationship = findRelationship(scope.schema, parent.table, item.relation, item.hint);
   const { to } = relationship;
   const { items, spread } = item;
   const alias = scope.aliases.forEmbed(to.name);
@@ -101,7 +116,8 @@ function planEmbed(
   const outputs = outputsOf(rows);
   return {
     relationship,
-    parentAlias,
+    parentAlias: parent.alias,
+    parentColumns: parent.columns,
     junctionAlias: junction ? scope.aliases.forEmbed(junction.name) : '',
     // A view or function may show several rows where there should be one.
     rows: toOne ? { ...rows, range: cutTo(1, rows.range) } : rows,

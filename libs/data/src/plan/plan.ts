@@ -7,7 +7,13 @@ import type { Preferences } from '../request/prefer.js';
 import type { RowRange } from '../request/range.js';
 import type { Aggregate } from '../request/select.js';
 import type { TypeName } from '../request/type-name.js';
-import type { Column, DatabaseFunction, QualifiedName, Relationship } from '../schema-cache/schema-cache.js';
+import type {
+  Column,
+  DatabaseFunction,
+  QualifiedName,
+  Relationship,
+  Representation,
+} from '../schema-cache/schema-cache.js';
 
 /** One statement to be, with every name resolved against one schema snapshot. */
 export type Plan = ReadPlan | MutatePlan | CallPlan;
@@ -129,16 +135,23 @@ export interface Output {
 
 export interface PlannedField {
   readonly column: string;
+  /** What the row has to be cast to before the column can be asked of it. */
+  readonly rowType?: QualifiedName | undefined;
   readonly jsonPath: readonly JsonStep[];
   /** The column is json or jsonb; others go through to_jsonb() before a JSON path. */
   readonly isJson: boolean;
+  /** Searched as it is; other columns become documents first. */
   readonly isTsvector: boolean;
+  /** undefined: PostgreSQL's own way. */
+  readonly representation: Representation | undefined;
 }
 
 export interface EmbedPlan {
   readonly relationship: Relationship;
   /** Alias of the rows it is embedded in. */
   readonly parentAlias: string;
+  /** Columns that those rows have as rows of their table, where they are what a change or function gave. */
+  readonly parentColumns: readonly string[] | undefined;
   /** Alias of the junction table of a many-to-many relationship. */
   readonly junctionAlias: string;
   readonly rows: RowsPlan;

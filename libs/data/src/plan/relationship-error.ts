@@ -1,5 +1,11 @@
 import { pgrstError } from '../errors.js';
-import type { ColumnPair, QualifiedName, Relationship, SchemaCache } from '../schema-cache/schema-cache.js';
+import {
+  nameKey,
+  type ColumnPair,
+  type QualifiedName,
+  type Relationship,
+  type SchemaCache,
+} from '../schema-cache/schema-cache.js';
 import { closestName, leastSimilarity } from './closest-name.js';
 
 export function relationshipNotFound(
@@ -19,21 +25,22 @@ export function relationshipNotFound(
   });
 }
 
-/** A name like the one of what is embedded; if nothing can be embedded, a table like the one it is embedded in. */
+/** A name like the one of what is embedded; where no key leads anywhere, a table like the one it is embedded in. */
 function suggestion(
   schema: SchemaCache,
   origin: QualifiedName,
   target: string,
   known: readonly Relationship[],
 ): string | undefined {
-  if (known.length > 0) {
+  if (schema.relationships.has(nameKey(origin.schema, origin.name))) {
     const related = known.map((relationship) => relationship.to.name);
     return related.includes(target) ? undefined : didYouMean(target, related);
   }
-  const parents = [...schema.relationships.values()].map(([first]) => first!.from);
+  const parents = [...schema.relationships.values()].flatMap((ways) => ways.slice(0, 1));
+  const near = parents.map((way) => way.from).filter((parent) => parent.schema === origin.schema);
   return didYouMean(
     origin.name,
-    parents.filter((parent) => parent.schema === origin.schema).map((parent) => parent.name),
+    near.map((parent) => parent.name),
   );
 }
 

@@ -24,7 +24,7 @@ const jsonIndexPattern = /-?\d{1,9}(?=->|::|[.,)]|$)/y;
 export function readName(reader: Reader): string {
   if (reader.next === '"') return readQuoted(reader);
   const name = reader.match(namePattern)?.trim();
-  if (!name) reader.fail('a name (letters, digits, _ or $; others in double quotes)');
+  if (!name) reader.fail('field name (* or [a..z0..9_$])');
   return name;
 }
 
@@ -64,8 +64,9 @@ function readJsonKey(reader: Reader): string | number {
   const index = reader.match(jsonIndexPattern);
   if (index !== undefined) return Number(index);
   const key = reader.match(jsonKeyPattern)?.trim();
-  if (!key) reader.fail('a JSON key or index');
-  return key;
+  if (key) return key;
+  if (reader.take('-')) reader.fail('digit');
+  return reader.fail('"-", digit or any non reserved character different from: .,>()');
 }
 
 /** A comma-separated list of names, as in `columns=` and `on_conflict=`. */

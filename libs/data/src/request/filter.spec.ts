@@ -121,7 +121,6 @@ describe('parseLogic', () => {
     '',
     '()',
     '(a.eq.1',
-    '(a.eq.1))',
     '(a)',
     '(a.eq.1,)',
     '(not.a.eq.1)',
@@ -132,6 +131,31 @@ describe('parseLogic', () => {
   ])('refuses %.40j', (value) => {
     expect(() => parse('or', value)).toThrow(expect.objectContaining({ code: 'PGRST100' }));
   });
+
+  it('passes over what follows the last bracket, as PostgREST does', () => {
+    expect(parse('or', '(a.eq.1)),b')).toEqual(parse('or', '(a.eq.1)'));
+  });
+
+  it('counts columns from the operator, which PostgREST reads with the conditions', () => {
+    const expected = 'field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)';
+    for (const [name, column] of [
+      ['or', 4],
+      ['not.and', 9],
+    ] as const) {
+      expect(() => parse(name, '()')).toThrow(
+        expect.objectContaining({
+          message: `"failed to parse logic tree (())" (line 1, column ${column})`,
+          details: `unexpected ")" expecting ${expected}`,
+        }),
+      );
+    }
+  });
+});
+
+it('takes blanks after the bracket of a list as none of its first value', () => {
+  const values = (value: string) => parseOperation(value).operation;
+  expect(values('in.(   )')).toEqual({ kind: 'in', values: [] });
+  expect(values('in.( 1, 2 )')).toEqual({ kind: 'in', values: ['1', ' 2 '] });
 });
 
 it('tells filters from the arguments of a function', () => {

@@ -53,6 +53,7 @@ export class FilterBudget {
 
 const operatorPattern = /[a-z]+/y;
 const quantifierPattern = /\((?:any|all)\)/y;
+const nameStart = /^[\p{L}\p{N}_$"]$/u;
 const languagePattern = /\([\p{L}\p{N}_$ ]+\)/uy;
 
 /** Whether `value` begins like a filter, as opposed to being the argument of a function. */
@@ -91,9 +92,9 @@ export function parseLogic(
   const names = name.split('.');
   const operator = names.pop() as 'and' | 'or';
   const negated = names.includes('not');
-  const reader = new Reader(value, 'logic tree');
-  const conditions = readConditions(reader, budget, 0);
-  if (!reader.atEnd) reader.fail('end of input');
+  // What follows the last bracket is passed over, as PostgREST does.
+  const before = negated ? `not.${operator}` : operator;
+  const conditions = readConditions(new Reader(value, 'logic tree', before.length), budget, 0);
   const path = names.filter((part) => part !== 'not').map(unquotedName);
   return { path, condition: { kind: 'logic', operator, negated, conditions } };
 }
@@ -132,6 +133,9 @@ function readLogic(reader: Reader, budget: FilterBudget, depth: number): LogicCo
 
 function readFilter(reader: Reader, budget: FilterBudget): FilterCondition {
   budget.spend();
+  if (!nameStart.test(reader.next)) {
+    reader.fail('field name (* or [a..z0..9_$]), negation operator (not) or logic operator (and, or)');
+  }
   const field = readField(reader);
   reader.expect('.');
   return { kind: 'filter', field, ...readOperation(reader, () => readDelimitedValue(reader)) };
@@ -184,6 +188,7 @@ function readList(reader: Reader): string[] {
   const values: string[] = [];
   reader.skipSpace();
   reader.expect('(');
+  reader.skipSpace();
   do {
     values.push(readElement(reader) ?? reader.match(/[^,)]*/y) ?? '');
     if (values.length > limits.listElements) throw limitError('values in a list', limits.listElements);

@@ -97,10 +97,10 @@ class QueryParser {
         this.#addOrder(path, value);
         return;
       case 'limit':
-        this.#setRange(path, { limit: parseCount(name, value) });
+        this.#setRange(path, { limit: parseCount(value) });
         return;
       case 'offset':
-        this.#setRange(path, { offset: parseCount(name, value) });
+        this.#setRange(path, { offset: parseCount(value) ?? 0 });
         return;
       case 'and':
       case 'or': {

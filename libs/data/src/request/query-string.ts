@@ -24,7 +24,8 @@ function decode(encoded: string): string {
   if (!/[%+\0]/.test(encoded)) return encoded;
   let text: string;
   try {
-    text = decodeURIComponent(encoded.replaceAll('+', ' '));
+    // A percent sign that begins no code stands for itself, as in `like.50%`.
+    text = decodeURIComponent(encoded.replaceAll('+', ' ').replaceAll(/%(?![\da-f]{2})/gi, '%25'));
   } catch (cause) {
     throw pgrstError('PGRST100', {
       message: 'The query string is not valid percent-encoded UTF-8',

@@ -9,16 +9,10 @@ export interface RowRange {
 
 export const allRows: RowRange = { offset: 0, limit: undefined };
 
-/** Parses the value of `limit` or `offset`. */
-export function parseCount(name: string, value: string): number {
-  if (/^-\d+$/.test(value)) throw rangeError('Limit should be greater than or equal to zero.');
-  if (!/^\d{1,15}$/.test(value)) {
-    throw pgrstError('PGRST100', {
-      message: `"failed to parse ${name} (${value})" (line 1, column 1)`,
-      details: 'expecting a whole number',
-    });
-  }
-  return Number(value);
+/** Parses the value of `limit` or `offset`. One that is no whole number says nothing. */
+export function parseCount(value: string): number | undefined {
+  if (!/^ *-?\d+ *$/.test(value)) return undefined;
+  return Math.max(Number.MIN_SAFE_INTEGER, Math.min(Number.MAX_SAFE_INTEGER, Number(value)));
 }
 
 /**
@@ -39,12 +33,20 @@ export function parseRangeHeader(header: string | undefined): RowRange {
   return { offset, limit: last - offset + 1 };
 }
 
-/** The rows that are in both ranges, counted from the start of the whole result. */
-export function intersectRanges(a: RowRange, b: RowRange): RowRange {
-  const end = (range: RowRange) => (range.limit === undefined ? Infinity : range.offset + range.limit);
-  const offset = Math.max(a.offset, b.offset);
-  const last = Math.min(end(a), end(b));
-  return { offset, limit: last === Infinity ? undefined : Math.max(0, last - offset) };
+/**
+ * The rows that are in both ranges, counted from the start of the whole result.
+ * @throws AppError PGRST103 when there can be none; `limit=0` alone is allowed to ask for none
+ */
+export function intersectRanges(header: RowRange, asked: RowRange): RowRange {
+  if (endOf(asked) === 0) return { offset: 0, limit: 0 };
+  const offset = Math.max(header.offset, asked.offset);
+  const end = Math.min(endOf(header), endOf(asked));
+  if (end <= offset) throw rangeError('Limit should be greater than or equal to zero.');
+  return { offset, limit: end === Infinity ? undefined : end - offset };
+}
+
+function endOf({ offset, limit }: RowRange): number {
+  return limit === undefined ? Infinity : offset + limit;
 }
 
 function rangeError(details: string) {

@@ -4,10 +4,14 @@ import { pgrstError } from '../errors.js';
 export class Reader {
   position = 0;
 
-  /** @param what named in the error, e.g. `select parameter`. */
+  /**
+   * @param what  named in the error, e.g. `select parameter`
+   * @param before  characters that columns are counted from and `text` does not hold
+   */
   constructor(
     readonly text: string,
     private readonly what: string,
+    private readonly before = 0,
   ) {}
 
   get atEnd(): boolean {
@@ -61,9 +65,12 @@ export class Reader {
   }
 
   fail(expected: string): never {
-    const unexpected = this.atEnd ? 'end of input' : `"${this.next}"`;
+    // PostgREST's parser shows a character where a text is over, and a text elsewhere.
+    const quote = expected.endsWith('end of input') ? "'" : '"';
+    const unexpected = this.atEnd ? 'end of input' : `${quote}${this.next}${quote}`;
+    const column = this.before + this.position + 1;
     throw pgrstError('PGRST100', {
-      message: `"failed to parse ${this.what} (${this.text})" (line 1, column ${this.position + 1})`,
+      message: `"failed to parse ${this.what} (${this.text})" (line 1, column ${column})`,
       details: `unexpected ${unexpected} expecting ${expected}`,
     });
   }

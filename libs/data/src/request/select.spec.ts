@@ -158,7 +158,7 @@ describe('parseSelect', () => {
     expect(() => parseSelect('id,na!me')).toThrow(
       expect.objectContaining({
         message: '"failed to parse select parameter (id,na!me)" (line 1, column 6)',
-        details: expect.stringContaining('unexpected "!"'),
+        details: expect.stringContaining("unexpected '!'"),
       }),
     );
   });

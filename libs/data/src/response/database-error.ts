@@ -18,14 +18,13 @@ export function isDatabaseError(error: unknown): error is DatabaseError {
 
 export function databaseErrorResponse(error: DatabaseError, caller: Caller | undefined): HttpResponse {
   if (error.code === 'PGRST') return raisedResponse(error);
-  const isSignedIn = caller !== undefined && caller.kind !== 'anon' && caller.kind !== 'keyless';
+  // A role other than that of everybody came with a token.
+  const isSignedIn = caller !== undefined && caller.kind !== 'keyless' && caller.role !== 'anon';
   const status = statusOf(error, isSignedIn);
   const { code, message, detail: details, hint = permissionHint(error, caller) } = error;
-  return jsonError(
-    status,
-    { code, message, details, hint },
-    status === 401 ? { 'www-authenticate': 'Bearer' } : {},
-  );
+  const headers: Record<string, string> = status === 401 ? { 'www-authenticate': 'Bearer' } : {};
+  const response = jsonError(status, { code, message, details, hint }, headers);
+  return code.startsWith('PT') ? { ...response, statusText: statusTextOf(message) } : response;
 }
 
 /** A function may do what it declares: the grants that PostgreSQL would hint at are not its author's to give. */
@@ -75,6 +74,8 @@ function statusOf({ code, message }: DatabaseError, isSignedIn: boolean): number
   // The role of a token that PostgreSQL does not know.
   if (code === '22023' && /^role .* does not exist$/.test(message)) return 401;
   if (code === '21000' && message.endsWith('requires a WHERE clause')) return 400;
+  // The aggregate that XML is answered with has no overload for the rows.
+  if (code === '42883' && message.startsWith('function xmlagg(')) return 406;
   // RAISE SQLSTATE 'PT402' chooses the status (postgrest.org, "RAISE errors with HTTP Status Codes").
   if (code.startsWith('PT')) return httpStatus(Number(code.slice(2))) ?? 500;
   return statusBySqlstate.get(code) ?? statusBySqlstate.get(code.slice(0, 2)) ?? 400;
@@ -107,7 +108,15 @@ function raisedResponse(error: DatabaseError): HttpResponse {
     );
   }
   const lowerCase = Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]);
-  return jsonError(status, body as unknown as ErrorBody, Object.fromEntries(lowerCase));
+  return {
+    ...jsonError(status, body as unknown as ErrorBody, Object.fromEntries(lowerCase)),
+    statusText: statusTextOf(shape?.['status_text']),
+  };
+}
+
+/** RFC 9112 §4; what does not fit there is left out. */
+function statusTextOf(text: unknown): string | undefined {
+  return typeof text === 'string' && /^[\t\x20-\x7e]+$/.test(text) ? text : undefined;
 }
 
 function areHeaders(headers: object): boolean {

@@ -37,11 +37,28 @@ describe('errors of PostgreSQL', () => {
     expect(statusOf(databaseError(code))).toBe(status);
   });
 
-  it('asks strangers to sign in', () => {
+  it('asks strangers to sign in, but not those whose token names a role', () => {
     for (const caller of [keylessCaller, callerFromClaims({ role: 'anon' })]) {
       const response = errorResponse(databaseError('42501'), caller);
       expect([response?.status, response?.headers['www-authenticate']]).toEqual([401, 'Bearer']);
     }
+    expect(statusOf(databaseError('42501'), callerFromClaims({ role: 'editor' }))).toBe(403);
+  });
+
+  it('says that XML is not to be had where no aggregate writes it', () => {
+    const message = 'function xmlagg(films) does not exist';
+    expect(statusOf(Object.assign(databaseError('42883'), { message }))).toBe(406);
+  });
+
+  it('lets a function choose the words after the status, if HTTP can carry them', () => {
+    const textOf = (code: string, message: string, detail?: string) =>
+      errorResponse(Object.assign(databaseError(code, { detail }), { message }), user)?.statusText;
+    expect(textOf('PT402', 'Pay first')).toBe('Pay first');
+    expect(textOf('PT402', 'Pay\r\nfirst')).toBeUndefined();
+    expect(textOf('P0001', 'Pay first')).toBeUndefined();
+    const whole = (text: string) => `{"status":402,"headers":{}${text}}`;
+    expect(textOf('PGRST', '{"code":"7","message":"m"}', whole(',"status_text":"Later"'))).toBe('Later');
+    expect(textOf('PGRST', '{"code":"7","message":"m"}', whole(''))).toBeUndefined();
   });
 
   it('keeps code, message, details and hint', () => {
@@ -77,14 +94,17 @@ describe('other errors', () => {
   it.each([
     ['token_expired', 'PGRST303'],
     ['token_not_yet_valid', 'PGRST303'],
+    ['token_not_for_us', 'PGRST303'],
+    ['token_claim_invalid', 'PGRST303'],
     ['token_malformed', 'PGRST301'],
     ['token_bad_signature', 'PGRST301'],
     ['token_algorithm_unsupported', 'PGRST301'],
   ])('%s is %s with a challenge', (code, expected) => {
     const response = errorResponse(new AppError({ code, status: 401, message: 'JWT "x"' }), undefined)!;
-    expect(JSON.parse(response.body!).code).toBe(expected);
+    const body = JSON.parse(String(response.body));
+    expect(body.code).toBe(expected);
     expect(response.headers['www-authenticate']).toBe(
-      'Bearer error="invalid_token", error_description="JWT \\"x\\""',
+      `Bearer error="invalid_token", error_description=${JSON.stringify(body.message)}`,
     );
   });
 

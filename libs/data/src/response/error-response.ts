@@ -4,13 +4,19 @@ import { pathError } from '../errors.js';
 import { databaseErrorResponse, isDatabaseError } from './database-error.js';
 import type { HttpResponse } from './http-response.js';
 import { jsonError } from './json-error.js';
+import { tokenErrorBody } from './token-error.js';
 
 /**
  * Renders an error as PostgREST does: `{code, message, details, hint}`.
+ * @param authorization  the header of the request
  * @returns undefined for an error nobody foresaw
  */
-export function errorResponse(error: unknown, caller: Caller | undefined): HttpResponse | undefined {
-  if (error instanceof AppError) return appErrorResponse(error);
+export function errorResponse(
+  error: unknown,
+  caller: Caller | undefined,
+  authorization?: string,
+): HttpResponse | undefined {
+  if (error instanceof AppError) return appErrorResponse(error, authorization);
   if (isDatabaseError(error)) return databaseErrorResponse(error, caller);
   const clientStatus = clientErrorStatus(error);
   if (clientStatus === 404) return appErrorResponse(pathError());
@@ -32,35 +38,25 @@ export function unforeseenResponse(): HttpResponse {
   return jsonError(500, { code: 'PGRSTX00', message: 'Internal server error' });
 }
 
-/** Codes of the platform's own errors in PostgREST's vocabulary; clients refresh their session on PGRST303. */
-const tokenCodes = new Map([
-  ['token_expired', 'PGRST303'],
-  ['token_not_yet_valid', 'PGRST303'],
-  ['token_not_for_us', 'PGRST303'],
-  ['token_malformed', 'PGRST301'],
-  ['token_bad_signature', 'PGRST301'],
-  ['token_algorithm_unsupported', 'PGRST301'],
-]);
-
-/** Of its other errors. */
+/** Codes of the platform's own errors in PostgREST's vocabulary. */
 const platformCodes = new Map([
   ['body_too_large', 'PGRST102'],
   ['database_busy', 'PGRST003'],
   ['database_timeout', 'PGRST003'],
 ]);
 
-function appErrorResponse(error: AppError): HttpResponse {
+function appErrorResponse(error: AppError, authorization?: string): HttpResponse {
   const { code, status, message, details, hint, headers } = error;
   // These two come from the gateway in Supabase, which knows no codes.
   if (code === 'no_api_key' || code === 'invalid_api_key') {
     const body = JSON.stringify({ message, hint: hint ?? null });
     return { status, headers: { 'content-type': 'application/json; charset=utf-8', ...headers }, body };
   }
-  const tokenCode = tokenCodes.get(code);
-  if (tokenCode) {
+  const tokenError = tokenErrorBody(error, authorization);
+  if (tokenError) {
     // RFC 6750 §3.
-    const challenge = `Bearer error="invalid_token", error_description=${JSON.stringify(message)}`;
-    return jsonError(401, { code: tokenCode, message }, { 'www-authenticate': challenge });
+    const challenge = `Bearer error="invalid_token", error_description=${JSON.stringify(tokenError.message)}`;
+    return jsonError(401, tokenError, { 'www-authenticate': challenge });
   }
   return jsonError(status, { code: platformCodes.get(code) ?? code, message, details, hint }, headers);
 }

@@ -3,16 +3,21 @@ import { defaultSettings, type RestSettings } from '../settings/rest-settings.js
 import { valueAt } from '../settings/role-claim-path.js';
 
 /**
- * The caller as the settings of the data API see it: who carries nothing has the anonymous role where there is one, and
- * a person's role stands in the token where `jwtRoleClaimKey` says.
- * @throws AppError `token_not_for_us` (401) for a token of another audience
+ * The caller as the settings of the data API see it: who carries nothing, or a token that names no role, has the
+ * anonymous role where there is one, and a person's role stands in the token where `jwtRoleClaimKey` says.
+ * @throws AppError `token_not_for_us` (401) for a token of another audience, `token_not_yet_valid` (401)
  */
 export function restCaller(caller: Caller, settings: RestSettings): Caller {
   const { anonRole } = settings;
   if (caller.kind === 'keyless') return anonRole === undefined ? caller : withRole(caller, anonRole);
   checkAudience(caller.claims['aud'], settings);
+  checkIssuedAt(caller.claims['iat']);
+  if (settings.jwtRoleClaimKey === defaultSettings.jwtRoleClaimKey) {
+    const namesRole = caller.claims['role'] !== undefined;
+    return namesRole || anonRole === undefined ? caller : { ...withRole(caller, anonRole), kind: 'keyless' };
+  }
   const isPerson = caller.userId !== null && caller.kind !== 'function';
-  if (!isPerson || settings.jwtRoleClaimKey === defaultSettings.jwtRoleClaimKey) return caller;
+  if (!isPerson) return caller;
   // Where nothing is, as for a token that names no role at all.
   const found = valueAt(caller.claims, settings.jwtRoleClaimKey) ?? anonRole ?? 'anon';
   const role = typeof found === 'string' ? found : JSON.stringify(found);
@@ -37,6 +42,14 @@ function checkAudience(audience: unknown, { jwtAud }: RestSettings): void {
   )
     return;
   throw audienceError('JWT not in audience');
+}
+
+/** RFC 7519 §4.1.6, with the clock skew that PostgREST allows. */
+const allowedSkewSeconds = 30;
+
+function checkIssuedAt(issuedAt: unknown): void {
+  if (typeof issuedAt !== 'number' || issuedAt <= Date.now() / 1000 + allowedSkewSeconds) return;
+  throw new AppError({ code: 'token_not_yet_valid', status: 401, message: 'JWT issued at future' });
 }
 
 function audienceError(message: string): AppError {

@@ -10,13 +10,14 @@ export class RestErrorFilter implements ExceptionFilter {
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const { galley } = http.getRequest<FastifyRequest>();
-    let response = errorResponse(error, galley.caller);
+    const { galley, headers } = http.getRequest<FastifyRequest>();
+    let response = errorResponse(error, galley.caller, headers.authorization);
     if (!response) {
       this.logger.error({ err: error, requestId: galley.requestId }, 'A data API request failed');
       response = unforeseenResponse();
     }
     const reply = http.getResponse<FastifyReply>();
+    if (response.statusText !== undefined) reply.raw.statusMessage = response.statusText;
     void reply.status(response.status).headers(response.headers).send(response.body);
   }
 }

@@ -12,7 +12,7 @@ import type { ViewColumn } from './views.sql.js';
 /**
  * All ways from one table or view of `schemas` to another: each foreign key in both directions, the same for
  * views that show its columns, many-to-many through junction tables, and functions, which stand above the keys
- * that lead to a table of their name.
+ * that lead to a table of their name. Tables that lead to hidden ones alone have no way, the others no entry.
  */
 export function relationshipsOf(
   {
@@ -27,13 +27,21 @@ export function relationshipsOf(
   schemas: readonly string[],
 ): Map<string, Relationship[]> {
   const appearances = new Appearances(viewColumns);
-  const shown = keys.flatMap((key) => appearances.ofKey(key)).filter((key) => isExposed(key, schemas));
+  const all = keys.flatMap((key) => appearances.ofKey(key));
+  const shown = all.filter((key) => isExposed(key, schemas));
   const overridden = new Set(
     computed.map((relationship) => wayKey(relationship.from, relationship.function)),
   );
   const found = [...shown.flatMap(bothDirections), ...throughJunctions(shown)];
   const kept = found.filter((relationship) => !overridden.has(wayKey(relationship.from, relationship.to)));
-  return groupBy<Relationship>([...kept, ...computed], (relationship) => relationship.from);
+  const ways = groupBy<Relationship>([...kept, ...computed], (relationship) => relationship.from);
+  for (const { from, to } of all) {
+    for (const { schema, name } of [from, to]) {
+      const key = nameKey(schema, name);
+      if (schemas.includes(schema) && !ways.has(key)) ways.set(key, []);
+    }
+  }
+  return ways;
 }
 
 function wayKey(from: QualifiedName, to: QualifiedName): string {

@@ -4,7 +4,7 @@ export interface SchemaCache {
   readonly schemas: readonly string[];
   /** By {@link nameKey}. */
   readonly tables: ReadonlyMap<string, Table>;
-  /** Ways from a table to others, by {@link nameKey} of the table they start from. */
+  /** Ways from a table to others, by {@link nameKey} of the table they start from; for one that has none of any kind, nothing. */
   readonly relationships: ReadonlyMap<string, readonly Relationship[]>;
   /** Overloads of each function, by {@link nameKey}. */
   readonly functions: ReadonlyMap<string, readonly DatabaseFunction[]>;
@@ -28,10 +28,21 @@ export interface Column {
   readonly name: string;
   /** SQL text of the type, schema-qualified, with its modifiers. */
   readonly type: string;
-  /** Name of the type, or of the type a domain is over: `jsonb`, `tsvector`. */
+  /** Name of the type, or of the type a domain is over in the end: `jsonb`, `tsvector`. */
   readonly baseType: string;
   /** SQL text of the default. */
   readonly defaultValue: string | null;
+  /** undefined: PostgreSQL's own way. */
+  readonly representation?: Representation | undefined;
+}
+
+/** Functions that stand between a value and what clients see of it. */
+export interface Representation {
+  readonly toJson?: QualifiedName;
+  /** Of a member of the body. */
+  readonly fromJson?: QualifiedName;
+  /** Of a value in a filter. */
+  readonly fromText?: QualifiedName;
 }
 
 /** A way from the rows of one table or view to those of another. */

@@ -1,21 +1,28 @@
-import { quoteIdent } from '#libs/platform';
+import { quoteIdent, quoteQualified } from '#libs/platform';
 import type { PlannedField } from '../plan/plan.js';
 import type { TypeName } from '../request/type-name.js';
+import type { QualifiedName } from '../schema-cache/schema-cache.js';
 import type { Parameters } from './sql-query.js';
 
 /** A column of `alias`, or a value inside it. */
 export function fieldSql(alias: string, field: PlannedField, parameters: Parameters): string {
-  const column = columnSql(alias, field.column);
+  const { rowType } = field;
+  const column = rowType
+    ? `(${quoteIdent(alias)}::${quoteQualified(rowType.schema, rowType.name)}).${quoteIdent(field.column)}`
+    : columnSql(alias, field.column);
   if (field.jsonPath.length === 0) return column;
   const steps = field.jsonPath.map(({ arrow, key }) => {
-    const type = typeof key === 'number' ? 'int' : 'text';
-    return `${arrow}${parameters.add(key)}::${type}`;
+    return `${arrow}${parameters.add(key)}${typeof key === 'number' ? '::int' : ''}`;
   });
   return `(${field.isJson ? column : `to_jsonb(${column})`}${steps.join('')})`;
 }
 
 export function columnSql(alias: string, column: string): string {
   return `${quoteIdent(alias)}.${quoteIdent(column)}`;
+}
+
+export function applySql({ schema, name }: QualifiedName, argument: string): string {
+  return `${quoteQualified(schema, name)}(${argument})`;
 }
 
 export function castSql(expression: string, type: TypeName): string {

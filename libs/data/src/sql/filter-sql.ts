@@ -1,7 +1,7 @@
 import { arrayLiteral } from '../plan/array-literal.js';
 import type { PlannedField, PlannedFilter } from '../plan/plan.js';
 import type { CompareOperator, IsValue, Operation, SearchOperator } from '../request/filter.js';
-import { fieldSql } from './field-sql.js';
+import { applySql, fieldSql } from './field-sql.js';
 import type { Parameters } from './sql-query.js';
 
 const compareSql: Record<CompareOperator, string> = {
@@ -53,17 +53,21 @@ function operationSql(
   parameters: Parameters,
 ): string {
   const left = fieldSql(alias, field, parameters);
+  const fromText = field.representation?.fromText;
   switch (operation.kind) {
     case 'compare': {
       const { operator, quantifier } = operation;
       const isPattern = operator === 'like' || operator === 'ilike';
       // `*` stands for `%`, which would have to be percent-encoded in a URL.
-      const value = parameters.add(isPattern ? operation.value.replaceAll('*', '%') : operation.value);
+      const text = parameters.add(isPattern ? operation.value.replaceAll('*', '%') : operation.value);
+      const value = fromText && !isPattern ? applySql(fromText, text) : text;
       return `${left} ${compareSql[operator]} ${quantifier ? `${quantifier}(${value})` : value}`;
     }
-    case 'in':
+    case 'in': {
       // One array parameter: the text of the statement stays the same for any number of values.
-      return `${left} = any(${parameters.add(arrayLiteral(operation.values))})`;
+      const list = parameters.add(arrayLiteral(operation.values));
+      return `${left} = any(${fromText ? `select ${applySql(fromText, `unnest(${list}::text[])`)}` : list})`;
+    }
     case 'is':
       return `${left} is ${isSql[operation.value]}`;
     case 'isdistinct':

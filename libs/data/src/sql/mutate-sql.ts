@@ -11,7 +11,7 @@ import type {
 } from '../plan/plan.js';
 import type { Column } from '../schema-cache/schema-cache.js';
 import { responseSql } from './body-sql.js';
-import { columnSql } from './field-sql.js';
+import { applySql, columnSql } from './field-sql.js';
 import { conditionSql, rowsSql } from './rows-sql.js';
 import { Parameters, type SqlQuery } from './sql-query.js';
 
@@ -109,7 +109,9 @@ function newValuesSql({ columns, useDefaults }: Insert, parameters: Parameters):
 }
 
 function newValueSql(column: Column, useDefaults: boolean, parameters: Parameters): string {
-  const given = columnSql(bodyName, column.name);
+  const fromJson = column.representation?.fromJson;
+  const member = columnSql(bodyName, column.name);
+  const given = fromJson ? applySql(fromJson, member) : member;
   if (!useDefaults || column.defaultValue === null) return given;
   const isGiven = `galley_item.value ? ${parameters.add(column.name)}::text`;
   return `case when ${isGiven} then ${given} else ${column.defaultValue} end`;
@@ -125,7 +127,8 @@ function payloadSql(
   const body = `${parameters.add(payload.text)}::${useDefaults ? 'jsonb' : 'json'}`;
   if (columns.length === 0) return `from json_array_elements(${body}::json)`;
   const value = payload.kind === 'json-array' && kind === 'update' ? `(${body} -> 0)` : body;
-  const types = columns.map((column) => `${quoteIdent(column.name)} ${column.type}`).join(', ');
+  const typeOf = ({ representation, type }: Column) => (representation?.fromJson ? 'json' : type);
+  const types = columns.map((column) => `${quoteIdent(column.name)} ${typeOf(column)}`).join(', ');
   if (!useDefaults)
     return `from ${isList ? 'json_to_recordset' : 'json_to_record'}(${value}) as ${bodyName} (${types})`;
   const items = isList

@@ -14,10 +14,10 @@ export function rootRelation(rows: RowsPlan): Relation {
   return { from: fromSql(rows), ties: [] };
 }
 
-export function embedRelation({ relationship, parentAlias, junctionAlias, rows }: EmbedPlan): Relation {
+export function embedRelation(embed: EmbedPlan): Relation {
+  const { relationship, parentAlias, junctionAlias, rows } = embed;
   if (relationship.kind === 'computed') {
-    const from = `${callSql(relationship, parentAlias)} as ${quoteIdent(rows.alias)}`;
-    return { from, ties: [] };
+    return { from: `${callSql(relationship, embed)} as ${quoteIdent(rows.alias)}`, ties: [] };
   }
   const { junction, columns } = relationship;
   if (!junction) return { from: fromSql(rows), ties: pairsSql(parentAlias, rows.alias, columns) };
@@ -32,9 +32,14 @@ export function embedRelation({ relationship, parentAlias, junctionAlias, rows }
 }
 
 /** Rows of a change or function have no type of their own; the cast also picks among overloaded functions. */
-function callSql({ function: called, from }: ComputedRelationship, parentAlias: string): string {
-  const row = `${quoteIdent(parentAlias)}::${quoteQualified(from.schema, from.name)}`;
-  return `${quoteQualified(called.schema, called.name)}(${row})`;
+function callSql(
+  { function: called, from }: ComputedRelationship,
+  { parentAlias, parentColumns }: EmbedPlan,
+): string {
+  const columns = parentColumns?.map((column) => columnSql(parentAlias, column)).join(', ');
+  const row = columns === undefined ? quoteIdent(parentAlias) : `row(${columns})`;
+  const type = quoteQualified(from.schema, from.name);
+  return `${quoteQualified(called.schema, called.name)}(${row}::${type})`;
 }
 
 function pairsSql(left: string, right: string, columns: readonly ColumnPair[]): string[] {

@@ -25,8 +25,12 @@ export function rowsSql(rows: RowsPlan, parameters: Parameters): string {
   return `${query}${rangeSql(rows.range, parameters)}`;
 }
 
-/** The rows without their columns, order and range: what a count is over. */
+/** The rows without their order and range, and without columns unless those make the groups: what a count is over. */
 export function matchingRowsSql(rows: RowsPlan, parameters: Parameters): string {
+  if (rows.isGrouped) {
+    const shape = { isSpread: false, isGrouped: true };
+    return selectSql({ ...rows, order: [] }, rootRelation(rows), shape, parameters);
+  }
   return `select 1 from ${matchingSql(rows, rootRelation(rows), parameters)}`;
 }
 

@@ -63,9 +63,11 @@ function cinema(): SchemaCache {
   };
 }
 
+const settings = { ...defaultSettings, aggregatesEnabled: true };
+
 function sqlOf(request: Partial<HttpRequest>) {
   const http = { method: 'GET', path: 'films', query: '', headers: {}, body: undefined, ...request };
-  return toSql(makePlan(parseRequest(http, defaultSettings), schema, defaultSettings));
+  return toSql(makePlan(parseRequest(http, settings), schema, settings));
 }
 
 /** What stands between the outer query's FROM and its alias. */
@@ -96,9 +98,9 @@ describe('reading', () => {
     ['', `select "films".* ${from} limit $1`],
     [
       'select=n:info->a->>0::int',
-      `select cast(("films"."info"->$1::text->>$2::int) as "int4") as "n" ${from} limit $3`,
+      `select cast(("films"."info"->$1->>$2::int) as "int4") as "n" ${from} limit $3`,
     ],
-    ['select=title->a', `select (to_jsonb("films"."title")->$1::text) as "a" ${from} limit $2`],
+    ['select=title->a', `select (to_jsonb("films"."title")->$1) as "a" ${from} limit $2`],
     ['title=not.like.a*', `select "films".* ${from} where not ("films"."title" like $1) limit $2`],
     ['id=in.(1,2)', `select "films".* ${from} where "films"."id" = any($1) limit $2`],
     [
@@ -112,15 +114,33 @@ describe('reading', () => {
     ],
     [
       'order=year.desc.nullslast,info->a',
-      `select "films".* ${from} order by "films"."year" desc nulls last, ("films"."info"->$1::text) limit $2`,
+      `select "films".* ${from} order by "films"."year" desc nulls last, ("films"."info"->$1) limit $2`,
     ],
     ['limit=5&offset=2', `select "films".* ${from} limit $1 offset $2`],
     [
       'select=directors!inner(name)',
       `select (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row) as "directors" ${from} where exists (select 1 from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id") limit $1`,
     ],
+    [
+      'select=id,...directors(by:name)&order=directors(by)',
+      `select "films"."id" as "id", "directors_2"."c1" as "by" ${from} left join lateral (select "directors_1"."name" as "c1" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id") as "directors_2" on true order by "directors_2"."c1" limit $1`,
+    ],
+    [
+      'select=year,count(),directors(name)&order=year',
+      `select "films"."year" as "year", count(1) as "count", "directors_2"."c1" as "directors" ${from} cross join lateral (select (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row)::jsonb as "c1") as "directors_2" group by 1, 3 order by 1 limit $1`,
+    ],
   ])('writes %s', (query, expected) => {
     expect(inner(query)).toBe(expected);
+  });
+
+  it('makes an array of each column that is spread from many rows', () => {
+    const text = sqlOf({
+      path: 'directors',
+      query: 'select=...films(title)&films.order=year&films.limit=2',
+    }).text;
+    expect(text).toContain(
+      `cross join lateral (select coalesce(json_agg("galley_row"."c1"), '[]') as "c1" from (select "films_1"."title" as "c1" from "public"."films" as "films_1" where "directors"."id" = "films_1"."director_id" order by "films_1"."year" limit $1) as galley_row) as "films_2"`,
+    );
   });
 
   it('has the same text for other values', () => {
@@ -219,6 +239,10 @@ describe('whatever a client sends', () => {
     (t) => ({ query: `select=info->${t}` }),
     (t) => ({ query: `select=directors!${t}(id)` }),
     (t) => ({ query: `select=${t}:directors(${t})` }),
+    (t) => ({ query: `select=...directors!${t}(${t},n:${t}.max()::${t})` }),
+    (t) => ({ query: `select=${t},id.sum()::${t},directors(${t})&order=${t}` }),
+    (t) => ({ query: `select=...directors(${t}:name)&order=directors(${t}->${t})` }),
+    (t) => ({ path: 'directors', query: `select=...films(${t}:title,${t})&films.order=${t}` }),
     (t) => ({ query: `select=directors(id)&directors.${t}=eq.1&directors.order=${t}` }),
     (t) => ({ query: `${t}=eq.1` }),
     (t) => ({ query: `id=eq.${t}` }),

@@ -1,7 +1,7 @@
 import type { PlannedValue } from '../plan/plan.js';
 import type { Aggregate } from '../request/select.js';
 import type { TypeName } from '../request/type-name.js';
-import { castSql, fieldSql } from './field-sql.js';
+import { applySql, castSql, fieldSql } from './field-sql.js';
 import type { Parameters } from './sql-query.js';
 
 /** A selected value of the rows called `alias`, before anything is made of its group. */
@@ -12,7 +12,9 @@ export function valueSql(
 ): string {
   // What stands for the row itself: it is there, or after a join it is not.
   if (!field) return '1';
-  return castMaybe(fieldSql(alias, field, parameters), cast);
+  const toJson = field.representation?.toJson;
+  const value = fieldSql(alias, field, parameters);
+  return castMaybe(toJson ? applySql(toJson, value) : value, cast);
 }
 
 export function aggregateSql(value: string, aggregate: Aggregate | undefined): string {

@@ -56,6 +56,16 @@ describe("a project's token", () => {
     }
   });
 
+  it.each(['exp', 'nbf', 'iat'])('is refused when its %s is no number', async (claim) => {
+    const token = await new SignJWT({ [claim]: 'soon' } as Record<string, unknown>)
+      .setProtectedHeader({ alg: 'HS256' })
+      .sign(Buffer.from(secret));
+    await expect(tokens.verify(token)).rejects.toMatchObject({
+      code: 'token_claim_invalid',
+      message: `The JWT '${claim}' claim must be a number`,
+    });
+  });
+
   it('is refused when another secret signed it', async () => {
     expect(await codeOf(await signWith('another secret that is long enough to be one'))).toBe(
       'token_bad_signature',

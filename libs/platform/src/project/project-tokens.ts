@@ -59,7 +59,7 @@ export class ProjectTokens {
 
   /**
    * Returns the claims of a good token.
-   * @throws AppError `token_expired`, `token_malformed`, `token_bad_signature`, `token_not_yet_valid` or
+   * @throws AppError `token_expired`, `token_malformed`, `token_claim_invalid`, `token_bad_signature`, `token_not_yet_valid` or
    *   `token_algorithm_unsupported` (401), for the protocol's filter to render.
    */
   async verify(token: string): Promise<Record<string, unknown>> {
@@ -94,6 +94,9 @@ export class ProjectTokens {
       return payload;
     } catch (error) {
       if (error instanceof errors.JWTExpired) throw tokenError('token_expired', 'JWT expired', error);
+      if (error instanceof errors.JWTClaimValidationFailed && error.reason === 'invalid') {
+        throw tokenError('token_claim_invalid', `The JWT '${error.claim}' claim must be a number`, error);
+      }
       if (error instanceof errors.JWTClaimValidationFailed && error.claim === 'nbf') {
         throw tokenError('token_not_yet_valid', 'JWT not yet valid', error);
       }
