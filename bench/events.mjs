@@ -11,6 +11,7 @@ import {
   root,
   startGalley,
 } from './galley-process.mjs';
+import { longBacklog, manyUploads } from './events-at-scale.mjs';
 import { startPostgres } from './postgres.mjs';
 
 const many = 3_000;
@@ -46,6 +47,7 @@ async function onBackend(name, redisUrl, startReachMs) {
     const throughput = await manyAtOnce(bench);
     const startMs = await commitToStart(bench);
     const scaled = await slowOnes(bench);
+    const atScale = [...(await manyUploads(name, bench)), ...(await longBacklog(name, bench))];
     const ratio = floorSeconds / throughput;
     return [
       { what: `${name}: ${many} events at once`, value: `${Math.round(many / throughput)}/s` },
@@ -58,6 +60,7 @@ async function onBackend(name, redisUrl, startReachMs) {
         met: startMs <= startReachMs,
       },
       ...scaledLines(name, scaled),
+      ...atScale,
     ];
   } finally {
     await Promise.all([project.end(), platform.end()]);

@@ -144,7 +144,7 @@ describe('what became of a delivery', () => {
        values ($1, 'local', $2, 'worker', $3, 'user.created', '{"record": {}}', 'r', 0, now())`,
       [id, newId(), newId()],
     );
-    await startDeliveries(server.platform.database, [{ deliveryId: id, invocationId }]);
+    await startDeliveries(server.platform.database, [{ deliveryId: id, invocationId, parcelId: null }]);
     const ended = {
       deliveryId: id,
       invocationId,

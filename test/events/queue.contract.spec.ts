@@ -52,10 +52,8 @@ function queueContract(
     it('runs as many jobs at once as it was told last', async () => {
       const name = uniqueName();
       const ends: (() => void)[] = [];
-      const consumer = await queue.consume(
-        name,
-        { concurrency: 1, held: 4 },
-        () => new Promise((end) => ends.push(end)),
+      const consumer = await queue.consume(name, { concurrency: 1, held: 4 }, ({ turns }) =>
+        turns.run(() => new Promise<void>((end) => ends.push(end))),
       );
       await queue.add(
         name,
@@ -76,20 +74,33 @@ function queueContract(
       await consumer.close();
     });
 
-    it('keeps one job when the same id is added twice, also after it ended', async () => {
+    it('keeps one job when the same id is added twice, and forgets it when it has ended', async () => {
       const name = uniqueName();
       let runs = 0;
       await queue.add(name, [{ id: 'same', data: {} }]);
       await queue.add(name, [{ id: 'same', data: {} }]);
+      expect((await queue.counts(name)).waiting).toBe(1);
+      expect(await queue.has(name, 'same')).toBe(true);
       const consumer = await queue.consume(name, { concurrency: 2 }, async () => void runs++);
       await eventually(() => runs === 1);
-      await queue.add(name, [
-        { id: 'same', data: {} },
-        { id: 'other', data: {} },
-      ]);
+      await eventually(async () => !(await queue.has(name, 'same')));
+      await queue.add(name, [{ id: 'same', data: {} }]);
       await eventually(() => runs === 2);
       await consumer.close();
       expect(runs).toBe(2);
+    });
+
+    it('tries a job that is added for later when its time has come', async () => {
+      const name = uniqueName();
+      const addedAt = Date.now();
+      let begunAt = 0;
+      await queue.add(name, [{ id: 'later', data: {}, delayMs: 500 }]);
+      expect((await queue.counts(name)).delayed).toBe(1);
+      expect(await queue.has(name, 'later')).toBe(true);
+      const consumer = await queue.consume(name, { concurrency: 1 }, async () => void (begunAt = Date.now()));
+      await eventually(() => begunAt > 0);
+      await consumer.close();
+      expect(begunAt - addedAt).toBeGreaterThanOrEqual(490);
     });
 
     it('adds an ended job again when it is ensured, and leaves a waiting one alone', async () => {

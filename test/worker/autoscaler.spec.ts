@@ -28,8 +28,8 @@ it('scales a function by what waits in its queue, remembers how long its runs ta
     Array.from({ length: 70 }, (_, n) => ({ id: `job-${n}`, data: {} })),
   );
   // Until a run has ended it is taken to last a second: 7 jobs of two at a time are 5 s of an instance at 70 %.
-  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 8, held: 16 });
-  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 16, held: 16 });
+  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 8, held: 16, ahead: 0 });
+  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 16, held: 16, ahead: 0 });
   expect(autoscaler.functions).toMatchObject([
     { functionSlug: 'busy', backlog: 70, active: 0, decision: { instances: 8, wanted: { now: 10 } } },
   ]);
@@ -37,12 +37,16 @@ it('scales a function by what waits in its queue, remembers how long its runs ta
   expect(autoscaler.functions).toEqual([]);
   autoscaler.noteRun('local', 'busy', 50);
   // 140 jobs of 50 ms.
-  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 2, held: 10 });
+  expect(await autoscaler.jobsAtOnce(busy)).toEqual({ now: 2, held: 10, ahead: 1 });
 });
 
 it('gives one job at a time to a function of which the queue shows nothing yet', async () => {
   const autoscaler = new Autoscaler(queue, async () => ({ maxInstances: 4, concurrency: 1 }), logger);
-  expect(await autoscaler.jobsAtOnce({ ...busy, functionSlug: 'fresh' })).toEqual({ now: 1, held: 4 });
+  expect(await autoscaler.jobsAtOnce({ ...busy, functionSlug: 'fresh' })).toEqual({
+    now: 1,
+    held: 4,
+    ahead: 0,
+  });
 });
 
 it('forgets how long runs take of functions that have rested longest, once those are many', async () => {

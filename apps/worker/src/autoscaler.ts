@@ -1,4 +1,4 @@
-import { queueNameOf, type JobQueue } from '#libs/events';
+import { queueNameOf, type ConsumerLoad, type JobQueue } from '#libs/events';
 import { InstanceTarget, scalingLimits, type ScalingDecision } from '#libs/functions';
 import type { Logger } from '#libs/platform';
 
@@ -15,8 +15,8 @@ export interface BusyFunction {
   readonly functionSlug: string;
   /** Of the oldest event that nobody has begun, 0 when there is none; undefined: not looked up. */
   readonly oldestAgeMs?: number;
-  /** Jobs that this worker holds and does not run yet. */
-  readonly heldBack?: number;
+  /** What this worker has of its jobs. */
+  readonly own?: ConsumerLoad;
 }
 
 /** What was last decided about a function, and of what. */
@@ -28,6 +28,9 @@ export interface ScaledFunction {
   readonly active: number;
   readonly decision: ScalingDecision;
 }
+
+/** What runs within so many ms is prepared ahead, up to so much. */
+const prepared = { ms: 25, most: 100 };
 
 interface Followed {
   readonly target: InstanceTarget;
@@ -56,17 +59,18 @@ export class Autoscaler {
 
   /**
    * Resolves to how many of the function's jobs this worker is to run at once, at least one, and how many it is to hold:
-   * those that the next decision may let it run, and no more, so that other workers find the rest.
+   * those that the next decision may let it run, and no more, so that other workers find the rest. What runs within moments
+   * may be prepared ahead.
    */
-  async jobsAtOnce(busy: BusyFunction): Promise<{ now: number; held: number }> {
-    const { projectRef, functionSlug, heldBack = 0 } = busy;
+  async jobsAtOnce(busy: BusyFunction): Promise<{ now: number; held: number; ahead: number }> {
+    const { projectRef, functionSlug, own = { jobs: 0, waiting: 0, running: 0 } } = busy;
     const followed = this.#follow(projectRef, functionSlug);
     const [counts, capacity] = await Promise.all([
       this.queue.counts(queueNameOf(projectRef, functionSlug)),
       this.capacityOf(projectRef, functionSlug),
     ]);
-    const waiting = counts.waiting + heldBack;
-    const active = Math.max(0, counts.active - heldBack);
+    const waiting = counts.waiting + own.waiting;
+    const active = Math.max(0, counts.active - own.jobs) + own.running;
     const { serviceMs, last } = followed;
     const oldestAgeMs = busy.oldestAgeMs ?? last?.oldestAgeMs ?? 0;
     const instances = last?.decision.instances ?? 0;
@@ -90,7 +94,13 @@ export class Autoscaler {
     }
     const jobsOn = (count: number) => Math.max(1, Math.round(count * capacity.concurrency));
     const next = decision.instances + Math.max(scalingLimits.stepUp, decision.instances);
-    return { now: jobsOn(decision.instances), held: jobsOn(Math.min(next, capacity.maxInstances)) };
+    const now = jobsOn(decision.instances);
+    const ahead = serviceMs === null ? 0 : Math.floor((now * prepared.ms) / serviceMs);
+    return {
+      now,
+      held: jobsOn(Math.min(next, capacity.maxInstances)),
+      ahead: Math.min(ahead, prepared.most),
+    };
   }
 
   noteRun(projectRef: string, functionSlug: string, tookMs: number): void {

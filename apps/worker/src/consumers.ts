@@ -3,6 +3,7 @@ import {
   functionsWithWork,
   jobOf,
   JobQueue,
+  leaveParcel,
   maxOpenConsumers,
   openDeliveries,
   type OpenDelivery,
@@ -125,12 +126,11 @@ export class Consumers {
 
   async #consume(projectRef: string, functionSlug: string): Promise<Consumer> {
     const { now, held } = await this.autoscaler.jobsAtOnce({ projectRef, functionSlug });
-    const options = { concurrency: now, held };
-    return this.queue.consume(queueNameOf(projectRef, functionSlug), options, async (job) => {
-      const beganAt = performance.now();
-      await this.handle(job, { projectRef, functionSlug });
-      this.autoscaler.noteRun(projectRef, functionSlug, performance.now() - beganAt);
-    });
+    const onRun = (tookMs: number) => this.autoscaler.noteRun(projectRef, functionSlug, tookMs);
+    const options = { concurrency: now, held, onRun };
+    return this.queue.consume(queueNameOf(projectRef, functionSlug), options, (job) =>
+      this.handle(job, { projectRef, functionSlug }),
+    );
   }
 
   async #sweep(): Promise<void> {
@@ -174,8 +174,8 @@ export class Consumers {
     consumer.isScaling = true;
     try {
       const opened = await consumer.opening;
-      const { now, held } = await this.autoscaler.jobsAtOnce({ ...busy, heldBack: opened.heldBack });
-      opened.setConcurrency(now, held);
+      const { now, held, ahead } = await this.autoscaler.jobsAtOnce({ ...busy, own: opened.load });
+      opened.setConcurrency(now, held, ahead);
     } catch (error) {
       this.logger.warn({ err: error, function: busy.functionSlug }, 'A queue could not be looked at');
     } finally {
@@ -191,9 +191,18 @@ export class Consumers {
     );
     // From the beginning again after the last: what cannot end soon must not keep the others from being looked at.
     this.#reconciled = open.length < reconcileBatch ? undefined : open.at(-1);
-    for (const { id, projectRef, functionSlug } of open) {
-      await this.queue.ensure(queueNameOf(projectRef, functionSlug), jobOf(id));
-    }
+    const lost = new Map<string, boolean>();
+    for (const delivery of open) await this.#ensureJob(delivery, lost);
+  }
+
+  /** @param lost whether parcels have no job any more, as far as that is known */
+  async #ensureJob(delivery: OpenDelivery, lost: Map<string, boolean>): Promise<void> {
+    const { id, projectRef, functionSlug, parcelId } = delivery;
+    const name = queueNameOf(projectRef, functionSlug);
+    if (parcelId === null) return this.queue.ensure(name, jobOf(id));
+    const isLost = lost.get(parcelId) ?? !(await this.queue.has(name, parcelId));
+    lost.set(parcelId, isLost);
+    if (isLost) await leaveParcel(this.database, this.queue, delivery, { id: parcelId, deliveryIds: [id] });
   }
 
   /** May be called again, with a grace, for a consumer that is closing already. */

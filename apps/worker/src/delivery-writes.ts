@@ -5,6 +5,7 @@ import {
   startDeliveries,
   type EndedTry,
   type FollowingDelivery,
+  type NewTry,
   type StartedDelivery,
   type Waiting,
 } from '#libs/events';
@@ -22,10 +23,7 @@ interface End {
 
 /** Begins and ends tries of this worker, those of a moment together: a transaction for each would be most of the work. */
 export class DeliveryWrites {
-  readonly #starts: Gathered<
-    { deliveryId: string; invocationId: string },
-    StartedDelivery | Waiting | undefined
-  >;
+  readonly #starts: Gathered<NewTry, StartedDelivery | Waiting | undefined>;
   readonly #ends: Gathered<End, FollowingDelivery[] | undefined>;
 
   constructor(database: PlatformDatabase) {
@@ -34,8 +32,8 @@ export class DeliveryWrites {
   }
 
   /** As {@link startDeliveries} of one. */
-  start(deliveryId: string, invocationId: string): Promise<StartedDelivery | Waiting | undefined> {
-    return this.#starts.add({ deliveryId, invocationId });
+  start(one: NewTry): Promise<StartedDelivery | Waiting | undefined> {
+    return this.#starts.add(one);
   }
 
   /** As {@link endTries} of one, together with the invocation's record and the answer that is kept. */

@@ -34,12 +34,18 @@ export {
 export { syncRowTriggers } from './delivery/row-triggers.js';
 export { lockActivations, watchedTables } from './delivery/watched-tables.sql.js';
 export { isFunctionTarget, webhookOfTarget, webhookTarget } from './delivery/targets.js';
-export { startDeliveries, type StartedDelivery, type Waiting } from './delivery/start-delivery.sql.js';
+export {
+  startDeliveries,
+  type NewTry,
+  type StartedDelivery,
+  type Waiting,
+} from './delivery/start-delivery.sql.js';
 export { Gathered } from './delivery/gathered.js';
 export { sweepDeliveries } from './delivery/sweep-deliveries.js';
 export { startBatch } from './delivery/batches.sql.js';
 export { endBatch, endTries, type EndedTry, type FollowingDelivery } from './delivery/end-delivery.sql.js';
 export { addJobs } from './delivery/record-deliveries.js';
+export { leaveParcel, type Parcel } from './delivery/parcels.js';
 export { giveRateBack, takeRate, type EventRate } from './delivery/event-rate.js';
 export { hastenNext, jobOf } from './delivery/delivery-jobs.js';
 export { queueNameOf, workChannel } from './delivery/queue-names.js';
@@ -61,6 +67,7 @@ export {
   JobQueue,
   RetryLater,
   type Consumer,
+  type ConsumerLoad,
   type Job,
   type QueueCounts,
 } from './queue/job-queue.js';

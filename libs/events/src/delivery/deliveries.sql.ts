@@ -29,6 +29,8 @@ export interface NewDelivery extends Delivery {
   readonly batched?: boolean;
   /** The deployment that it is for, whichever answers. */
   readonly deploymentNumber?: number | null;
+  /** The job that carries it together with others; null: it has one of its own. */
+  readonly parcelId?: string | null;
 }
 
 /** What a function is told of an event; the records are JSON text, so that each number stays what it was. */
@@ -68,7 +70,10 @@ export async function hasOrderedSubscriptions(sql: Sql, projectRef: string): Pro
 /** Payloads of one statement, in characters: they are one string on their way. */
 const mostPayload = 16 * 1024 * 1024;
 
-/** Records deliveries, in their order; one that is recorded already stays as it is. */
+/**
+ * Records deliveries, in their order. One that is recorded already stays as it is, but for the parcel that it waits in: of
+ * a relay that died before it had added its jobs, another one packs them anew.
+ */
 export async function insertDeliveries(sql: Sql, deliveries: readonly NewDelivery[]): Promise<void> {
   let begin = 0;
   let size = 0;
@@ -86,15 +91,17 @@ async function insertSome(sql: Sql, deliveries: readonly NewDelivery[]): Promise
   await sql.query(
     `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
                              request_id, depth, occurred_at, state, last_error, finished_at, root_id,
-                             ordering_key, batched, deployment_number)
+                             ordering_key, batched, deployment_number, parcel_id)
      select id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
             occurred_at, case when refusal is null then 'queued' else 'dead' end, refusal,
-            case when refusal is null then null else now() end, root_id, ordering_key, batched, deployment_number
+            case when refusal is null then null else now() end, root_id, ordering_key, batched, deployment_number, parcel_id
      from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[]::jsonb[], $8::text[],
-                 $9::integer[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::integer[])
+                 $9::integer[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::integer[],
+                 $16::uuid[])
        as d (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
-             occurred_at, refusal, root_id, ordering_key, batched, deployment_number)
-     on conflict (id) do nothing`,
+             occurred_at, refusal, root_id, ordering_key, batched, deployment_number, parcel_id)
+     on conflict (id) do update set parcel_id = excluded.parcel_id
+       where deliveries.state = 'queued' and deliveries.parcel_id is not null`,
     [
       deliveries.map((d) => d.id),
       deliveries.map((d) => d.projectRef),
@@ -111,6 +118,7 @@ async function insertSome(sql: Sql, deliveries: readonly NewDelivery[]): Promise
       deliveries.map((d) => d.orderingKey ?? null),
       deliveries.map((d) => d.batched ?? false),
       deliveries.map((d) => d.deploymentNumber ?? null),
+      deliveries.map((d) => d.parcelId ?? null),
     ],
   );
 }
@@ -144,6 +152,7 @@ export interface OpenDelivery {
   readonly id: string;
   readonly projectRef: string;
   readonly functionSlug: string;
+  readonly parcelId: string | null;
   /** As text, to the microsecond. */
   readonly createdAt: string;
 }
@@ -159,7 +168,7 @@ export async function openDeliveries(
   after: OpenDelivery | undefined,
 ): Promise<OpenDelivery[]> {
   const { rows } = await sql.query<OpenDelivery>(
-    `select id, project_ref as "projectRef", function_slug as "functionSlug", created_at::text as "createdAt"
+    `select id, project_ref as "projectRef", function_slug as "functionSlug", parcel_id as "parcelId", created_at::text as "createdAt"
      from deliveries d
      where ${isDue} and created_at < now() - make_interval(secs => $1::float8 / 1000)
        and (created_at, id) > (coalesce($3::timestamptz, '-infinity'), coalesce($4::uuid, '00000000-0000-0000-0000-000000000000'))

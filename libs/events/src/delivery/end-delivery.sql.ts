@@ -58,7 +58,7 @@ const endUpdate = `
       failures = failures + case when t.tried and t.state <> 'succeeded' then 1 else 0 end,
       last_error = case when t.state = 'succeeded' then null else coalesce(t.error, last_error) end,
       retry_at = case when t.state = 'queued' then now() + make_interval(secs => t.retry_ms / 1000) end,
-      invocation_id = null, batch_leader_id = null,
+      invocation_id = null, batch_leader_id = null, parcel_id = null,
       finished_at = case when t.state = 'queued' then null else now() end
   from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::integer[], $7::float8[])
     as t (delivery, by, state, error, tried, http_status, retry_ms)

@@ -20,7 +20,7 @@ export interface StartedDelivery extends Delivery {
 
 /** Why a delivery was not begun, and when it is worth asking again. */
 export interface Waiting {
-  readonly reason: 'behind others' | 'paused' | 'batched';
+  readonly reason: 'behind others' | 'paused' | 'batched' | 'in a parcel';
   readonly waitMs: number;
 }
 
@@ -58,24 +58,50 @@ const behindEachMs = 2_000;
 /** A pause is asked about after as long as it has lasted, within these bounds. */
 const pausedMs = { min: 2_000, max: 600_000 };
 
+/** Whoever carries the parcel ends what it has begun; this is for when that could not be told. */
+const inParcelMs = 2_000;
+
+/** A try that is to begin. */
+export interface NewTry {
+  readonly deliveryId: string;
+  readonly invocationId: string;
+  /** The parcel whose job asks; null: the delivery's own job does. */
+  readonly parcelId: string | null;
+}
+
 /**
- * Begins tries of deliveries. Undefined for one that has ended (its job came twice) or is gone. A try that another
- * worker began and never ended is taken over: that worker can no longer end the delivery.
+ * Whether the job of try `t` may begin delivery `d`: what waits is begun by its own job or by its parcel's, what another
+ * worker began and never ended only by the job that had begun it, which nobody else holds.
+ */
+const isOwn = `
+  case when t.parcel is not null then d.parcel_id = t.parcel and d.state in ('queued', 'running')
+    else d.state = 'queued' or d.state = 'running' and d.parcel_id is null end`;
+
+/**
+ * Begins tries of deliveries. Undefined for one that has ended (its job came twice), is gone, or has left the parcel. A
+ * try that another worker began and never ended is taken over: that worker can no longer end the delivery.
+ *
+ * Its commit is not waited for: who takes up what a crash of PostgreSQL undid finds the delivery as if it had not begun,
+ * and makes it. No end is recorded before its beginning, as it comes later in the same log.
  */
 export async function startDeliveries(
   sql: Sql,
-  tries: readonly { deliveryId: string; invocationId: string }[],
+  tries: readonly NewTry[],
 ): Promise<(StartedDelivery | Waiting | undefined)[]> {
   const { rows } = await sql.query<DeliveryRow>(
-    `update deliveries d set state = 'running', attempts = attempts + 1, invocation_id = tries.by
-     from unnest($1::uuid[], $2::uuid[]) as tries (delivery, by)
-     where d.id = tries.delivery and state in ('queued', 'running') and not batched
-       and not ${isPaused} and ${openAhead} = 0
+    `with settings as materialized (select set_config('synchronous_commit', 'off', true))
+     update deliveries d set state = 'running', attempts = attempts + 1, invocation_id = t.by, parcel_id = t.parcel
+     from settings, unnest($1::uuid[], $2::uuid[], $3::uuid[]) as t (delivery, by, parcel)
+     where d.id = t.delivery and ${isOwn} and not batched and not ${isPaused} and ${openAhead} = 0
      returning ${startedColumns}`,
-    [tries.map(({ deliveryId }) => deliveryId), tries.map(({ invocationId }) => invocationId)],
+    [
+      tries.map(({ deliveryId }) => deliveryId),
+      tries.map(({ invocationId }) => invocationId),
+      tries.map(({ parcelId }) => parcelId),
+    ],
   );
   const started = new Map(rows.map((row) => [row.id, startedOf(row)]));
-  return Promise.all(tries.map(({ deliveryId }) => started.get(deliveryId) ?? whyNot(sql, deliveryId)));
+  return Promise.all(tries.map((one) => started.get(one.deliveryId) ?? whyNot(sql, one)));
 }
 
 export function startedOf(row: DeliveryRow): StartedDelivery {
@@ -83,19 +109,26 @@ export function startedOf(row: DeliveryRow): StartedDelivery {
   return { ...delivery, payload: { subject, schema, table, record, oldRecord, leftOut, whole } };
 }
 
-async function whyNot(sql: Sql, deliveryId: string): Promise<Waiting | undefined> {
-  const { rows } = await sql.query<{ batched: boolean; pausedForMs: number | null; ahead: number }>(
-    `select batched, ${openAhead} as ahead,
+async function whyNot(sql: Sql, { deliveryId, parcelId }: NewTry): Promise<Waiting | undefined> {
+  const { rows } = await sql.query<{
+    batched: boolean;
+    inParcel: boolean;
+    pausedForMs: number | null;
+    ahead: number;
+  }>(
+    `select batched, ${openAhead} as ahead, state = 'running' and d.parcel_id is not null as "inParcel",
        extract(epoch from now() - least(
          (select events_paused_at from functions f where f.project_ref = d.project_ref and f.slug = d.function_slug),
          (select paused_at from subscriptions s where s.id = d.subscription_id)))::float8 * 1000 as "pausedForMs"
-     from deliveries d where id = $1 and state in ('queued', 'running')`,
-    [deliveryId],
+     from deliveries d
+     where id = $1 and state in ('queued', 'running') and ($2::uuid is null or d.parcel_id = $2)`,
+    [deliveryId, parcelId],
   );
   const [row] = rows;
   if (!row) return undefined;
   if (row.pausedForMs !== null) return { reason: 'paused', waitMs: pauseWaitMs(row.pausedForMs) };
   if (row.batched) return { reason: 'batched', waitMs: 0 };
+  if (row.inParcel) return { reason: 'in a parcel', waitMs: inParcelMs };
   // What was before it may have ended since: then it is its turn at once.
   return { reason: 'behind others', waitMs: row.ahead * behindEachMs };
 }

@@ -10,7 +10,15 @@ import type { Logger } from '#libs/platform';
 import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Gate } from './gate.js';
-import { HoldQueue, JobQueue, RetryLater, type Consumer, type Job, type QueueCounts } from './job-queue.js';
+import {
+  HoldQueue,
+  JobQueue,
+  RetryLater,
+  type Consumer,
+  type Job,
+  type NewJob,
+  type QueueCounts,
+} from './job-queue.js';
 import { retryDelayMs } from './retry-delay.js';
 
 /** A worker that died loses its jobs after this; while it lives it renews its locks at half of it. */
@@ -23,8 +31,11 @@ const unlimitedAttempts = 2 ** 31 - 1;
 /** How long the end of a job is waited for whose handler has ended. */
 const endingMs = 1_000;
 const endingPollMs = 20;
-/** Ended jobs stay for a while, so that an event relayed twice meets its first job. */
-const keepEnded = { age: 600, count: 10_000 };
+/**
+ * Ended jobs go at once: whether a delivery was made stands in its row. To keep some would cost more with each that is
+ * kept, as the end of a job on PostgreSQL goes through all of them.
+ */
+const ended = { removeOnComplete: true, removeOnFail: true };
 
 /** What differs between BullMQ on PostgreSQL and on Redis. */
 export interface BullBackend {
@@ -48,8 +59,12 @@ export class BullMqQueue extends JobQueue {
     super();
   }
 
-  async add(queue: string, jobs: readonly { id: string; data: unknown }[]): Promise<void> {
+  async add(queue: string, jobs: readonly NewJob[]): Promise<void> {
     await this.#queue(queue).addBulk(jobs.map((job) => this.#bulkJob(job)));
+  }
+
+  async has(queue: string, id: string): Promise<boolean> {
+    return (await this.#queue(queue).getJob(id)) !== undefined;
   }
 
   async ensure(queue: string, job: { id: string; data: unknown }): Promise<void> {
@@ -75,9 +90,10 @@ export class BullMqQueue extends JobQueue {
 
   async consume(
     queue: string,
-    { concurrency, held = concurrency }: { concurrency: number; held?: number },
+    options: { concurrency: number; held?: number; onRun?: (tookMs: number) => void },
     handle: (job: Job) => Promise<void>,
   ): Promise<Consumer> {
+    const { concurrency, held = concurrency, onRun } = options;
     const abort = new AbortController();
     setMaxListeners(held, abort.signal);
     const workerOptions = {
@@ -87,14 +103,19 @@ export class BullMqQueue extends JobQueue {
       lockDuration: lockMs,
       stalledInterval: stalledCheckMs,
       maxStalledCount,
-      removeOnComplete: keepEnded,
-      removeOnFail: keepEnded,
       settings: { backoffStrategy },
     } as WorkerOptions;
-    const gate = new Gate(concurrency);
+    const gate = new Gate(concurrency, onRun);
+    let jobs = 0;
     const hold = (forMs: number) => this.#queue(queue).rateLimit(forMs);
-    const process = (job: BullJob, token?: string) =>
-      run(job, token, { closing: abort.signal, hold }, (given) => gate.run(() => handle(given)));
+    const process = async (job: BullJob, token?: string) => {
+      jobs += 1;
+      try {
+        await run(job, token, { closing: abort.signal, hold, turns: gate }, handle);
+      } finally {
+        jobs -= 1;
+      }
+    };
     const worker = new Worker(queue, process, workerOptions, this.backend.factory as undefined);
     // Without a listener an `error` event would end the process; BullMQ reconnects by itself.
     worker.on('error', (error) =>
@@ -103,12 +124,12 @@ export class BullMqQueue extends JobQueue {
     this.#workers.add(worker);
     await worker.waitUntilReady();
     return {
-      get heldBack() {
-        return gate.waiting;
+      get load() {
+        return { jobs, waiting: gate.waiting, running: gate.running };
       },
-      setConcurrency: (width, heldNow = width) => {
+      setConcurrency: (width, heldNow = width, ahead = 0) => {
         worker.concurrency = heldNow;
-        gate.set(width);
+        gate.set(width, ahead);
       },
       close: async (graceMs) => {
         gate.close(new RetryLater('The consumer closes', 0, true));
@@ -164,7 +185,7 @@ export class BullMqQueue extends JobQueue {
     return queue;
   }
 
-  #bulkJob(job: { id: string; data: unknown }) {
+  #bulkJob(job: NewJob) {
     return {
       name: 'delivery',
       data: job.data,
@@ -172,8 +193,8 @@ export class BullMqQueue extends JobQueue {
         jobId: job.id,
         attempts: unlimitedAttempts,
         backoff: { type: 'custom' },
-        removeOnComplete: keepEnded,
-        removeOnFail: keepEnded,
+        ...ended,
+        ...(job.delayMs && { delay: job.delayMs }),
       },
     };
   }
@@ -188,16 +209,19 @@ function backoffStrategy(attemptsMade: number, _type?: string, error?: Error): n
 async function run(
   job: BullJob,
   token: string | undefined,
-  { closing, hold }: { closing: AbortSignal; hold: (forMs: number) => Promise<void> },
+  { closing, hold, turns }: { closing: AbortSignal; hold: (forMs: number) => Promise<void>; turns: Gate },
   handle: (job: Job) => Promise<void>,
 ): Promise<void> {
   // A signal of the job's own: what listens to it goes with the job, while the consumer may live for months.
   const abort = new AbortController();
+  // Each of its deliveries listens.
+  setMaxListeners(0, abort.signal);
   const onClosing = () => abort.abort(closing.reason);
   if (closing.aborted) onClosing();
   closing.addEventListener('abort', onClosing);
   try {
-    await handle({ id: job.id!, data: job.data, failures: job.attemptsMade, signal: abort.signal });
+    const { id, data, attemptsMade: failures } = job;
+    await handle({ id: id!, data, failures, signal: abort.signal, turns });
   } catch (error) {
     if (error instanceof HoldQueue) {
       await hold(error.forMs);

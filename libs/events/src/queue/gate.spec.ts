@@ -43,6 +43,33 @@ describe('a gate', () => {
     await inside.passed;
   });
 
+  it('reserves as many places as pass at a time, some ahead, and gathers places while all have something to do', async () => {
+    const gate = new Gate(2);
+    gate.set(2, 4);
+    expect(await gate.reserve(3, 1_000)).toBe(3);
+    expect(await gate.reserve(5, 1_000)).toBe(3);
+    let more = 0;
+    const asked = gate.reserve(5, 60_000).then((places) => (more = places));
+    expect(gate.waiting).toBe(5);
+    gate.giveBack();
+    await turn();
+    expect(more).toBe(0);
+    gate.giveBack();
+    await asked;
+    expect(more).toBe(2);
+  });
+
+  it('gives no place to whose patience is over, nor when it is closed', async () => {
+    const gate = new Gate(1);
+    expect(await gate.reserve(1, 1_000)).toBe(1);
+    expect(await gate.reserve(2, 10)).toBe(0);
+    const asked = gate.reserve(2, 60_000);
+    gate.close(new Error('closed'));
+    expect(await asked).toBe(0);
+    expect(await gate.reserve(1, 60_000)).toBe(0);
+    expect(gate.waiting).toBe(0);
+  });
+
   it('gives a place back when what was inside fails', async () => {
     const gate = new Gate(1);
     await expect(gate.run(() => Promise.reject(new Error('failed')))).rejects.toThrow('failed');

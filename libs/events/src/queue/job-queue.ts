@@ -7,6 +7,32 @@ export interface Job {
   readonly failures: number;
   /** Aborted when the consumer is closed and its grace is over. */
   readonly signal: AbortSignal;
+  /** What it does in turn with the other jobs of its consumer, which together do no more at once than they may. */
+  readonly turns: Turns;
+}
+
+/** A job that is to be added. */
+export interface NewJob {
+  readonly id: string;
+  readonly data: unknown;
+  /** It is not tried before this is over. */
+  readonly delayMs?: number;
+}
+
+export interface Turns {
+  /**
+   * Does one of the things that the consumer may do at once, when its turn has come.
+   * @throws RetryLater when the consumer closes before
+   */
+  run<T>(work: () => Promise<T>): Promise<T>;
+
+  /**
+   * Waits until some of `most` things may be prepared, so that they can run soon. Resolves to how many, each of which is
+   * to be given back; to 0 when that takes longer than `patienceMs`, or the consumer closes.
+   */
+  reserve(most: number, patienceMs: number): Promise<number>;
+
+  giveBack(): void;
 }
 
 /** Thrown by a consumer's handler to choose when the job is tried again. */
@@ -32,12 +58,24 @@ export class HoldQueue extends Error {
 }
 
 export interface Consumer {
-  /** Jobs that it holds and does not run yet. */
-  readonly heldBack: number;
-  /** How many jobs it runs at a time from now on, those under way go on. More are held once one has ended. */
-  setConcurrency(concurrency: number, held?: number): void;
+  readonly load: ConsumerLoad;
+  /**
+   * How much it does at a time from now on, what is under way goes on; how many jobs it holds, which are more once one has
+   * ended; and how much may be prepared ahead.
+   */
+  setConcurrency(concurrency: number, held?: number, ahead?: number): void;
   /** Takes no more jobs; those under way may go on for `graceMs`, then their signals abort. Resolves when all have ended. */
   close(graceMs?: number): Promise<void>;
+}
+
+/** What a consumer has. */
+export interface ConsumerLoad {
+  /** Jobs. */
+  readonly jobs: number;
+  /** Of the things that they are to do, those that wait for their turn. */
+  readonly waiting: number;
+  /** And those that are being done. */
+  readonly running: number;
 }
 
 export interface QueueCounts {
@@ -48,14 +86,18 @@ export interface QueueCounts {
 
 /**
  * Named queues of jobs. The rules for adapters, each checked by the contract suite in test/events:
- * - `add` is durable when it resolves, and adding an id that is still known is a no-op.
+ * - `add` is durable when it resolves, and adding an id that waits or is under way is a no-op. What has ended is
+ *   forgotten: whoever handles a job knows by itself whether it was done already.
  * - A job is held by one consumer at a time; a consumer that dies loses it within `lockMs` and half as much again.
  * - A handler that throws has its job tried again after `retryDelayMs`, for ever: when to give up is the handler's
  *   to decide, by returning.
  * - `close` of a consumer lets its jobs end; jobs are never lost by it.
  */
 export abstract class JobQueue {
-  abstract add(queue: string, jobs: readonly { id: string; data: unknown }[]): Promise<void>;
+  abstract add(queue: string, jobs: readonly NewJob[]): Promise<void>;
+
+  /** Whether it waits or is under way. */
+  abstract has(queue: string, id: string): Promise<boolean>;
 
   /** Makes sure that a job which should exist does: adds it again if the queue lost it or thinks it ended. */
   abstract ensure(queue: string, job: { id: string; data: unknown }): Promise<void>;
@@ -69,10 +111,13 @@ export abstract class JobQueue {
    */
   abstract reopen(queue: string, job: { id: string; data: unknown }): Promise<void>;
 
-  /** `handle` gets jobs, at most `concurrency` at a time; up to `held` are kept from other consumers for it. */
+  /**
+   * `handle` gets jobs, up to `held` at a time, which are kept from other consumers. What it does in `turns` is done at
+   * most `concurrency` at once; `onRun` is told how long each took.
+   */
   abstract consume(
     queue: string,
-    options: { concurrency: number; held?: number },
+    options: { concurrency: number; held?: number; onRun?: (tookMs: number) => void },
     handle: (job: Job) => Promise<void>,
   ): Promise<Consumer>;
 

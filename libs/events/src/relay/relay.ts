@@ -19,6 +19,8 @@ import { wantedDeliveries, type Wanted } from './wanted-deliveries.js';
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
 const pollMs = 2_000;
 const retryMs = 500;
+/** Claims that are carried at once, where there is no order: each waits for several commits. */
+const claimsAtOnce = 3;
 
 /**
  * Carries a project's committed events to the queues of the functions that want them.
@@ -61,14 +63,23 @@ export class Relay {
   /** Carries what is in the outbox now; returns how many events that were. */
   async runOnce(): Promise<number> {
     let carried = 0;
+    const errors: unknown[] = [];
+    const underWay = new Set<Promise<void>>();
     const inOrder = await hasOrderedSubscriptions(this.platform, this.project.ref);
-    for (;;) {
+    for (let isLast = false; !isLast;) {
       const { database } = this.project;
       const events = inOrder ? await claimEventsInTurn(database) : await claimEvents(database);
-      if (events.length > 0) await this.#carryOrRefuse(events, inOrder);
       carried += events.length;
-      if (events.length < claimSize || this.#stopped) return carried;
+      isLast = events.length < claimSize || this.#stopped || errors.length > 0;
+      const carrying: Promise<void> = this.#carryOrRefuse(events, inOrder)
+        .catch((error: unknown) => void errors.push(error))
+        .finally(() => underWay.delete(carrying));
+      underWay.add(carrying);
+      const most = isLast || inOrder ? 0 : claimsAtOnce - 1;
+      while (underWay.size > most) await Promise.race(underWay);
     }
+    if (errors.length > 0) throw errors[0];
+    return carried;
   }
 
   /** A wake-up while one run is under way makes another one follow it, since the first may have looked too early. */
@@ -101,6 +112,7 @@ export class Relay {
 
   /** One event that PostgreSQL cannot take must not hold up the others: it is found, and ends as a dead letter. */
   async #carryOrRefuse(events: readonly ClaimedEvent[], inOrder: boolean): Promise<void> {
+    if (events.length === 0) return;
     try {
       await this.#carry(events, inOrder);
     } catch (error) {

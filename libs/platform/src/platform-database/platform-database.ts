@@ -9,6 +9,11 @@ import { PrismaClient } from './generated/client.js';
 import { platformMigrations, prismaLedger } from './platform-migrations.js';
 
 const poolSize = 8;
+/**
+ * Statements are planned each time: a plan that was kept from when the tables were small reads all of them, until
+ * PostgreSQL has counted them anew, which may take minutes.
+ */
+const options = '-c plan_cache_mode=force_custom_plan';
 
 /** Galley's own database: projects, deployments, deliveries, invocations, usage. */
 export class PlatformDatabase implements Sql {
@@ -17,7 +22,7 @@ export class PlatformDatabase implements Sql {
   readonly #pool: pg.Pool;
 
   private constructor(readonly connection: pg.ClientConfig) {
-    this.#pool = new pg.Pool({ ...connection, max: poolSize, idleTimeoutMillis: 10_000 });
+    this.#pool = new pg.Pool({ ...connection, options, max: poolSize, idleTimeoutMillis: 10_000 });
     this.#pool.on('error', () => {});
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
   }
