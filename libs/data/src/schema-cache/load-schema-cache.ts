@@ -1,9 +1,9 @@
 import type { Project } from '#libs/platform';
 import { loadComputedRelationships } from './computed-relationships.sql.js';
+import { loadDomains, withDomains } from './domains.sql.js';
 import { loadFunctions } from './functions.sql.js';
 import { loadForeignKeys } from './keys.sql.js';
 import { relationshipsOf } from './relationships.js';
-import { loadRepresentations } from './representations.sql.js';
 import type { SchemaCache } from './schema-cache.js';
 import { loadTables } from './tables.sql.js';
 import { loadViewColumns } from './views.sql.js';
@@ -16,7 +16,7 @@ export async function loadSchemaCache(project: Project, schemas: readonly string
     await tx.query('set transaction isolation level repeatable read, read only');
     // With nothing on the path PostgreSQL writes every name of a type or default with its schema.
     await tx.query(`set local search_path = ''`);
-    const tables = await loadTables(tx, schemas, await loadRepresentations(tx));
+    const tables = withDomains(await loadTables(tx, schemas), await loadDomains(tx));
     const keys = await loadForeignKeys(tx);
     const viewColumns = await loadViewColumns(tx, schemas);
     const computed = await loadComputedRelationships(tx, schemas);

@@ -1,6 +1,5 @@
 import type { Sql } from '#libs/platform';
-import { domainTypes } from './domain-types.sql.js';
-import { nameKey, type Column, type Representation, type Table } from './schema-cache.js';
+import { nameKey, type Column, type Table } from './schema-cache.js';
 
 interface Row {
   schema: string;
@@ -11,13 +10,8 @@ interface Row {
 }
 
 /** Tables and views of `schemas` with their columns and primary keys. Wants an empty `search_path`. */
-export async function loadTables(
-  tx: Sql,
-  schemas: readonly string[],
-  representations: ReadonlyMap<string, Representation>,
-): Promise<Map<string, Table>> {
+export async function loadTables(tx: Sql, schemas: readonly string[]): Promise<Map<string, Table>> {
   const { rows } = await tx.query<Row>(text, [schemas]);
-  const shown = (column: Column): Column => ({ ...column, representation: representations.get(column.type) });
   return new Map(
     rows.map((row) => [
       nameKey(row.schema, row.name),
@@ -25,7 +19,7 @@ export async function loadTables(
         schema: row.schema,
         name: row.name,
         isView: row.kind === 'v' || row.kind === 'm',
-        columns: new Map(row.columns.map((column) => [column.name, shown(column)])),
+        columns: new Map(row.columns.map((column) => [column.name, column])),
         primaryKey: row.primary_key,
       },
     ]),
@@ -35,22 +29,21 @@ export async function loadTables(
 // Partitions are reached through the table that they are of.
 // Identity columns have no default expression; their sequence stands in for it.
 const text = `
-  with recursive ${domainTypes}
   select n.nspname as schema, c.relname as name, c.relkind as kind,
     (select coalesce(json_agg(json_build_object(
         'name', a.attname,
         'type', format_type(a.atttypid, a.atttypmod),
-        'baseType', base.typname,
+        'baseType', coalesce(base.typname, t.typname),
         'defaultValue', case
           when a.attidentity <> '' then format(
             'nextval(%L::regclass)',
             pg_get_serial_sequence(format('%I.%I', n.nspname, c.relname), a.attname))
-          when a.attgenerated = '' then pg_get_expr(def.adbin, def.adrelid)
+          when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid)
         end) order by a.attnum), '[]')
       from pg_catalog.pg_attribute a
-      left join domain_types d on d.domain = a.atttypid
-      join pg_catalog.pg_type base on base.oid = coalesce(d.type, a.atttypid)
-      left join pg_catalog.pg_attrdef def on def.adrelid = a.attrelid and def.adnum = a.attnum
+      join pg_catalog.pg_type t on t.oid = a.atttypid
+      left join pg_catalog.pg_type base on base.oid = t.typbasetype
+      left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
     (select coalesce(json_agg(a.attname order by key.position), '[]')
       from pg_catalog.pg_constraint con
