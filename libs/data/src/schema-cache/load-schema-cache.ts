@@ -2,6 +2,7 @@ import type { Project } from '#libs/platform';
 import { loadComputedRelationships } from './computed-relationships.sql.js';
 import { loadFunctions } from './functions.sql.js';
 import { loadForeignKeys } from './keys.sql.js';
+import { loadPrimaryKeys } from './primary-keys.sql.js';
 import { relationshipsOf } from './relationships.js';
 import { loadRepresentations } from './representations.sql.js';
 import type { SchemaCache } from './schema-cache.js';
@@ -16,9 +17,13 @@ export async function loadSchemaCache(project: Project, schemas: readonly string
     await tx.query('set transaction isolation level repeatable read, read only');
     // With nothing on the path PostgreSQL writes every name of a type or default with its schema.
     await tx.query(`set local search_path = ''`);
-    const tables = await loadTables(tx, schemas, await loadRepresentations(tx));
     const keys = await loadForeignKeys(tx);
     const viewColumns = await loadViewColumns(tx, schemas);
+    const primaryKeys = await loadPrimaryKeys(tx, viewColumns);
+    const tables = await loadTables(tx, schemas, {
+      primaryKeys,
+      representations: await loadRepresentations(tx),
+    });
     const computed = await loadComputedRelationships(tx, schemas);
     const functions = await loadFunctions(tx, schemas);
     return {
