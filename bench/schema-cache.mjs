@@ -65,13 +65,13 @@ async function changeSchema(client, read) {
 
 /** Reads one table over and over until `work` is done. */
 async function whileReading(read, work) {
-  let isDone = false;
+  const done = new AbortController();
   const statuses = [];
   const reading = (async () => {
-    while (!isDone) statuses.push((await read('t2')).status);
+    while (!done.signal.aborted) statuses.push((await read('t2')).status);
   })();
   const result = await work();
-  isDone = true;
+  done.abort();
   await reading;
   return { result, requests: statuses.length, failed: statuses.filter((status) => status !== 200).length };
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { eventually } from '../support/eventually.js';
 import type { TestServer } from '../support/server.js';
 import { jsonOf, startCinema } from './cinema.js';
 
@@ -152,6 +153,14 @@ describe('a table in the description', () => {
       },
     });
     expect(Object.keys(paths['/computed']!)).toEqual(['get']);
+  });
+});
+
+describe('a comment', () => {
+  it('is told once it is made', async () => {
+    const words = `Made at ${Date.now()}`;
+    await server.project.database.query(`comment on table films is '${words}'`);
+    await eventually(async () => (await document()).paths['/films']!['get']!['summary'] === words);
   });
 });
 
