@@ -6,6 +6,10 @@ import { prepare, root } from './prepare.mjs';
 
 await prepare();
 const all = {
+  'schema-cache': [
+    'Schema cache',
+    async () => (await import('../bench/schema-cache.mjs')).benchSchemaCache(),
+  ],
   start: ['Start and idle', async () => (await import('../bench/start.mjs')).benchStart()],
   rest: [
     'Data API: with JWT and row-level security',

@@ -128,7 +128,7 @@ describe('the function that gives settings', () => {
 describe('timing', () => {
   it('of the steps is told when that is asked for', async () => {
     expect((await get('films')).headers.get('server-timing')).toMatch(
-      /^parse;dur=[\d.]+, plan;dur=[\d.]+, sql;dur=[\d.]+, transaction;dur=[\d.]+, response;dur=/,
+      /^jwt;dur=[\d.]+, parse;dur=[\d.]+, plan;dur=[\d.]+, sql;dur=[\d.]+, transaction;dur=[\d.]+, response;dur=/,
     );
   });
 });

@@ -57,6 +57,23 @@ const post = (body: object): RequestInit => ({
   headers: { 'content-type': 'application/json' },
 });
 
+describe('a token that names no role', () => {
+  it('is taken for an anonymous one, with its claims', async () => {
+    const own = await startCinema({ PGRST_DB_ANON_ROLE: 'authenticated' });
+    try {
+      const token = own.project.tokens.sign({ sub: 'x' }, 60);
+      await own.project.database.query(
+        `create function me() returns text language sql stable as
+           $$ select current_role || ' ' || (current_setting('request.jwt.claims')::json->>'sub') $$`,
+      );
+      const me = await fetch(`${own.url}/rest/v1/rpc/me`, { headers: { authorization: `Bearer ${token}` } });
+      expect(await me.json()).toBe('authenticated x');
+    } finally {
+      await own.close();
+    }
+  });
+});
+
 describe('what a transaction knows', () => {
   it('is where names are looked for: the schema of the request, then the extra ones', async () => {
     expect(await value('rpc/told?name=search_path')).toBe('"public", "public", "extensions", "tools"');

@@ -188,6 +188,14 @@ Deno.serve(() => new Response(word + ' ${text}'));`;
     });
   });
 
+  it('prints the types of the database', () => {
+    const told = run(['types', '--schema', 'public,storage']);
+    expect(told).toMatchObject({ status: 0, err: '' });
+    expect(told.out).toMatch(/^export type Json =\n/);
+    expect(told.out).toMatch(/^ {2}storage: \{$/m);
+    expect(told.out).toMatch(/\} as const\n$/);
+  });
+
   it('sets secrets from a file or standard input, lists them by hash, and removes them', async () => {
     await write('production.env', 'API_KEY="top secret"\n# a comment\nOTHER=2\n');
     expect(run(['secrets', 'set', '--file', 'production.env'])).toEqual({

@@ -9,6 +9,7 @@ import { eventCommands } from './events.js';
 import { functionCommands } from './functions.js';
 import { secretCommands } from './secrets.js';
 import { tokenCommands } from './tokens.js';
+import { typesCommand } from './types.js';
 import { usageCommand } from './usage.js';
 
 const commands: readonly Command[] = [
@@ -41,6 +42,7 @@ const commands: readonly Command[] = [
   ...eventCommands,
   ...secretCommands,
   ...tokenCommands,
+  typesCommand,
   usageCommand,
 ];
 

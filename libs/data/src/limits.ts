@@ -34,6 +34,8 @@ export const limits = {
   preparedTextLength: 8 * 1024,
   /** Ways in which a view that repeats columns may repeat one foreign key. */
   repeatedKeys: 64,
+  /** Schemas of which types are generated at once. */
+  typedSchemas: 50,
   /** Names compared when looking for what a misspelt table or function may have meant. */
   suggestionCandidates: 500,
 } as const;

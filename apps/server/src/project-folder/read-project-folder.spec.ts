@@ -30,6 +30,20 @@ describe('the settings of a project folder', () => {
     expect((await readProjectFolder(root)).settingsFiles).toEqual(['galley.toml']);
   });
 
+  it('tell what the data API shows', async () => {
+    await write(
+      'supabase/config.toml',
+      '[api]\nschemas = ["public", "api"]\nextra_search_path = ["tools"]\nmax_rows = 1000\n',
+    );
+    const { environment, unused } = await readProjectFolder(root);
+    expect(environment).toEqual({
+      PGRST_DB_SCHEMAS: 'public,api',
+      PGRST_DB_EXTRA_SEARCH_PATH: 'tools',
+      PGRST_DB_MAX_ROWS: '1000',
+    });
+    expect(unused).toEqual([]);
+  });
+
   it('may hold no tables but those that the refusal names', async () => {
     await writeFile(join(root, 'galley.toml'), '[function.hello]\n');
     await expect(readProjectFolder(root)).rejects.toThrow(

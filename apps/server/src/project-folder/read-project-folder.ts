@@ -51,7 +51,11 @@ export async function readProjectFolder(path: string, howToName = ''): Promise<P
 
 function environmentOf(config: Settings['config']): Record<string, string> {
   const environment: Record<string, string> = {};
-  if (config.api?.port !== undefined) environment['PORT'] = String(config.api.port);
+  const { port, schemas, extra_search_path: searchPath, max_rows: maxRows } = config.api ?? {};
+  if (port !== undefined) environment['PORT'] = String(port);
+  if (schemas !== undefined) environment['PGRST_DB_SCHEMAS'] = schemas.join(',');
+  if (searchPath !== undefined) environment['PGRST_DB_EXTRA_SEARCH_PATH'] = searchPath.join(',');
+  if (maxRows !== undefined) environment['PGRST_DB_MAX_ROWS'] = String(maxRows);
   if (config.auth?.jwt_expiry !== undefined) environment['JWT_EXPIRY'] = String(config.auth.jwt_expiry);
   if (config.auth?.enable_signup !== undefined)
     environment['DISABLE_SIGNUP'] = String(!config.auth.enable_signup);

@@ -7,7 +7,14 @@ import { unlessMissing } from './unless-missing.js';
 
 /** The settings of `supabase/config.toml` that Galley follows; the others are named in `unused`. */
 const configToml = z.object({
-  api: z.object({ port: z.number().int().optional() }).optional(),
+  api: z
+    .object({
+      port: z.number().int().optional(),
+      schemas: z.array(z.string()).optional(),
+      extra_search_path: z.array(z.string()).optional(),
+      max_rows: z.number().int().optional(),
+    })
+    .optional(),
   auth: z
     .object({
       jwt_expiry: z.number().int().optional(),

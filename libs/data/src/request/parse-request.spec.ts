@@ -73,7 +73,7 @@ describe('parseRequest', () => {
   });
 
   it.each<[Partial<HttpRequest>, string]>([
-    [{ path: '' }, 'PGRST127'],
+    [{ path: '' }, 'PGRST125'],
     [{ path: 'a/b' }, 'PGRST125'],
     [{ path: 'rpc/' }, 'PGRST125'],
     [{ path: 'rpc/a/b' }, 'PGRST125'],

@@ -6,29 +6,34 @@ import type { HttpResponse } from '../response/http-response.js';
 import { projectSchema } from '../schema-cache/project-schema.js';
 import { nameKey, type Table } from '../schema-cache/schema-cache.js';
 import type { Execution } from './execute.js';
+import type { ServerTiming } from './server-timing.js';
 
 /**
  * Tells which methods a path takes: what can be done with the table, view or function, not what the caller may do
  * (postgrest.org, "OPTIONS method").
  * @throws AppError PGRST125, PGRST202, PGRST205 when there is no such thing
  */
-export async function answerOptions(execution: Execution): Promise<HttpResponse> {
-  return {
+export async function answerOptions(execution: Execution, timing: ServerTiming): Promise<HttpResponse> {
+  const response = {
     status: 200,
     headers: {
-      allow: await allowedMethods(execution),
+      allow: await allowedMethods(execution, timing),
       'access-control-allow-origin': '*',
       'content-length': '0',
     },
     body: undefined,
   };
+  timing.end('response');
+  return response;
 }
 
-async function allowedMethods({ http, project, settings }: Execution): Promise<string> {
+async function allowedMethods({ http, project, settings }: Execution, timing: ServerTiming): Promise<string> {
   if (http.path === '') return 'OPTIONS,GET,HEAD';
   const { isFunction, target } = resolvePath(http.path);
   const { schema } = resolveSchema(http, settings);
+  timing.end('parse');
   const cache = await projectSchema(project).current(settings);
+  timing.end('plan');
   if (!isFunction) return tableMethods(project, findTable(cache, { schema, target }));
   const called = cache.functions.get(nameKey(schema, target))?.[0];
   if (called) return called.isVolatile ? 'OPTIONS,POST' : 'OPTIONS,GET,HEAD,POST';

@@ -27,12 +27,14 @@ export async function rest(execution: Execution, timing: ServerTiming): Promise<
 async function answer(execution: Execution, timing: ServerTiming): Promise<HttpResponse> {
   const { http, settings } = execution;
   if (http.path !== '') {
-    return http.method === 'OPTIONS' ? answerOptions(execution) : answerRequest(execution, http, timing);
+    return http.method === 'OPTIONS'
+      ? answerOptions(execution, timing)
+      : answerRequest(execution, http, timing);
   }
   if (settings.openapiMode === 'disabled') {
     throw pgrstError('PGRST126', { message: 'Root endpoint metadata is disabled' });
   }
-  if (http.method === 'OPTIONS') return answerOptions(execution);
+  if (http.method === 'OPTIONS') return answerOptions(execution, timing);
   if (!settings.rootSpec) return describeSchema(execution, timing);
   return rootAnswer(await answerRequest(execution, rootCall(http, settings.rootSpec.name), timing), http);
 }

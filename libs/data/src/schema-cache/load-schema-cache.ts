@@ -3,6 +3,7 @@ import { loadComputedRelationships } from './computed-relationships.sql.js';
 import { loadDomains, withDomains } from './domains.sql.js';
 import { loadFunctions } from './functions.sql.js';
 import { loadForeignKeys } from './keys.sql.js';
+import { loadPrimaryKeys } from './primary-keys.sql.js';
 import { relationshipsOf } from './relationships.js';
 import type { SchemaCache } from './schema-cache.js';
 import { loadTables } from './tables.sql.js';
@@ -16,9 +17,10 @@ export async function loadSchemaCache(project: Project, schemas: readonly string
     await tx.query('set transaction isolation level repeatable read, read only');
     // With nothing on the path PostgreSQL writes every name of a type or default with its schema.
     await tx.query(`set local search_path = ''`);
-    const tables = withDomains(await loadTables(tx, schemas), await loadDomains(tx));
     const keys = await loadForeignKeys(tx);
     const viewColumns = await loadViewColumns(tx, schemas);
+    const primaryKeys = await loadPrimaryKeys(tx, viewColumns);
+    const tables = withDomains(await loadTables(tx, schemas, primaryKeys), await loadDomains(tx));
     const computed = await loadComputedRelationships(tx, schemas);
     const functions = await loadFunctions(tx, schemas);
     return {

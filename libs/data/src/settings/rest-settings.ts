@@ -47,8 +47,8 @@ export interface RestSettings {
   readonly roles: ReadonlyMap<string, RoleSettings>;
 }
 
-export type TxEnd = 'commit' | 'commit-allow-override' | 'rollback' | 'rollback-allow-override';
-export type OpenapiMode = 'follow-privileges' | 'ignore-privileges' | 'disabled';
+type TxEnd = 'commit' | 'commit-allow-override' | 'rollback' | 'rollback-allow-override';
+type OpenapiMode = 'follow-privileges' | 'ignore-privileges' | 'disabled';
 
 /** A function as settings name it; without a schema the search path finds it. */
 export type FunctionName = Pick<QualifiedName, 'name'> & { readonly schema: string | undefined };
