@@ -4,6 +4,7 @@ interface ErrorParts {
   readonly message: string;
   readonly details?: AppError['details'];
   readonly hint?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly cause?: unknown;
 }
 
@@ -13,11 +14,16 @@ const statusOfCode = {
   PGRST101: 405,
   PGRST102: 400,
   PGRST103: 416,
+  PGRST105: 405,
   PGRST106: 406,
   PGRST107: 406,
   PGRST108: 400,
+  PGRST109: 400,
+  PGRST110: 400,
   PGRST111: 500,
   PGRST112: 500,
+  PGRST114: 400,
+  PGRST115: 400,
   PGRST116: 406,
   PGRST117: 405,
   PGRST118: 400,

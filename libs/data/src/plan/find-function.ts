@@ -1,6 +1,6 @@
 import { pgrstError } from '../errors.js';
 import type { ApiRequest } from '../request/api-request.js';
-import type { Payload } from '../request/payload.js';
+import { isRaw } from '../request/payload.js';
 import { nameKey, type DatabaseFunction, type SchemaCache } from '../schema-cache/schema-cache.js';
 import { closestName, leastSimilarity } from './closest-name.js';
 
@@ -22,40 +22,30 @@ export function findFunction(schema: SchemaCache, request: ApiRequest): Database
 }
 
 /** Whether `called` has one unnamed parameter of the type that the body is. */
-export function takesBody({ parameters }: DatabaseFunction, payload: Payload | undefined): boolean {
+export function takesBody({ parameters }: DatabaseFunction, payload: ApiRequest['payload']): boolean {
   const [only, ...others] = parameters;
   if (!payload || !only || others.length > 0 || only.name !== '') return false;
-  if (payload.kind === 'text' || payload.kind === 'xml') return only.type === payload.kind;
-  return only.type === 'json' || only.type === 'jsonb';
+  if (isRaw(payload)) return only.type === payload.kind;
+  return payload.isJson && (only.type === 'json' || only.type === 'jsonb');
 }
 
-function argumentNames({ payload, arguments: texts, columns }: ApiRequest): Set<string> {
+function argumentNames({ payload, arguments: texts }: ApiRequest): Set<string> {
   if (!payload) return new Set(texts.map(([name]) => name));
-  return new Set(columns ?? payload.keys);
+  return new Set(isRaw(payload) ? [] : payload.keys);
 }
 
 function fits(
   { parameters }: DatabaseFunction,
   names: ReadonlySet<string>,
-  payload: Payload | undefined,
+  payload: ApiRequest['payload'],
 ): boolean {
-  if (
-    payload &&
-    (!payload.kind.startsWith('json-') || payload.kind === 'json-value' || !hasObjects(payload))
-  ) {
-    return false;
-  }
+  if (payload && isRaw(payload)) return false;
   const required = parameters.filter((parameter) => parameter.required);
   const known = new Set(parameters.map((parameter) => parameter.name));
   return (
     required.every((parameter) => parameter.name !== '' && names.has(parameter.name)) &&
     [...names].every((name) => known.has(name))
   );
-}
-
-/** `columns=` skips looking into the body; PostgreSQL then refuses what is no object. */
-function hasObjects(payload: Payload): boolean {
-  return payload.kind === 'json-object' || payload.keys !== undefined;
 }
 
 function notFound(
@@ -66,14 +56,14 @@ function notFound(
 ) {
   const list = [...names].toSorted();
   const qualified = `${request.schema}.${request.target}`;
-  const kind = request.payload?.kind;
-  const bodyOnly = kind === 'text' || kind === 'xml';
+  const { payload } = request;
+  const bodyOnly = payload && isRaw(payload);
   const withNames = list.length === 0 ? ' without parameters' : `(${list.join(', ')})`;
   const parameters = list.length > 1 ? 'parameters' : 'parameter';
   const searched = bodyOnly
-    ? ` with a single unnamed ${kind} parameter`
+    ? ` with a single unnamed ${payload.kind} parameter`
     : (list.length === 0 ? ' without parameters' : ` with ${parameters} ${list.join(', ')}`) +
-      (request.payload ? ' or with a single unnamed json/jsonb parameter' : '');
+      (payload?.isJson ? ' or with a single unnamed json/jsonb parameter' : '');
   return pgrstError('PGRST202', {
     message: `Could not find the function ${qualified}${bodyOnly ? '' : withNames} in the schema cache`,
     details: `Searched for the function ${qualified}${searched}, but no matches were found in the schema cache.`,

@@ -6,6 +6,8 @@ import type { RestSettings } from '../settings/rest-settings.js';
 import { Aliases } from './aliases.js';
 import { clausesOf } from './clauses.js';
 import { closestName } from './closest-name.js';
+import { refuseUnknownPreferences } from './heed-preferences.js';
+import { negotiate, wantsObject } from './negotiate.js';
 import { planCall } from './plan-call.js';
 import { planMutation } from './plan-mutate.js';
 import { planRows, type Grounds } from './plan-rows.js';
@@ -16,12 +18,12 @@ import type { Plan, ReadPlan } from './plan.js';
  * @throws AppError with a PGRST1xx or PGRST2xx code when names do not exist or do not fit.
  */
 export function makePlan(request: ApiRequest, schema: SchemaCache, settings: RestSettings): Plan {
-  refuseUnknownPreferences(request);
   switch (request.action) {
     case 'read':
       return planRead(request, { schema, settings }, findTable(schema, request));
     case 'insert':
     case 'update':
+    case 'upsert':
     case 'delete':
       return planMutation(request, { schema, settings }, findTable(schema, request));
     case 'call':
@@ -36,13 +38,16 @@ function planRead(request: ApiRequest, grounds: Grounds, table: Table): ReadPlan
     { ...grounds, aliases },
     { table, fromSource: false, alias: aliases.root, items: request.select, clauses: clausesOf(request) },
   );
+  const representation = negotiate(request, grounds, { of: table, isValue: false });
+  refuseUnknownPreferences(request);
   return {
     kind: 'read',
     rows,
     exactCountRows: grounds.settings.maxRows ?? limits.exactCountRows,
-    output: request.headersOnly ? undefined : request.mediaType,
+    ...representation,
+    output: request.headersOnly ? undefined : representation.output,
     count: request.preferences.count,
-    expected: { exactlyOne: request.mediaType.format === 'object', atMost: undefined },
+    expected: { exactlyOne: wantsObject(representation), atMost: undefined },
   };
 }
 
@@ -55,13 +60,5 @@ export function findTable(schema: SchemaCache, request: Pick<ApiRequest, 'schema
   throw pgrstError('PGRST205', {
     message: `Could not find the table '${request.schema}.${request.target}' in the schema cache`,
     hint: closest && `Perhaps you meant the table '${request.schema}.${closest}'`,
-  });
-}
-
-function refuseUnknownPreferences({ preferences }: ApiRequest): void {
-  if (preferences.handling !== 'strict' || preferences.unknown.length === 0) return;
-  throw pgrstError('PGRST122', {
-    message: 'Invalid preferences given with handling=strict',
-    details: `Invalid preferences: ${preferences.unknown.join(', ')}`,
   });
 }

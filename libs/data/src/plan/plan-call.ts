@@ -1,11 +1,13 @@
 import type { ApiRequest } from '../request/api-request.js';
+import { isRaw } from '../request/payload.js';
 import { pgrstError } from '../errors.js';
 import type { DatabaseFunction } from '../schema-cache/schema-cache.js';
 import { Aliases } from './aliases.js';
 import { arrayLiteral } from './array-literal.js';
 import { clausesOf } from './clauses.js';
 import { findFunction, takesBody } from './find-function.js';
-import { maxAffected } from './plan-mutate.js';
+import { maxAffected, refuseUnknownPreferences } from './heed-preferences.js';
+import { negotiate, wantsObject } from './negotiate.js';
 import { planRows, type Grounds } from './plan-rows.js';
 import type { CallArguments, CallPlan } from './plan.js';
 
@@ -13,13 +15,6 @@ import type { CallArguments, CallPlan } from './plan.js';
 export function planCall(request: ApiRequest, grounds: Grounds): CallPlan {
   const called = findFunction(grounds.schema, request);
   const { returns } = called;
-  const atMost = maxAffected(request);
-  if (atMost !== undefined && !returns.isSet) {
-    throw pgrstError('PGRST128', {
-      message:
-        'Function must return SETOF or TABLE when max-affected preference is used with handling=strict',
-    });
-  }
   const aliases = new Aliases(called.name);
   const rows = planRows(
     { ...grounds, aliases },
@@ -32,23 +27,37 @@ export function planCall(request: ApiRequest, grounds: Grounds): CallPlan {
       clauses: clausesOf(request),
     },
   );
+  const representation = negotiate(request, grounds, {
+    of: returns.table ?? called,
+    isValue: returns.kind === 'scalar' && !returns.isSet,
+  });
+  refuseUnknownPreferences(request);
+  const atMost = maxAffected(request);
+  if (atMost !== undefined && !returns.isSet) {
+    throw pgrstError('PGRST128', {
+      message:
+        'Function must return SETOF or TABLE when max-affected preference is used with handling=strict',
+    });
+  }
   return {
     kind: 'call',
     function: called,
     arguments: argumentsOf(request, called),
     readOnly: request.action === 'callRead' || !called.isVolatile,
     rows,
-    output: request.headersOnly || returns.kind === 'void' ? undefined : request.mediaType,
+    ...representation,
+    output: request.headersOnly || returns.kind === 'void' ? undefined : representation.output,
     count: request.preferences.count,
-    expected: { exactlyOne: request.mediaType.format === 'object', atMost },
+    expected: { exactlyOne: wantsObject(representation), atMost },
   };
 }
 
 function argumentsOf(request: ApiRequest, called: DatabaseFunction): CallArguments {
   const { payload } = request;
   if (!payload) return { kind: 'texts', values: textArguments(request, called) };
-  if (takesBody(called, payload)) return { kind: 'body', text: payload.text };
-  return { kind: 'json', payload, names: request.columns ?? payload.keys ?? [] };
+  if (isRaw(payload)) return { kind: 'body', value: payload.value };
+  if (takesBody(called, payload)) return { kind: 'body', value: payload.text };
+  return { kind: 'json', payload, names: payload.keys };
 }
 
 /** Of a repeated argument the last counts, but a variadic parameter takes all. */

@@ -1,8 +1,8 @@
 import type { Operation } from '../request/filter.js';
 import type { JsonStep } from '../request/field.js';
-import type { MediaType } from '../request/media-type.js';
+import type { PlanMediaType } from '../request/media-type.js';
 import type { OrderTerm } from '../request/order.js';
-import type { Payload } from '../request/payload.js';
+import type { RowsPayload } from '../request/payload.js';
 import type { Preferences } from '../request/prefer.js';
 import type { RowRange } from '../request/range.js';
 import type { Aggregate } from '../request/select.js';
@@ -10,9 +10,11 @@ import type { TypeName } from '../request/type-name.js';
 import type {
   Column,
   DatabaseFunction,
+  MediaHandler,
   QualifiedName,
   Relationship,
   Representation,
+  Table,
 } from '../schema-cache/schema-cache.js';
 
 /** One statement to be, with every name resolved against one schema snapshot. */
@@ -22,17 +24,39 @@ export type Plan = ReadPlan | MutatePlan | CallPlan;
 interface Outcome {
   /** What the response shows. */
   readonly rows: RowsPlan;
-  /** undefined: no body is wanted. */
-  readonly output: MediaType | undefined;
+  /** How the body is written; undefined: none is wanted. */
+  readonly output: BodyFormat | undefined;
+  /** Value of `Content-Type`. */
+  readonly contentType: string;
+  /** The statement is not answered, but how PostgreSQL carries it out. */
+  readonly explain: PlanMediaType | undefined;
   /** How the rows outside the page are counted, if at all. */
   readonly count: Preferences['count'];
   readonly expected: RowExpectation;
 }
 
+/** How rows are written into the response body. */
+export type BodyFormat =
+  | {
+      readonly kind: 'json';
+      /** The only row, instead of a list. */
+      readonly isObject: boolean;
+      /** Leave null members out of objects. */
+      readonly stripNulls: boolean;
+    }
+  | { readonly kind: 'csv' }
+  | { readonly kind: 'geojson' }
+  | { readonly kind: 'custom'; readonly handler: MediaHandler };
+
 /** How many rows may come of a statement before it is undone. */
 interface RowExpectation {
   readonly exactlyOne: boolean;
+  /** `max-affected` */
   readonly atMost: number | undefined;
+  /** PUT is of one row. */
+  readonly putOne?: boolean;
+  /** `limit` of a change whose rows may not be told apart. */
+  readonly changeLimit?: number | undefined;
 }
 
 export interface ReadPlan extends Outcome {
@@ -43,8 +67,8 @@ export interface ReadPlan extends Outcome {
 
 export interface MutatePlan extends Outcome {
   readonly kind: 'mutate';
-  readonly table: QualifiedName;
-  readonly change: Insert | Update | Delete;
+  readonly table: Table;
+  readonly change: Insert | Upsert | Update | Delete;
   /** What the changed rows give to `rows`, which reads from them; empty when the response shows nothing. */
   readonly returning: Returning;
 }
@@ -57,12 +81,23 @@ export interface Returning {
 export interface Insert {
   readonly kind: 'insert';
   readonly columns: readonly Column[];
-  readonly payload: Payload;
+  readonly payload: RowsPayload;
   /** Columns missing from an object take their default instead of null. */
   readonly useDefaults: boolean;
   readonly onConflict: OnConflict | undefined;
   /** Columns that make up the `Location` of a single new row; empty when it is not wanted. */
   readonly locationColumns: readonly string[];
+}
+
+/** Inserts the one row that `where` names by its primary key, or replaces it. */
+export interface Upsert {
+  readonly kind: 'upsert';
+  readonly columns: readonly Column[];
+  readonly payload: RowsPayload;
+  readonly useDefaults: false;
+  readonly onConflict: OnConflict;
+  /** What rows of the body have to match. */
+  readonly where: readonly PlannedCondition[];
 }
 
 export interface OnConflict {
@@ -73,14 +108,23 @@ export interface OnConflict {
 export interface Update {
   readonly kind: 'update';
   readonly columns: readonly Column[];
-  readonly payload: Payload;
+  readonly payload: RowsPayload;
   readonly useDefaults: boolean;
   readonly where: readonly PlannedCondition[];
+  readonly slice: Slice | undefined;
 }
 
 export interface Delete {
   readonly kind: 'delete';
   readonly where: readonly PlannedCondition[];
+  readonly slice: Slice | undefined;
+}
+
+/** Of the rows that match only some are changed. */
+export interface Slice {
+  /** They are told by these columns, which `rows` gives. */
+  readonly keys: readonly string[];
+  readonly rows: RowsPlan;
 }
 
 export interface CallPlan extends Outcome {
@@ -94,9 +138,9 @@ export type CallArguments =
   /** By parameter name; a variadic parameter has an array literal. */
   | { readonly kind: 'texts'; readonly values: ReadonlyMap<string, string> }
   /** A JSON object with a member for each of `names`. */
-  | { readonly kind: 'json'; readonly payload: Payload; readonly names: readonly string[] }
+  | { readonly kind: 'json'; readonly payload: RowsPayload; readonly names: readonly string[] }
   /** The whole body is the only, unnamed argument. */
-  | { readonly kind: 'body'; readonly text: string };
+  | { readonly kind: 'body'; readonly value: string | Buffer };
 
 /** Rows of a table, or of what a change or a function gave, with what is embedded in them. */
 export interface RowsPlan {

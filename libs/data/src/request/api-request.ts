@@ -1,7 +1,7 @@
 import type { Condition, EmbedPath } from './filter.js';
 import type { MediaType } from './media-type.js';
 import type { OrderTerm } from './order.js';
-import type { Payload } from './payload.js';
+import type { RawPayload, RowsPayload } from './payload.js';
 import type { Preferences } from './prefer.js';
 import type { RowRange } from './range.js';
 import type { SelectItem } from './select.js';
@@ -17,6 +17,8 @@ export interface ApiRequest {
   readonly schemaWasNamed: boolean;
   /** Table, view or function. */
   readonly target: string;
+  /** Raw query string. */
+  readonly query: string;
   /** HEAD: everything but the body. */
   readonly headersOnly: boolean;
   readonly select: readonly SelectItem[];
@@ -29,15 +31,16 @@ export interface ApiRequest {
   /** `columns=`: what of the body is taken. */
   readonly columns: readonly string[] | undefined;
   readonly onConflict: readonly string[] | undefined;
-  /** Arguments of a function called by GET, in the order they were given. */
+  /** Arguments of a function called by GET or with a form, in the order they were given. */
   readonly arguments: readonly (readonly [name: string, value: string])[];
-  readonly payload: Payload | undefined;
-  readonly mediaType: MediaType;
+  readonly payload: RowsPayload | RawPayload | undefined;
+  /** Media types of the response, the most wanted first. */
+  readonly accepted: readonly MediaType[];
   readonly preferences: Preferences;
 }
 
-/** `call` by POST may write; `callRead` (GET, HEAD) may not. */
-export type Action = 'read' | 'insert' | 'update' | 'delete' | 'call' | 'callRead';
+/** `upsert` (PUT) is of one row; `call` by POST may write, `callRead` (GET, HEAD) may not. */
+export type Action = 'read' | 'insert' | 'update' | 'upsert' | 'delete' | 'call' | 'callRead';
 
 /** Something said of the request's own table (empty path) or of an embedded one. */
 export interface At<T> {

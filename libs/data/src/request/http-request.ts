@@ -7,5 +7,6 @@ export interface HttpRequest {
   readonly query: string;
   /** By lower-case name; repeated ones joined by `, `. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  readonly body: string | undefined;
+  /** Bytes where they are said to be no text. */
+  readonly body: string | Buffer | undefined;
 }

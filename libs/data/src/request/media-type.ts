@@ -1,86 +1,140 @@
-import { pgrstError } from '../errors.js';
+/** A media type as PostgREST tells them apart: what it does not know is only a name. */
+export type MediaType =
+  | {
+      readonly kind: 'named';
+      /** `application/json`, `image/png`, or `*`/`*` for any. */
+      readonly name: string;
+    }
+  /** Rows as a JSON list whose objects have no null members. */
+  | { readonly kind: 'stripped-array' }
+  /** The only row, as a JSON object. */
+  | { readonly kind: 'object'; readonly stripNulls: boolean }
+  | PlanMediaType;
 
-/** How rows are written into the response body. */
-type Format = 'array' | 'object' | 'csv';
-
-export interface MediaType {
-  readonly format: Format;
-  /** `;nulls=stripped`: leave null members out of JSON objects. */
-  readonly stripNulls: boolean;
-  /** Value of the response's `Content-Type`. */
-  readonly contentType: string;
+/** How PostgreSQL would write a response of the media type `of`. */
+export interface PlanMediaType {
+  readonly kind: 'plan';
+  readonly of: MediaType;
+  readonly format: 'text' | 'json';
+  readonly options: readonly PlanOption[];
 }
 
-const json: MediaType = {
-  format: 'array',
-  stripNulls: false,
-  contentType: 'application/json; charset=utf-8',
-};
+const planOptions = ['analyze', 'verbose', 'settings', 'buffers', 'wal'] as const;
+type PlanOption = (typeof planOptions)[number];
+
+const anyMediaType: MediaType = { kind: 'named', name: '*/*' };
+export const jsonMediaType: MediaType = { kind: 'named', name: 'application/json' };
+
+/** Names that are told in any case; the others count as they are written. */
+const knownNames = new Set([
+  'application/json',
+  'application/geo+json',
+  'text/csv',
+  'text/plain',
+  'text/xml',
+  'application/openapi+json',
+  'application/x-www-form-urlencoded',
+  'application/octet-stream',
+  '*/*',
+]);
+
+const withoutAccept: readonly MediaType[] = [anyMediaType];
+const jsonOnly: readonly MediaType[] = [jsonMediaType];
 
 /**
- * Chooses the response's media type by an `Accept` header (RFC 9110 §12.5.1).
- * @throws AppError PGRST107 when none of the accepted types can be produced.
+ * The media types of an `Accept` header, the most wanted first: by quality, then by how specific they are
+ * (RFC 9110 §12.5.1), then as they stand.
  */
-export function negotiateMediaType(accept: string | undefined): MediaType {
-  if (accept === undefined || accept === '*/*' || accept === 'application/json') return json;
-  const accepted = accept
+export function acceptedMediaTypes(accept: string | undefined): readonly MediaType[] {
+  if (accept === undefined || accept === '*/*') return withoutAccept;
+  if (accept === 'application/json') return jsonOnly;
+  if (accept === '') return [];
+  return accept
     .split(',')
     .map(parseRange)
-    .filter((range) => range.type !== '' && range.quality > 0)
-    .toSorted((a, b) => b.quality - a.quality);
-  if (accepted.length === 0) return json;
-  for (const range of accepted) {
-    const mediaType = mediaTypeOf(range);
-    if (mediaType) return mediaType;
-  }
-  const types = accepted.map((range) => range.type).join(', ');
-  throw pgrstError('PGRST107', { message: `None of these media types are available: ${types}` });
+    .toSorted((a, b) => b.quality - a.quality || b.specificity - a.specificity)
+    .map(({ text }) => parseMediaType(text));
 }
 
-/** The media type of a request body without its parameters; JSON when none is given. */
-export function bodyType(contentType: string | undefined): string {
-  return contentType?.split(';', 1)[0]!.trim().toLowerCase() || 'application/json';
+function parseRange(range: string): { text: string; quality: number; specificity: number } {
+  const [text = '', rest] = range.replaceAll(' ', '').split(/;q=(.*)/s, 2);
+  const quality = /^\d+(?:\.\d+)?/.exec(rest ?? '')?.[0];
+  return { text, quality: Number(quality ?? 1), specificity: count(text, ';') - count(text, '*') };
 }
 
-interface MediaRange {
-  readonly type: string;
-  readonly quality: number;
-  readonly parameters: ReadonlySet<string>;
+function count(text: string, char: string): number {
+  return text.split(char).length - 1;
 }
 
-function parseRange(text: string): MediaRange {
-  const [type = '', ...parameters] = text.split(';').map((part) => part.trim().toLowerCase());
-  const quality = parameters.find((parameter) => parameter.startsWith('q='))?.slice(2);
-  return { type, quality: quality === undefined ? 1 : Number(quality) || 0, parameters: new Set(parameters) };
-}
+const namePattern = /^([\p{L}\p{N}.*]+\/[\p{L}\p{N}.*+-]+)/u;
+const parameterPattern = / *; *([\p{L}\p{N}-]+)\s*=\s*(?:"([^"]*)"|([\p{L}\p{N}|-]+))/uy;
 
-function mediaTypeOf(range: MediaRange): MediaType | undefined {
-  const stripNulls = range.parameters.has('nulls=stripped');
-  const parameter = stripNulls ? '; nulls=stripped' : '';
-  switch (range.type) {
-    case '*/*':
-    case 'application/*':
-    case 'application/json':
-      return json;
+/** Parses one media type with its parameters (RFC 9110 §8.3.1); what cannot be read of them is passed over. */
+export function parseMediaType(text: string): MediaType {
+  const name = namePattern.exec(text)?.[1];
+  if (name === undefined) return { kind: 'named', name: text };
+  const known = name.toLowerCase();
+  if (knownNames.has(known)) return { kind: 'named', name: known };
+  if (!known.startsWith('application/vnd.pgrst.')) return { kind: 'named', name: text };
+  const parameters = parseParameters(text, name.length);
+  const stripNulls = parameters.get('nulls') === 'stripped';
+  switch (known) {
     case 'application/vnd.pgrst.array':
-    case 'application/vnd.pgrst.array+json': {
-      if (!stripNulls) return json;
-      return {
-        format: 'array',
-        stripNulls,
-        contentType: `application/vnd.pgrst.array+json${parameter}; charset=utf-8`,
-      };
-    }
+    case 'application/vnd.pgrst.array+json':
+      return stripNulls ? { kind: 'stripped-array' } : jsonMediaType;
     case 'application/vnd.pgrst.object':
     case 'application/vnd.pgrst.object+json':
-      return {
-        format: 'object',
-        stripNulls,
-        contentType: `application/vnd.pgrst.object+json${parameter}; charset=utf-8`,
-      };
-    case 'text/csv':
-      return { format: 'csv', stripNulls: false, contentType: 'text/csv; charset=utf-8' };
+      return { kind: 'object', stripNulls };
+    case 'application/vnd.pgrst.plan':
+    case 'application/vnd.pgrst.plan+text':
+      return planMediaType('text', parameters);
+    case 'application/vnd.pgrst.plan+json':
+      return planMediaType('json', parameters);
     default:
-      return undefined;
+      return { kind: 'named', name: text };
   }
+}
+
+function parseParameters(text: string, start: number): Map<string, string> {
+  const parameters = new Map<string, string>();
+  parameterPattern.lastIndex = start;
+  let match: RegExpExecArray | null;
+  while ((match = parameterPattern.exec(text)) !== null) {
+    parameters.set(match[1]!.toLowerCase(), match[2] ?? match[3] ?? '');
+  }
+  return parameters;
+}
+
+function planMediaType(format: 'text' | 'json', parameters: ReadonlyMap<string, string>): PlanMediaType {
+  const wanted = parameters.get('options')?.split('|') ?? [];
+  const of = parameters.get('for');
+  return {
+    kind: 'plan',
+    of: of === undefined ? jsonMediaType : parseMediaType(of),
+    format,
+    options: planOptions.filter((option) => wanted.includes(option)),
+  };
+}
+
+/** How `type` is written, e.g. in errors: with the parameters that count. */
+export function mediaTypeName(type: MediaType): string {
+  switch (type.kind) {
+    case 'named':
+      return type.name;
+    case 'stripped-array':
+      return 'application/vnd.pgrst.array+json;nulls=stripped';
+    case 'object':
+      return `application/vnd.pgrst.object+json${type.stripNulls ? ';nulls=stripped' : ''}`;
+    case 'plan': {
+      const options = type.options.length === 0 ? '' : `; options=${type.options.join('|')}`;
+      return `application/vnd.pgrst.plan+${type.format}; for="${mediaTypeName(type.of)}"${options}`;
+    }
+  }
+}
+
+/** Value of `Content-Type`. Nothing is said of the characters of what may not be text. */
+export function contentType(type: MediaType): string {
+  const name = mediaTypeName(type);
+  const mayBeBinary = type.kind === 'named' && (!knownNames.has(name) || name === 'application/octet-stream');
+  return mayBeBinary ? name : `${name}; charset=utf-8`;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../limits.js';
 import type { HttpRequest } from './http-request.js';
-import { defaultSettings } from '../settings/rest-settings.js';
+import { defaultSettings, type TxEnd } from '../settings/rest-settings.js';
 import { parseRequest as parse } from './parse-request.js';
 
 const parseRequest = (request: HttpRequest) => parse(request, defaultSettings);
@@ -65,6 +65,7 @@ describe('parseRequest', () => {
     ['HEAD', 'films', 'read'],
     ['POST', 'films', 'insert'],
     ['PATCH', 'films', 'update'],
+    ['PUT', 'films', 'upsert'],
     ['DELETE', 'films', 'delete'],
     ['GET', 'rpc/f', 'callRead'],
     ['POST', 'rpc/f', 'call'],
@@ -79,7 +80,9 @@ describe('parseRequest', () => {
     [{ path: 'rpc/a/b' }, 'PGRST125'],
     [{ path: '%ff' }, 'PGRST125'],
     [{ path: 'a%00' }, 'PGRST125'],
-    [{ method: 'PUT', body: '{}' }, 'PGRST117'],
+    [{ method: 'TRACE' }, 'PGRST117'],
+    [{ method: 'PUT', body: '{}', query: 'id=eq.1&limit=1' }, 'PGRST114'],
+    [{ method: 'PUT', body: '{}', query: 'offset=1' }, 'PGRST114'],
     [{ method: 'PATCH', path: 'rpc/f' }, 'PGRST101'],
     [{ query: 'a=eq.%00' }, 'PGRST100'],
     [{ query: 'a=eq.%ff' }, 'PGRST100'],
@@ -94,98 +97,172 @@ describe('parseRequest', () => {
     [{ headers: { range: '9-5' } }, 'PGRST103'],
     [{ headers: { 'accept-profile': 'auth' } }, 'PGRST106'],
     [{ method: 'POST', body: '{}', headers: { 'content-profile': 'pg_catalog' } }, 'PGRST106'],
-    [{ headers: { accept: 'image/png' } }, 'PGRST107'],
   ])('refuses %.60j with %s', (request, expected) => {
     expect(() => parseRequest(http(request))).toThrow(code(expected));
   });
 });
 
 describe('bodies', () => {
-  const payload = (body: string | undefined, contentType?: string, path = 'films', query = '') =>
-    parseRequest(http({ method: 'POST', path, body, query, headers: { 'content-type': contentType } }))
-      .payload;
+  const payload = (
+    body: string | Buffer | undefined,
+    contentType?: string,
+    { path = 'films', query = '', method = 'POST' } = {},
+  ) => parseRequest(http({ method, path, body, query, headers: { 'content-type': contentType } })).payload;
 
   it('keeps the text and finds the keys', () => {
-    expect(payload(' {"a":1,"__proto__":2}')).toEqual({
+    expect(payload(' {"b":1,"__proto__":2,"a":3}')).toEqual({
       kind: 'json-object',
-      text: ' {"a":1,"__proto__":2}',
-      keys: ['a', '__proto__'],
+      text: ' {"b":1,"__proto__":2,"a":3}',
+      keys: ['__proto__', 'a', 'b'],
+      isJson: true,
     });
     expect(payload('[{"a":1,"b":2},{"b":1,"a":2}]')).toMatchObject({ kind: 'json-array', keys: ['a', 'b'] });
     expect(payload('[]')).toMatchObject({ kind: 'json-array', keys: [] });
   });
 
-  it('does not look into the body when the columns are named', () => {
-    expect(payload('[{"a":1},{"b":2}]', undefined, 'films', 'columns=a,b,a')).toMatchObject({
+  it('takes a bare value for no rows at all', () => {
+    for (const body of ['5', '"x"', 'null']) expect(payload(body)).toMatchObject({ text: '[]', keys: [] });
+  });
+
+  it('does not look into JSON when the columns are named', () => {
+    expect(payload('[{"a":1},{"b":2}]', undefined, { query: 'columns=b,a,b' })).toMatchObject({
       kind: 'json-array',
-      keys: undefined,
+      keys: ['a', 'b'],
+    });
+    expect(payload('not json', undefined, { query: 'columns=a' })).toMatchObject({ text: 'not json' });
+  });
+
+  it('does so for PUT, which knows no columns', () => {
+    expect(payload('{"a":1}', undefined, { method: 'PUT', query: 'columns=b' })).toMatchObject({
+      keys: ['a'],
     });
   });
 
-  it('takes other texts for functions only', () => {
-    expect(payload('hello', 'text/plain; charset=utf-8', 'rpc/f')).toMatchObject({
-      kind: 'text',
-      text: 'hello',
+  it('makes rows of the lines of CSV', () => {
+    expect(payload('b,a\n1,NULL\n"NULL",\n', 'text/csv; charset=utf-8')).toEqual({
+      kind: 'json-array',
+      text: '[{"b":"1","a":null},{"b":null,"a":""}]',
+      keys: ['a', 'b'],
+      isJson: false,
     });
-    expect(payload(undefined, undefined, 'rpc/f')).toMatchObject({ kind: 'json-object', text: '{}' });
-    expect(() => payload('hello', 'text/plain')).toThrow(code('PGRST102'));
+    expect(payload('a\n1,2\n3', 'text/csv')).toMatchObject({ text: '[{"a":"1"},{"a":"3"}]' });
+    expect(payload('a,b\n1\n', 'text/csv')).toMatchObject({ text: '[{"a":"1"}]', keys: ['a'] });
   });
 
-  it.each([undefined, '', '{', '{"a":1}x', '[{"a":1},{"b":1}]', '[{"a":1},2]', '[{"constructor":1},{}]'])(
-    'refuses %j',
-    (body) => {
-      expect(() => payload(body)).toThrow(code('PGRST102'));
-    },
-  );
+  it('makes a row of a form', () => {
+    expect(payload('b=x+y%26z&a=1&a=2&c', 'application/x-www-form-urlencoded')).toEqual({
+      kind: 'json-object',
+      text: '{"b":"x y&z","a":"2","c":""}',
+      keys: ['a', 'b', 'c'],
+      isJson: false,
+    });
+  });
+
+  it('are arguments of a function as a form', () => {
+    const request = parseRequest(
+      http({
+        method: 'POST',
+        path: 'rpc/f',
+        body: 'a=1&b=2&a=3',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      }),
+    );
+    expect(request).toMatchObject({
+      payload: undefined,
+      arguments: [
+        ['a', '1'],
+        ['b', '2'],
+        ['a', '3'],
+      ],
+    });
+  });
+
+  it('takes other types for functions only', () => {
+    const call = { path: 'rpc/f' };
+    expect(payload('hello', 'text/plain; charset=utf-8', call)).toEqual({ kind: 'text', value: 'hello' });
+    expect(payload('<a/>', 'text/xml', call)).toEqual({ kind: 'xml', value: '<a/>' });
+    const bytes = Buffer.from([0, 255]);
+    expect(payload(bytes, 'application/octet-stream', call)).toEqual({ kind: 'bytea', value: bytes });
+    expect(payload(undefined, undefined, call)).toMatchObject({ kind: 'json-object', text: '{}' });
+  });
+
+  it.each([
+    ['text/plain', 'text/plain'],
+    ['application/octet-stream', 'application/octet-stream'],
+    ['image/png; level=1', 'image/png; level=1'],
+    ['application/vnd.pgrst.object', 'application/vnd.pgrst.object+json'],
+  ])('are not taken by tables as %s', (type, named) => {
+    const message = `Content-Type not acceptable: ${named}`;
+    expect(() => payload('hello', type)).toThrow(expect.objectContaining({ code: 'PGRST102', message }));
+  });
+
+  it.each([
+    undefined,
+    '',
+    '{',
+    '{"a":1}x',
+    '[{"a":1},{"b":1}]',
+    '[{"a":1},2]',
+    '[1]',
+    '[{"constructor":1},{}]',
+  ])('refuses %j', (body) => {
+    expect(() => payload(body)).toThrow(code('PGRST102'));
+  });
+
+  it('refuses lines of unlike length', () => {
+    const message = 'All lines must have same number of fields';
+    expect(() => payload('a,b\n1,2\n3', 'text/csv')).toThrow(expect.objectContaining({ message }));
+  });
+
+  it('refuses more fields than a table may have columns', () => {
+    const names = Array.from({ length: limits.columns + 1 }, (_, i) => `c${i}`);
+    expect(() => payload(`${names.join(',')}\n`, 'text/csv')).toThrow(code('PGRST100'));
+    const form = 'application/x-www-form-urlencoded';
+    expect(() => payload(names.map((name) => `${name}=1`).join('&'), form)).toThrow(code('PGRST100'));
+  });
 });
 
 describe('preferences', () => {
-  const preferences = (prefer: string) => parseRequest(http({ headers: { prefer } })).preferences;
+  const preferences = (prefer: string, txEnd: TxEnd = 'commit') =>
+    parse(http({ headers: { prefer } }), { ...defaultSettings, txEnd }).preferences;
 
   it('reads those it knows and lists the others', () => {
     expect(
-      preferences('return=representation, count=exact,resolution=merge-duplicates, x=1, max-affected=5'),
-    ).toMatchObject({
+      preferences(
+        'return=representation, count=exact,resolution=merge-duplicates, x=1, max-affected=5, timezone=-4',
+      ),
+    ).toEqual({
       representation: 'representation',
       count: 'exact',
       resolution: 'merge-duplicates',
       maxAffected: 5,
+      timezone: '-4',
       unknown: ['x=1'],
     });
   });
 
   it('takes the first of two and no inherited name', () => {
-    expect(preferences('count=exact, count=planned').count).toBe('exact');
-    expect(preferences('__proto__=x, constructor=y, count=all, return').unknown).toEqual([
+    expect(preferences('count=exact, count=planned, count=estimated').count).toBe('exact');
+    expect(preferences('__proto__=x, constructor=y, count=all, return, count = exact').unknown).toEqual([
       '__proto__=x',
       'constructor=y',
       'count=all',
       'return',
+      'count = exact',
     ]);
   });
-});
 
-describe('media types', () => {
-  const type = (accept: string) => parseRequest(http({ headers: { accept } })).mediaType;
-
-  it.each([
-    ['*/*', 'array'],
-    ['application/json', 'array'],
-    ['', 'array'],
-    ['application/vnd.pgrst.object+json', 'object'],
-    ['application/vnd.pgrst.object', 'object'],
-    ['text/csv', 'csv'],
-    ['text/html, text/csv;q=0.5, application/json;q=0.1', 'csv'],
-    ['text/csv;q=0, */*;q=0.1', 'array'],
-  ])('%s is %s', (accept, format) => {
-    expect(type(accept).format).toBe(format);
+  it('passes over a number of rows that is none', () => {
+    expect(preferences('max-affected=few, max-affected=3')).toMatchObject({
+      maxAffected: undefined,
+      unknown: [],
+    });
   });
 
-  it('strips nulls on request', () => {
-    expect(type('application/vnd.pgrst.object+json;nulls=stripped')).toEqual({
-      format: 'object',
-      stripNulls: true,
-      contentType: 'application/vnd.pgrst.object+json; nulls=stripped; charset=utf-8',
-    });
+  it('lets requests end their transaction otherwise only where settings do', () => {
+    for (const txEnd of ['commit', 'rollback'] as const) {
+      expect(preferences('tx=rollback', txEnd)).toMatchObject({ tx: undefined, unknown: [] });
+      expect(preferences('tx=rollback', `${txEnd}-allow-override`)).toMatchObject({ tx: 'rollback' });
+    }
   });
 });

@@ -12,7 +12,7 @@ import {
   type Condition,
 } from './filter.js';
 import type { HttpRequest } from './http-request.js';
-import { negotiateMediaType } from './media-type.js';
+import { acceptedMediaTypes } from './media-type.js';
 import { parseOrder, type OrderTerm } from './order.js';
 import { parsePayload } from './payload.js';
 import { parsePrefer } from './prefer.js';
@@ -27,23 +27,30 @@ import { resolveTarget } from './target.js';
  * @throws AppError with a PGRST1xx code.
  */
 export function parseRequest(http: HttpRequest, settings: RestSettings): ApiRequest {
+  const { headers, method } = http;
   const target = resolveTarget(http, settings);
   const query = parseQuery(http.query, target.action);
-  const headerRange = http.method === 'GET' ? parseRangeHeader(http.headers['range']) : allRows;
+  const headerRange = method === 'GET' ? parseRangeHeader(headers['range']) : allRows;
+  if (target.action === 'upsert') refuseRange(query.range);
+  const payload = parsePayload(target.action, http, query.columns);
   return {
     ...target,
     ...query,
-    headersOnly: http.method === 'HEAD',
+    query: http.query,
+    headersOnly: method === 'HEAD',
     range: intersectRanges(headerRange, query.range),
-    payload: parsePayload(
-      target.action,
-      http.body,
-      http.headers['content-type'],
-      query.columns !== undefined,
-    ),
-    mediaType: negotiateMediaType(http.headers['accept']),
-    preferences: parsePrefer(http.headers['prefer']),
+    ...(payload?.kind === 'form' ? { arguments: payload.arguments, payload: undefined } : { payload }),
+    accepted: acceptedMediaTypes(headers['accept']),
+    preferences: parsePrefer(headers['prefer'], settings.txEnd),
   };
+}
+
+/** PUT is of the one row that its filters name. */
+function refuseRange({ offset, limit }: RowRange): void {
+  if (offset === 0 && limit === undefined) return;
+  throw pgrstError('PGRST114', {
+    message: 'limit/offset querystring parameters are not allowed for PUT',
+  });
 }
 
 type Query = Pick<

@@ -35,6 +35,8 @@ function tableAction(method: string): Action {
       return 'insert';
     case 'PATCH':
       return 'update';
+    case 'PUT':
+      return 'upsert';
     case 'DELETE':
       return 'delete';
     default:

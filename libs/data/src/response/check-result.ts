@@ -4,14 +4,25 @@ import type { QueryResult } from './query-result.js';
 
 /**
  * Refuses a result with other rows than the client will take; a change is then rolled back.
- * @throws AppError PGRST116, PGRST124
+ * @throws AppError PGRST110, PGRST115, PGRST116, PGRST124
  */
-export function checkResult(plan: Plan, { pageTotal }: QueryResult): void {
-  const { exactlyOne, atMost } = plan.expected;
+export function checkResult({ expected }: Plan, { pageTotal, changed = pageTotal }: QueryResult): void {
+  const { exactlyOne, atMost, putOne, changeLimit } = expected;
+  if (putOne && changed !== 1) {
+    throw pgrstError('PGRST115', {
+      message: 'Payload values do not match URL in primary key column(s)',
+    });
+  }
   if (exactlyOne && pageTotal !== 1) {
     throw pgrstError('PGRST116', {
       message: 'Cannot coerce the result to a single JSON object',
       details: `The result contains ${pageTotal} rows`,
+    });
+  }
+  if (changeLimit !== undefined && changed > changeLimit) {
+    throw pgrstError('PGRST110', {
+      message: 'The maximum number of rows allowed to change was surpassed',
+      details: `Results contain ${changed} rows changed but the maximum number allowed is ${changeLimit}`,
     });
   }
   if (atMost !== undefined && pageTotal > atMost) {
@@ -20,4 +31,10 @@ export function checkResult(plan: Plan, { pageTotal }: QueryResult): void {
       details: `The query affects ${pageTotal} rows`,
     });
   }
+}
+
+/** Whether {@link checkResult} may refuse what `plan` gives. */
+export function mayRefuse({ expected }: Plan): boolean {
+  const { exactlyOne, atMost, putOne, changeLimit } = expected;
+  return exactlyOne || atMost !== undefined || putOne === true || changeLimit !== undefined;
 }

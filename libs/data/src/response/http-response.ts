@@ -4,5 +4,5 @@ export interface HttpResponse {
   readonly statusText?: string | undefined;
   readonly headers: Readonly<Record<string, string | string[]>>;
   /** undefined: no body. */
-  readonly body: string | undefined;
+  readonly body: string | Buffer | undefined;
 }

@@ -25,7 +25,7 @@ function parseStatus(text: string): number {
 }
 
 /** An array of objects with one member each, since a header may be repeated. */
-function parseHeaders(text: string): Record<string, string[]> {
+function parseHeaders(text: string): Record<string, string | string[]> {
   const headers: Record<string, string[]> = {};
   try {
     for (const entry of JSON.parse(text) as object[]) {
@@ -42,5 +42,8 @@ function parseHeaders(text: string): Record<string, string[]> {
       cause,
     });
   }
-  return headers;
+  // Fastify knows no list of content types.
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, all]) => [name, all.length > 1 ? all : all[0]!]),
+  );
 }

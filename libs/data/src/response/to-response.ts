@@ -1,55 +1,80 @@
 import { pgrstError } from '../errors.js';
-import type { MutatePlan, Plan } from '../plan/plan.js';
+import type { CallPlan, MutatePlan, Plan, ReadPlan } from '../plan/plan.js';
 import type { ApiRequest } from '../request/api-request.js';
+import { contentLocation, locationOf } from './content-location.js';
 import { contentRange, rangeStatus } from './content-range.js';
 import type { HttpResponse } from './http-response.js';
 import { preferenceApplied } from './preference-applied.js';
 import type { QueryResult } from './query-result.js';
+
+/** What the responses of one address differ by (postgrest.org, "Vary Header"). */
+const vary = 'Accept, Prefer, Range';
 
 /**
  * Turns what the database gave into the HTTP response.
  * @throws AppError PGRST103 when the range begins behind the last row.
  */
 export function toResponse(request: ApiRequest, plan: Plan, result: QueryResult): HttpResponse {
-  const headers: Record<string, string> = {};
-  const applied = preferenceApplied(plan, request.preferences);
+  const headers: Record<string, string> = { vary };
+  if (hasContent(plan)) {
+    headers['content-type'] = plan.contentType;
+    if (request.schemaWasNamed) headers['content-profile'] = request.schema;
+  }
+  if (plan.explain) return { status: 200, headers, body: result.body };
+  const applied = preferenceApplied(request, plan);
   if (applied !== undefined) headers['preference-applied'] = applied;
-  if (request.headersOnly || plan.output) headers['content-type'] = request.mediaType.contentType;
-  if (plan.output && request.schemaWasNamed) headers['content-profile'] = request.schema;
   const status =
-    plan.kind === 'mutate' ? changed(plan, result, headers) : read(request, plan, result, headers);
+    plan.kind === 'mutate'
+      ? changeStatus(request, plan, result, headers)
+      : readStatus(request, plan, result, headers);
   return { status, headers, body: plan.output ? result.body : undefined };
 }
 
-function read(request: ApiRequest, plan: Plan, result: QueryResult, headers: Record<string, string>): number {
-  const { pageTotal, total } = result;
+/** HEAD is told the type of the content that it is not given. */
+function hasContent(plan: Plan): boolean {
+  if (plan.explain) return true;
+  if (plan.kind === 'mutate') return plan.output !== undefined;
+  return plan.kind === 'read' || plan.function.returns.kind !== 'void';
+}
+
+function readStatus(
+  request: ApiRequest,
+  plan: ReadPlan | CallPlan,
+  { pageTotal, total }: QueryResult,
+  headers: Record<string, string>,
+): number {
   const { offset } = request.range;
   headers['content-range'] = contentRange(offset, pageTotal, total);
+  if (plan.kind === 'read') headers['content-location'] = contentLocation(request.target, request.query);
+  else if (plan.function.returns.kind === 'void') return 204;
   const status = rangeStatus(offset, pageTotal, total);
-  if (status === 416) {
-    throw pgrstError('PGRST103', {
-      message: 'Requested range not satisfiable',
-      details: `An offset of ${offset} was requested, but there are only ${total} rows.`,
-    });
-  }
-  return plan.kind === 'call' && plan.function.returns.kind === 'void' ? 204 : status;
-}
-
-function changed(plan: MutatePlan, result: QueryResult, headers: Record<string, string>): number {
-  const { change } = plan;
-  const rows = change.kind === 'update' ? result.pageTotal : 0;
-  headers['content-range'] = contentRange(0, rows, result.total);
-  if (change.kind !== 'insert') return plan.output ? 200 : 204;
-  if (result.location) headers['location'] = locationOf(plan, result.location);
-  return result.inserted === 0 ? 200 : 201;
-}
-
-/** Address of a single new row: its primary key as filters. */
-function locationOf({ table }: MutatePlan, key: Readonly<Record<string, unknown>>): string {
-  const filters = Object.entries(key).map(([name, value]) => {
-    const filter =
-      value === null ? 'is.null' : `eq.${typeof value === 'object' ? JSON.stringify(value) : String(value)}`;
-    return `${encodeURIComponent(name)}=${encodeURIComponent(filter)}`;
+  if (status !== 416) return status;
+  const { 'content-type': _, ...others } = headers;
+  throw pgrstError('PGRST103', {
+    message: 'Requested range not satisfiable',
+    details: `An offset of ${offset} was requested, but there are only ${total} rows.`,
+    headers: others,
   });
-  return `/${encodeURIComponent(table.name)}?${filters.join('&')}`;
+}
+
+function changeStatus(
+  { preferences }: ApiRequest,
+  { change, output, table }: MutatePlan,
+  { inserted, location, pageTotal, total }: QueryResult,
+  headers: Record<string, string>,
+): number {
+  if (change.kind !== 'upsert') {
+    headers['content-range'] = contentRange(0, change.kind === 'update' ? pageTotal : 0, total);
+  }
+  switch (change.kind) {
+    case 'insert':
+      if (location) headers['location'] = locationOf(table.name, location);
+      // Merged with what was there, as far as there was anything to merge.
+      return preferences.resolution === 'merge-duplicates' && (inserted ?? pageTotal) <= 0 ? 200 : 201;
+    case 'upsert':
+      if (!output) return 204;
+      return (inserted ?? 0) > 0 ? 201 : 200;
+    default:
+      return output ? 200 : 204;
+  }
 }

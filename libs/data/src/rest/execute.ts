@@ -1,7 +1,7 @@
 import type { Caller, CallerTransaction, Project, Sql } from '#libs/platform';
 import type { Plan } from '../plan/plan.js';
 import type { HttpRequest } from '../request/http-request.js';
-import { checkResult } from '../response/check-result.js';
+import { checkResult, mayRefuse } from '../response/check-result.js';
 import type { QueryResult } from '../response/query-result.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import type { Estimate, ResultRow, SqlQuery } from '../sql/sql-query.js';
@@ -22,7 +22,7 @@ export interface Execution {
  * Runs the statement as the caller: the only step of the data API that talks to the database. One round trip,
  * except where the result decides whether a change stays or the planner is asked for an estimate.
  *
- * @throws AppError PGRST116, PGRST124 when the result is not what the client will take; a change is rolled back
+ * @throws AppError PGRST1xx when the result is not what the client will take; a change is rolled back
  * @throws pg's DatabaseError with its SQLSTATE
  */
 export async function execute(
@@ -31,30 +31,56 @@ export async function execute(
   plan: Plan,
   query: SqlQuery,
 ): Promise<QueryResult> {
+  const { database } = project;
   const { text, values, readOnly } = query;
-  const request = { ...transaction, readOnly };
-  const mayUndo = !readOnly && (plan.expected.exactlyOne || plan.expected.atMost !== undefined);
-  if (!mayUndo && !query.estimate) {
+  const request = { ...transaction, readOnly, undo: transaction.undo === true && !readOnly };
+  if (plan.explain) {
+    const { rows } = await database.queryAsCaller<PlanRow>(
+      caller,
+      { ...request, asText: true },
+      text,
+      values,
+    );
+    return { ...nothing, body: rows.map((row) => `${row['QUERY PLAN']}\n`).join('') };
+  }
+  if (!query.estimate && (readOnly || !mayRefuse(plan))) {
     const statementName = preparedStatements(project).nameOf(caller.role, text);
     const named = { ...request, statementName };
-    const { rows } = await project.database.queryAsCaller<ResultRow>(caller, named, text, values);
-    return checked(plan, resultOf(rows[0]!));
+    const { rows } = await database.queryAsCaller<ResultRow>(caller, named, text, values);
+    return checked(plan, resultOf(plan, rows[0]!));
   }
-  return project.database.asCaller(caller, request, async (tx) => {
+  return database.asCaller(caller, request, async (tx) => {
     const { rows } = await tx.query<ResultRow>(text, values);
-    const result = checked(plan, resultOf(rows[0]!));
+    const result = checked(plan, resultOf(plan, rows[0]!));
     return query.estimate ? withEstimate(tx, plan, result, query.estimate) : result;
   });
 }
+
+/** A line of the plan, or all of it in JSON. */
+interface PlanRow {
+  readonly 'QUERY PLAN': string;
+}
+
+const nothing: QueryResult = {
+  body: '',
+  pageTotal: 0,
+  total: undefined,
+  location: undefined,
+  inserted: undefined,
+  changed: undefined,
+  responseHeaders: undefined,
+  responseStatus: undefined,
+};
 
 function checked(plan: Plan, result: QueryResult): QueryResult {
   checkResult(plan, result);
   return result;
 }
 
-function resultOf(row: ResultRow): QueryResult {
+function resultOf({ output }: Plan, row: ResultRow): QueryResult {
+  const isBinary = output?.kind === 'custom' && output.handler.isBinary;
   return {
-    body: row.body,
+    body: isBinary ? Buffer.from(row.body, 'hex') : row.body,
     pageTotal: Number(row.page_total),
     total: row.total === null ? undefined : Number(row.total),
     location: row.location ?? undefined,

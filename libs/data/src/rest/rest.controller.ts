@@ -51,6 +51,6 @@ function httpRequestOf(request: FastifyRequest): HttpRequest {
     path: path.slice(prefix.length).replace(/^\//, ''),
     query: question === -1 ? '' : url.slice(question + 1),
     headers: headers as Record<string, string | undefined>,
-    body: typeof body === 'string' ? body : undefined,
+    body: typeof body === 'string' || Buffer.isBuffer(body) ? body : undefined,
   };
 }

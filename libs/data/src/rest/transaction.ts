@@ -11,7 +11,7 @@ import type { Execution } from './execute.js';
  */
 export function transactionOf(
   { caller, requestId, http, settings }: Execution,
-  request: Pick<ApiRequest, 'schema'>,
+  { schema, preferences }: Pick<ApiRequest, 'schema'> & Partial<Pick<ApiRequest, 'preferences'>>,
   plan?: Plan,
 ): CallerTransaction {
   const role = settings.roles.get(caller.role);
@@ -20,9 +20,15 @@ export function transactionOf(
   return {
     requestId,
     isolation: isolationOf(functionIsolation ?? role?.isolation),
-    beforeRole: { search_path: searchPath(request.schema, settings), ...role?.settings },
-    settings: { ...requestSettings(http), ...functionSettings, ...settings.appSettings },
+    beforeRole: { search_path: searchPath(schema, settings), ...role?.settings },
+    settings: {
+      ...requestSettings(http),
+      ...(preferences?.timezone !== undefined && { timezone: preferences.timezone }),
+      ...functionSettings,
+      ...settings.appSettings,
+    },
     first: preRequestCall(settings),
+    undo: (preferences?.tx ?? settings.txEnd).startsWith('rollback'),
   };
 }
 

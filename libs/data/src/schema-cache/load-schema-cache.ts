@@ -3,6 +3,7 @@ import { loadComputedRelationships } from './computed-relationships.sql.js';
 import { loadDomains, withDomains } from './domains.sql.js';
 import { loadFunctions } from './functions.sql.js';
 import { loadForeignKeys } from './keys.sql.js';
+import { loadMediaHandlers } from './media-handlers.sql.js';
 import { loadPrimaryKeys } from './primary-keys.sql.js';
 import { relationshipsOf } from './relationships.js';
 import type { SchemaCache } from './schema-cache.js';
@@ -23,11 +24,13 @@ export async function loadSchemaCache(project: Project, schemas: readonly string
     const tables = withDomains(await loadTables(tx, schemas, primaryKeys), await loadDomains(tx));
     const computed = await loadComputedRelationships(tx, schemas);
     const functions = await loadFunctions(tx, schemas);
+    const mediaHandlers = await loadMediaHandlers(tx, schemas);
     return {
       schemas,
       tables,
       relationships: relationshipsOf({ keys, viewColumns, computed }, schemas),
       functions,
+      mediaHandlers,
       version,
     };
   });

@@ -8,6 +8,7 @@ export interface SchemaCache {
   readonly relationships: ReadonlyMap<string, readonly Relationship[]>;
   /** Overloads of each function, by {@link nameKey}. */
   readonly functions: ReadonlyMap<string, readonly DatabaseFunction[]>;
+  readonly mediaHandlers: MediaHandlers;
   /** Value of the DDL counter when the snapshot was taken; null when that could not be told, so that it may be old. */
   readonly version: string | null;
 }
@@ -105,6 +106,27 @@ export interface FunctionResult {
   readonly isSet: boolean;
   /** The table whose row type is returned, so that related tables can be embedded. */
   readonly table: QualifiedName | undefined;
+}
+
+/** What writes other media types than those built in, or those otherwise (postgrest.org, "Media Type Handlers"). */
+export interface MediaHandlers {
+  /** Of rows of one table or view, by {@link nameKey} of it and media type. */
+  readonly ofTables: ReadonlyMap<string, ReadonlyMap<string, MediaHandler>>;
+  /** Of rows of any, by media type. */
+  readonly ofAnything: ReadonlyMap<string, MediaHandler>;
+  /** Of the results of functions that are written already, by {@link nameKey} of the function and media type. */
+  readonly ofFunctions: ReadonlyMap<string, ReadonlyMap<string, MediaHandler>>;
+}
+
+export interface MediaHandler {
+  /** Aggregates rows; undefined where there is nothing left to do. */
+  readonly aggregate: QualifiedName | undefined;
+  /** Rows that the aggregate takes; undefined: any. */
+  readonly rowType: QualifiedName | undefined;
+  /** Value of `Content-Type`. */
+  readonly contentType: string;
+  /** Gives `bytea`. */
+  readonly isBinary: boolean;
 }
 
 /** Map key of a qualified name; a NUL cannot be part of one. */

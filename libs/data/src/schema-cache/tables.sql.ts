@@ -55,21 +55,21 @@ const tablesText = `
   where c.relkind in ('r', 'p', 'v', 'm', 'f') and not c.relispartition and n.nspname = any($1)`;
 
 // One row for each column: to put them together here takes half the time that JSON of PostgreSQL's would take. Identity
-// columns have no default expression; their sequence stands in for it. No default names a column, so its text is made
-// without looking at the table.
+// columns have no default expression; their sequence stands in for it, unless they take no other value. No default names
+// a column, so its text is made without looking at the table.
 const columnsText = `
   select a.attrelid::int8::float8 as table, a.attname as name, format_type(a.atttypid, a.atttypmod) as type,
     base.typname as base_type,
     case
-      when a.attidentity <> '' then format('nextval(%L::regclass)', sequence.objid::regclass::text)
-      when a.attgenerated = '' then pg_get_expr(def.adbin, 0)
+      when a.attidentity = 'd' then format('nextval(%L::regclass)', sequence.objid::regclass::text)
+      when a.attgenerated = '' then pg_get_expr(coalesce(def.adbin, base.typdefaultbin), 0)
     end as default_value
   from pg_catalog.pg_attribute a
   join pg_catalog.pg_class c on c.oid = a.attrelid
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_type base on base.oid = a.atttypid
   left join pg_catalog.pg_attrdef def on def.adrelid = a.attrelid and def.adnum = a.attnum
-  left join pg_catalog.pg_depend sequence on a.attidentity <> '' and sequence.deptype = 'i'
+  left join pg_catalog.pg_depend sequence on a.attidentity = 'd' and sequence.deptype = 'i'
     and sequence.classid = 'pg_catalog.pg_class'::regclass
     and sequence.refclassid = 'pg_catalog.pg_class'::regclass
     and sequence.refobjid = a.attrelid and sequence.refobjsubid = a.attnum

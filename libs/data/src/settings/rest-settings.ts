@@ -47,7 +47,7 @@ export interface RestSettings {
   readonly roles: ReadonlyMap<string, RoleSettings>;
 }
 
-type TxEnd = 'commit' | 'commit-allow-override' | 'rollback' | 'rollback-allow-override';
+export type TxEnd = 'commit' | 'commit-allow-override' | 'rollback' | 'rollback-allow-override';
 type OpenapiMode = 'follow-privileges' | 'ignore-privileges' | 'disabled';
 
 /** A function as settings name it; without a schema the search path finds it. */

@@ -16,7 +16,7 @@ export function callSql(plan: CallPlan): SqlQuery {
     ? `(select count(*) from (${matchingRowsSql(plan.rows, parameters)}) as galley_match)`
     : 'null';
   return {
-    text: `with ${sourceName} as (${call}) ${responseSql(plan, rows, { total })}`,
+    text: responseSql(plan, rows, { source: [sourceName, call], total }),
     values: parameters.values,
     readOnly: plan.readOnly,
     estimate: undefined,
@@ -40,7 +40,7 @@ function argumentsSql(
 ): { list: string; from: string } {
   switch (given.kind) {
     case 'body':
-      return { list: `${parameters.add(given.text)}::${known[0]!.type}`, from: '' };
+      return { list: `${parameters.add(given.value)}::${known[0]!.type}`, from: '' };
     case 'texts': {
       const passed = known.filter((parameter) => given.values.has(parameter.name));
       const value = ({ name, type }: FunctionParameter) =>

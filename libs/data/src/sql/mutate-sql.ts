@@ -7,7 +7,9 @@ import type {
   OnConflict,
   PlannedCondition,
   Returning,
+  Slice,
   Update,
+  Upsert,
 } from '../plan/plan.js';
 import type { Column } from '../schema-cache/schema-cache.js';
 import { responseSql } from './body-sql.js';
@@ -20,17 +22,13 @@ export function mutateSql(plan: MutatePlan): SqlQuery {
   const change = changeSql(plan, parameters);
   const rows = plan.output ? rowsSql(plan.rows, parameters) : `select * from ${sourceName}`;
   const text = responseSql(plan, rows, {
+    source: [sourceName, change],
     total: plan.count === undefined || plan.count === 'planned' ? 'null' : 'count(*)',
     location: locationSql(plan),
-    inserted: plan.change.kind === 'insert' && isMerge(plan.change.onConflict) ? insertedSql : 'null',
+    inserted: countsInserted(plan.change) ? insertedSql : 'null',
     ...(plan.output && plan.rows.where.length > 0 && { changed: `(select count(*) from ${sourceName})` }),
   });
-  return {
-    text: `with ${sourceName} as (${change}) ${text}`,
-    values: parameters.values,
-    readOnly: false,
-    estimate: undefined,
-  };
+  return { text, values: parameters.values, readOnly: false, estimate: undefined };
 }
 
 function changeSql(plan: MutatePlan, parameters: Parameters): string {
@@ -39,6 +37,7 @@ function changeSql(plan: MutatePlan, parameters: Parameters): string {
   const { change } = plan;
   switch (change.kind) {
     case 'insert':
+    case 'upsert':
       return `insert into ${target} ${insertSql(change, parameters)} returning ${returning}`;
     case 'update':
       return change.columns.length === 0
@@ -58,11 +57,14 @@ function returningSql(alias: string, { allColumns, columns }: Returning): string
   return list.length === 0 ? '1' : list.join(', ');
 }
 
-function insertSql(insert: Insert, parameters: Parameters): string {
+function insertSql(insert: Insert | Upsert, parameters: Parameters): string {
   const { columns, onConflict } = insert;
   const names = columns.map((column) => quoteIdent(column.name)).join(', ');
-  const counted = isMerge(onConflict) ? ` where ${addInserted(1)}` : '';
-  const rows = `select ${newValuesSql(insert, parameters)} ${payloadSql(insert, parameters)}${counted}`;
+  const values = newValuesSql(insert, parameters);
+  const from = payloadSql(insert, parameters);
+  const tests = insert.kind === 'upsert' ? testsSql(bodyName, insert.where, parameters) : [];
+  if (countsInserted(insert)) tests.push(addInserted(1));
+  const rows = `select ${values} ${from}${tests.length === 0 ? '' : ` where ${tests.join(' and ')}`}`;
   return `${columns.length === 0 ? '' : `(${names}) `}${rows}${onConflictSql(columns, onConflict)}`;
 }
 
@@ -74,8 +76,9 @@ function onConflictSql(columns: readonly Column[], onConflict: OnConflict | unde
   return `${target} do update set ${set.join(', ')} where ${addInserted(-1)}`;
 }
 
-function isMerge(onConflict: OnConflict | undefined): boolean {
-  return onConflict?.resolution === 'merge-duplicates';
+function countsInserted(change: MutatePlan['change']): boolean {
+  const isInsert = change.kind === 'insert' || change.kind === 'upsert';
+  return isInsert && change.onConflict?.resolution === 'merge-duplicates';
 }
 
 // A statement cannot tell its inserted rows from its merged ones, so a transaction-local setting counts them:
@@ -99,12 +102,20 @@ function emptyUpdateSql({ table, rows, returning }: MutatePlan): string {
   return `select ${list} from ${quoteQualified(table.schema, table.name)} as ${quoteIdent(rows.alias)} where false`;
 }
 
-function whereSql(alias: string, { where }: Update | Delete, parameters: Parameters): string {
-  if (where.length === 0) return '';
-  return ` where ${where.map((condition: PlannedCondition) => conditionSql(alias, condition, parameters)).join(' and ')}`;
+function whereSql(alias: string, { where, slice }: Update | Delete, parameters: Parameters): string {
+  const tests = slice ? [sliceSql(alias, slice, parameters)] : testsSql(alias, where, parameters);
+  return tests.length === 0 ? '' : ` where ${tests.join(' and ')}`;
 }
 
-function newValuesSql({ columns, useDefaults }: Insert, parameters: Parameters): string {
+function testsSql(alias: string, where: readonly PlannedCondition[], parameters: Parameters): string[] {
+  return where.map((condition) => conditionSql(alias, condition, parameters));
+}
+
+function sliceSql(alias: string, { keys, rows }: Slice, parameters: Parameters): string {
+  return `(${keys.map((key) => columnSql(alias, key)).join(', ')}) in (${rowsSql(rows, parameters)})`;
+}
+
+function newValuesSql({ columns, useDefaults }: Insert | Upsert, parameters: Parameters): string {
   return columns.map((column) => newValueSql(column, useDefaults, parameters)).join(', ');
 }
 
@@ -117,31 +128,28 @@ function newValueSql(column: Column, useDefaults: boolean, parameters: Parameter
   return `case when ${isGiven} then ${given} else ${column.defaultValue} end`;
 }
 
-/** The body as rows with typed columns; of an update's array the first element counts. */
+/** The body as rows with typed columns. */
 function payloadSql(
-  { kind, columns, payload, useDefaults }: Insert | Update,
+  { columns, payload, useDefaults }: Insert | Upsert | Update,
   parameters: Parameters,
 ): string {
-  const isList = payload.kind === 'json-array' && kind === 'insert';
-  if (columns.length === 0 && !isList) return 'from (values (1)) as galley_item';
+  const isList = payload.kind === 'json-array';
+  if (columns.length === 0 && !isList) return `from (values (1)) as ${bodyName}`;
   const body = `${parameters.add(payload.text)}::${useDefaults ? 'jsonb' : 'json'}`;
-  if (columns.length === 0) return `from json_array_elements(${body}::json)`;
-  const value = payload.kind === 'json-array' && kind === 'update' ? `(${body} -> 0)` : body;
+  if (columns.length === 0) return `from json_array_elements(${body}::json) as ${bodyName}`;
   const typeOf = ({ representation, type }: Column) => (representation?.fromJson ? 'json' : type);
   const types = columns.map((column) => `${quoteIdent(column.name)} ${typeOf(column)}`).join(', ');
   if (!useDefaults)
-    return `from ${isList ? 'json_to_recordset' : 'json_to_record'}(${value}) as ${bodyName} (${types})`;
+    return `from ${isList ? 'json_to_recordset' : 'json_to_record'}(${body}) as ${bodyName} (${types})`;
   const items = isList
-    ? `jsonb_array_elements(${value}) as galley_item (value)`
-    : `(select ${value} as value) as galley_item`;
+    ? `jsonb_array_elements(${body}) as galley_item (value)`
+    : `(select ${body} as value) as galley_item`;
   return `from ${items}, lateral jsonb_to_record(galley_item.value) as ${bodyName} (${types})`;
 }
 
-function locationColumns({ change }: MutatePlan): readonly string[] {
-  return change.kind === 'insert' ? change.locationColumns : [];
-}
-
-function locationSql(plan: MutatePlan): string {
-  if (locationColumns(plan).length === 0) return 'null';
-  return `case when count(*) = 1 then json_agg(galley_row) -> 0 end`;
+/** Names and texts of the values, of one new row alone. */
+function locationSql({ change }: MutatePlan): string {
+  if (change.kind !== 'insert' || change.locationColumns.length === 0) return 'null';
+  const values = 'json_each_text(json_agg(galley_row) -> 0)';
+  return `case when count(*) = 1 then (select json_agg(json_build_array(key, value)) from ${values}) end`;
 }

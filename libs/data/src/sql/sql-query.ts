@@ -22,8 +22,8 @@ export interface ResultRow {
   readonly page_total: string;
   /** Rows in all, where they were counted. */
   readonly total: string | null;
-  /** Column values that identify a single new row. */
-  readonly location: Readonly<Record<string, unknown>> | null;
+  /** Names and values of the columns that identify a single new row. */
+  readonly location: Location | null;
   /** Rows that an upsert inserted rather than merged. */
   readonly inserted: string | null;
   /** Rows that were changed, where the body may leave out some of them. */
@@ -32,6 +32,8 @@ export interface ResultRow {
   readonly response_headers: string | null;
   readonly response_status: string | null;
 }
+
+type Location = readonly (readonly [column: string, value: string | null])[];
 
 /** Collects the parameters of a statement while its text is written. */
 export class Parameters {

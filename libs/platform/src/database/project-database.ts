@@ -24,6 +24,8 @@ export interface CallerTransaction extends RequestSettings {
   readonly beforeRole?: Readonly<Record<string, string>> | undefined;
   /** A statement that runs as the caller, before all others. */
   readonly first?: string | undefined;
+  /** Ends in ROLLBACK, when all constraints have been checked. */
+  readonly undo?: boolean | undefined;
 }
 
 /** A transaction of the platform that can lower itself to a caller for some statements. */
@@ -58,31 +60,38 @@ export class ProjectDatabase {
    * Runs one statement in a transaction of its own as the caller. Everything is sent at once; PostgreSQL
    * skips the rest after an error and turns COMMIT into ROLLBACK.
    *
+   * @param request.asText  gives all values as PostgreSQL writes them
    * @param request.statementName  keeps the statement prepared under this name on every connection it runs on;
    *   one name for one text, and no more of them than a connection may hold
    * @throws AppError as {@link FairPlaces.take} does
    */
   async queryAsCaller<Row extends object = Record<string, unknown>>(
     caller: Caller,
-    request: CallerTransaction & { statementName?: string | undefined },
+    request: CallerTransaction & { asText?: boolean; statementName?: string | undefined },
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
     return this.#withCallersClient(caller, async (client) => {
-      const statement = { name: request.statementName, text, values: values as unknown[] };
+      const statement = {
+        name: request.statementName,
+        text,
+        values: values as unknown[],
+        ...(request.asText && { types: asText }),
+      };
+      const ahead = aheadOf(caller, request);
       // Held back until all are written, so that they leave in one system call.
       client.connection.stream.cork();
       const sent = Promise.allSettled([
         client.query(beginOf(request)),
-        ...aheadOf(caller, request).map((ahead) => client.query(ahead)),
+        ...ahead.map((other) => client.query(other)),
         client.query<Row>(statement),
-        client.query('commit'),
+        ...endOf(request).map((end) => client.query(end)),
       ]);
       client.connection.stream.uncork();
       const results = await sent;
       const failed = results.find((result) => result.status === 'rejected');
       if (failed) throw failed.reason;
-      const result = (results.at(-2) as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
+      const result = (results[ahead.length + 1] as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
       return { rows: result.rows, rowCount: result.rowCount ?? 0 };
     });
   }
@@ -90,7 +99,13 @@ export class ProjectDatabase {
   /** Runs several statements in one transaction as the caller; an error rolls all of them back. */
   async asCaller<T>(caller: Caller, request: CallerTransaction, work: (tx: Sql) => Promise<T>): Promise<T> {
     return this.#withCallersClient(caller, (client) =>
-      inTransaction(client, aheadOf(caller, request), () => work(sqlOf(client)), beginOf(request)),
+      inTransaction(
+        client,
+        aheadOf(caller, request),
+        () => work(sqlOf(client)),
+        beginOf(request),
+        endOf(request),
+      ),
     );
   }
 
@@ -152,6 +167,12 @@ function rootSetting(caller: Caller, requestId: string): [name: string, value: s
 function beginOf({ isolation, readOnly }: CallerTransaction): string {
   return `begin${isolation ? ` isolation level ${isolation}` : ''}${readOnly ? ' read only' : ''}`;
 }
+
+function endOf({ undo }: CallerTransaction): string[] {
+  return undo ? ['set constraints all immediate', 'rollback'] : ['commit'];
+}
+
+const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: unknown) => value };
 
 /** Takes the caller's role, on a connection that may take no others than callers have. */
 function aheadOf(caller: Caller, request: CallerTransaction): Ahead[] {

@@ -22,7 +22,7 @@ export async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient)
 }
 
 /**
- * Runs `work` between BEGIN and COMMIT. BEGIN and `ahead` are not waited for: on a pipelined connection they travel
+ * Runs `work` between BEGIN and COMMIT, or another `end`. BEGIN and `ahead` are not waited for: on a pipelined connection they travel
  * with the first statement of `work`, and if one of them fails PostgreSQL refuses all that follow.
  *
  * @throws what failed first, after ROLLBACK
@@ -32,10 +32,11 @@ export async function inTransaction<T>(
   ahead: readonly Ahead[],
   work: () => Promise<T>,
   begin = 'begin',
+  end: readonly string[] = ['commit'],
 ): Promise<T> {
   try {
     const result = await sentAhead(client, [{ text: begin }, ...ahead], work);
-    await client.query('commit');
+    for (const statement of end) await client.query(statement);
     return result;
   } catch (error) {
     // When the connection itself broke, ROLLBACK fails too; the first error is the one that says why.

@@ -18,13 +18,16 @@ export class JsonBodyGuard implements CanActivate {
   }
 }
 
-/** Replaces `request.body` by its text. @throws AppError `body_too_large` (413) */
+/** Replaces `request.body` by its text, or by its bytes where it says to be none. @throws AppError `body_too_large` (413) */
 @Injectable()
 export class TextBodyGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const body = bodyOf(request);
-    if (body) request.body = (await readBody(body, limits.textBodyBytes)).toString('utf8');
+    if (!body) return true;
+    const bytes = await readBody(body, limits.textBodyBytes);
+    const isBinary = request.headers['content-type']?.startsWith('application/octet-stream');
+    request.body = isBinary ? bytes : bytes.toString('utf8');
     return true;
   }
 }
