@@ -95,7 +95,7 @@ const methods: Record<string, [() => Query, Partial<Answer>]> = {
   single: [() => seats().eq('id', 1).single(), { data: { id: 1 } }],
   maybeSingle: [() => seats().eq('id', 99).maybeSingle(), { data: null, error: null }],
   csv: [() => seats().limit(2).csv(), { data: 'id\n1\n2' }],
-  geojson: [() => seats().geojson() as Query, { status: 406, data: null }],
+  geojson: [() => seats().geojson() as Query, { status: 404, data: null }],
   explain: [
     () => seats().explain({ format: 'json' }) as Query,
     { data: [expect.objectContaining({ Plan: expect.anything() })] },

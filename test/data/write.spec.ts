@@ -120,7 +120,6 @@ describe('insert', () => {
   it.each([
     ['not json', 400, 'PGRST102'],
     ['', 400, 'PGRST102'],
-    ['5', 400, 'PGRST102'],
     ['[1]', 400, 'PGRST102'],
     ['[{"title":"A"},{"year":1}]', 400, 'PGRST102'],
     ['{"nothing":1}', 400, 'PGRST204'],
@@ -134,14 +133,6 @@ describe('insert', () => {
     const response = await send('POST', 'films', body);
     expect([response.status, (await jsonOf(response)).code]).toEqual([status, code]);
     expect(await titles()).toEqual([]);
-  });
-
-  it('refuses bodies that are not JSON by their type', async () => {
-    const response = await send('POST', 'films', 'title\nA', { 'content-type': 'text/csv' });
-    expect(await response.json()).toMatchObject({
-      code: 'PGRST102',
-      message: 'Content-Type not acceptable: text/csv',
-    });
   });
 });
 
@@ -225,15 +216,5 @@ describe('delete', () => {
   it('filters by related conditions only of the table itself', async () => {
     const { error } = await client.from('films').delete().eq('directors.name', 'x').select('id');
     expect(error?.code).toBe('PGRST108');
-  });
-});
-
-it('refuses methods it does not know and preferences under handling=strict', async () => {
-  const put = await send('PUT', 'films?id=eq.1', '{}');
-  expect([put.status, (await jsonOf(put)).code]).toEqual([405, 'PGRST117']);
-  const strict = await send('POST', 'films', '{}', { prefer: 'handling=strict, tx=rollback' });
-  expect(await strict.json()).toMatchObject({
-    code: 'PGRST122',
-    details: 'Invalid preferences: tx=rollback',
   });
 });
