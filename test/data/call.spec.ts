@@ -101,6 +101,15 @@ describe('rpc', () => {
     expect((await call('write_one', { method: 'DELETE' }))[0]).toBe(405);
   });
 
+  it('calls a function that returns nothing also when it only reads', async () => {
+    await server.project.database.query(
+      `create function check_only() returns void language plpgsql stable as $$
+         begin raise sqlstate 'PT402' using message = 'checked'; end $$;
+       notify pgrst, 'reload schema';`,
+    );
+    for (const method of ['POST', 'GET', 'HEAD']) expect((await call('check_only', { method }))[0]).toBe(402);
+  });
+
   it('lets a function choose its status', async () => {
     expect(await call('teapot', { method: 'POST' })).toEqual([
       418,

@@ -36,7 +36,9 @@ export function responseSql(
   // The header of CSV is of one row, so the rows are there twice.
   const isNamed = plan.output?.kind === 'csv';
   const named = [...(parts.source ? [parts.source] : []), ...(isNamed ? [[rowsName, rows] as const] : [])];
-  const queries = named.map(([name, query]) => `${name} as (${query})`).join(', ');
+  // A stable function whose result is not shown would not be called at all.
+  const kept = plan.kind === 'call' && !plan.output ? 'materialized ' : '';
+  const queries = named.map(([name, query]) => `${name} as ${kept}(${query})`).join(', ');
   return (
     `${queries && `with ${queries} `}select ${bodySql(plan)} as body, count(*) as page_total, ${total} as total, ` +
     `${location} as location, ${inserted} as inserted${changed}, ${responseSettings} ` +
