@@ -9,10 +9,13 @@ function asker(from: FairPlaces, order: string[]) {
   const backs: (() => void)[] = [];
   return {
     ask: (holder: string) =>
-      void from.take(holder).then((back) => {
-        order.push(holder);
-        backs.push(back);
-      }),
+      void from.take(holder).then(
+        (back) => {
+          order.push(holder);
+          backs.push(back);
+        },
+        () => order.push(`${holder} was sent away`),
+      ),
     async giveBack() {
       backs.shift()!();
       await settled();
@@ -33,7 +36,8 @@ describe('FairPlaces', () => {
 
   it('leaves a fifth of the places to others than the one that holds the rest', async () => {
     const order: string[] = [];
-    const { ask, giveBack } = asker(places(10), order);
+    const ten = places(10);
+    const { ask, giveBack } = asker(ten, order);
     for (let i = 0; i < 20; i++) ask('slow');
     await settled();
     expect(order).toHaveLength(8);
@@ -42,6 +46,18 @@ describe('FairPlaces', () => {
     expect(order.at(-1)).toBe('quick');
     await giveBack();
     expect(order.at(-1)).toBe('slow');
+    ten.close();
+  });
+
+  it('sends away whoever waits when it closes', async () => {
+    const order: string[] = [];
+    const one = places(1);
+    const { ask } = asker(one, order);
+    for (const holder of ['a', 'a', 'b']) ask(holder);
+    await settled();
+    one.close();
+    await settled();
+    expect(order).toEqual(['a', 'a was sent away', 'b was sent away']);
   });
 
   it('refuses whoever comes when the line is full, and serves again when it is not', async () => {

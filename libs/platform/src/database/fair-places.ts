@@ -2,6 +2,7 @@ import { AppError } from '../errors/app-error.js';
 
 interface Waiter {
   serve(): void;
+  refuse(error: AppError): void;
 }
 
 /**
@@ -24,13 +25,19 @@ export class FairPlaces {
   /**
    * Waits for a place.
    * @returns gives it back
-   * @throws AppError `database_busy` (503, `Retry-After`) when too many wait already; `database_timeout` (504) when none
-   *   came free in time
+   * @throws AppError `database_busy` (503, `Retry-After`) when too many wait already, or when there are to be no more places;
+   *   `database_timeout` (504) when none came free in time
    */
   async take(holder: string): Promise<() => void> {
     if (this.#taken < this.options.places && this.#mayHave(holder)) this.#grant(holder);
     else await this.#wait(holder);
     return () => this.#giveBack(holder);
+  }
+
+  /** Sends away whoever still waits: there will be no more places. */
+  close(): void {
+    const waiters = Array.from(this.#lines.values(), (line) => [...line]).flat();
+    for (const waiter of waiters) waiter.refuse(busy('The server is stopping.'));
   }
 
   #mayHave(holder: string): boolean {
@@ -44,7 +51,7 @@ export class FairPlaces {
 
   #wait(holder: string): Promise<void> {
     const { waiting, timeoutMs } = this.options;
-    if (this.#waiting >= waiting) throw busy(waiting);
+    if (this.#waiting >= waiting) throw busy(`${waiting} requests wait for a database connection already.`);
     this.#waiting += 1;
     const line = this.#lines.get(holder) ?? new Set();
     this.#lines.set(holder, line);
@@ -61,11 +68,12 @@ export class FairPlaces {
           this.#grant(holder);
           resolve();
         },
+        refuse: (error: AppError) => {
+          leave();
+          reject(error);
+        },
       };
-      const timer = setTimeout(() => {
-        leave();
-        reject(tooLate());
-      }, timeoutMs);
+      const timer = setTimeout(() => waiter.refuse(tooLate()), timeoutMs);
       line.add(waiter);
     });
   }
@@ -90,11 +98,11 @@ export class FairPlaces {
   }
 }
 
-function busy(waiting: number): AppError {
+function busy(message: string): AppError {
   return new AppError({
     code: 'database_busy',
     status: 503,
-    message: `${waiting} requests wait for a database connection already.`,
+    message,
     headers: { 'retry-after': '1' },
   });
 }

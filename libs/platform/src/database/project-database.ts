@@ -131,6 +131,7 @@ export class ProjectDatabase {
   }
 
   async close(): Promise<void> {
+    this.#places.close();
     await Promise.all([this.#callers.end(), this.#system.end()]);
   }
 
