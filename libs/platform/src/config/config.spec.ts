@@ -41,6 +41,8 @@ describe('the configuration', () => {
     [{ PORT: 'many' }, 'PORT'],
     [{ PORT: '70000' }, 'PORT'],
     [{ JWT_SECRET: 'short' }, 'JWT_SECRET'],
+    [{ JWT_JWKS: 'not JSON' }, 'JWT_JWKS: expected a JSON Web Key'],
+    [{ JWT_JWKS: '{"keys":[{"kty":"none"}]}' }, 'JWT_JWKS: expected a JSON Web Key'],
     [{ DATABASE_URL: 'mysql://x' }, 'DATABASE_URL'],
     [{ GALLEY_MASTER_KEY: 'abc' }, 'GALLEY_MASTER_KEY'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL'],

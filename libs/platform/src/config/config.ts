@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { OperatorError } from '../errors/app-error.js';
 import { expected } from '../errors/expected.js';
 import { problemsInOneLine } from '../errors/parse-input.js';
+import { parseTrustedKeys, type TrustedKey } from '../project/trusted-keys.js';
 
 const flag = z.stringbool({ truthy: ['true', '1', 'yes', 'on'], falsy: ['false', '0', 'no', 'off'] });
 const port = z.coerce.number().int().min(1).max(65_535);
@@ -67,6 +68,11 @@ const environmentSchema = z.object({
    * pair, whose public half is at `/auth/v1/.well-known/jwks.json`.
    */
   JWT_SECRET: z.string().min(32).optional(),
+  /**
+   * A JSON Web Key or a set of them: keys of others (an identity provider, say) whose tokens are good here as well, with
+   * the role that they name. Whoever signs with one may sign any role.
+   */
+  JWT_JWKS: z.string().transform(trustedKeys).optional(),
   /** Lifetime of access tokens in seconds. */
   JWT_EXPIRY: z.coerce.number().int().min(60).max(604_800).default(3600),
   ANON_KEY: z.string().min(1).optional(),
@@ -142,6 +148,8 @@ export interface Config {
     readonly publishableKey?: string;
     readonly secretKey?: string;
   };
+  /** Keys of others, whose tokens are good here as well. */
+  readonly trustedKeys: readonly TrustedKey[];
   /** `PGRST_…` of the environment, by name without that and lower-case: the data API's own (`libs/data/src/settings`). */
   readonly rest: Readonly<Record<string, string>>;
   readonly auth: { readonly jwtExpirySeconds: number; readonly disableSignup: boolean };
@@ -206,6 +214,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
       ...(env.SUPABASE_PUBLISHABLE_KEY && { publishableKey: env.SUPABASE_PUBLISHABLE_KEY }),
       ...(env.SUPABASE_SECRET_KEY && { secretKey: env.SUPABASE_SECRET_KEY }),
     },
+    trustedKeys: env.JWT_JWKS ?? [],
     rest: restSettings(given),
     auth: { jwtExpirySeconds: env.JWT_EXPIRY, disableSignup: env.DISABLE_SIGNUP },
     functions: {
@@ -232,6 +241,18 @@ function restSettings(given: Readonly<Record<string, string>>): Record<string, s
   return Object.fromEntries(
     named.map(([name, value]) => [name.slice(restPrefix.length).toLowerCase(), value]),
   );
+}
+
+function trustedKeys(text: string, context: z.RefinementCtx): TrustedKey[] {
+  try {
+    return parseTrustedKeys(text);
+  } catch (error) {
+    // What JSON's own error would quote may be a secret.
+    const isShape = error instanceof z.ZodError || error instanceof SyntaxError;
+    const message = isShape ? 'expected a JSON Web Key or {"keys": […]}' : (error as Error).message;
+    context.addIssue({ code: 'custom', message });
+    return z.NEVER;
+  }
 }
 
 function hostsIn(list: string | undefined): string[] {

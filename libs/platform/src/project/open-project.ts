@@ -40,7 +40,8 @@ export async function openProject(options: {
   await migrate((work) => database.asSystem(work), await projectMigrations(), projectLedger);
   await letAuthenticatorIn(connection, database, password);
   const sharesJwtSecret = config.keys.jwtSecret !== undefined;
-  return new Project({ ref, keys, sharesJwtSecret, database, sealer, apiUrl: config.apiUrl });
+  const { apiUrl, trustedKeys } = config;
+  return new Project({ ref, keys, sharesJwtSecret, trustedKeys, database, sealer, apiUrl });
 }
 
 /** What the operator gives is used; the rest is what was made at the first start. */

@@ -3,6 +3,7 @@ import { errors, jwtVerify } from 'jose';
 import { AppError } from '../errors/app-error.js';
 import { limits } from '../limits.js';
 import { deriveSigningKey, type SigningKey } from './signing-key.js';
+import { verifyWithTrusted, type TrustedKey } from './trusted-keys.js';
 
 const hs256Header = encoded({ alg: 'HS256', typ: 'JWT' });
 
@@ -23,10 +24,12 @@ export class ProjectTokens {
   /**
    * @param isShared the operator chose the secret, so that others verify people's tokens with it: they get no key pair's,
    *   of which those would know nothing
+   * @param trusted keys of others, whose tokens are good as well
    */
   constructor(
     jwtSecret: string,
     private readonly isShared = false,
+    private readonly trusted: readonly TrustedKey[] = [],
   ) {
     this.#secret = createSecretKey(jwtSecret, 'utf8');
     this.#key = deriveSigningKey(jwtSecret);
@@ -89,6 +92,8 @@ export class ProjectTokens {
 
   async #check(token: string): Promise<Record<string, unknown>> {
     try {
+      const trusted = this.trusted.length > 0 && (await verifyWithTrusted(token, this.trusted));
+      if (trusted) return trusted;
       const keyFor = ({ alg }: { alg?: string }) => (alg === 'ES256' ? this.#key.publicKey : this.#secret);
       const { payload } = await jwtVerify(token, keyFor, { algorithms: ['HS256', 'ES256'] });
       return payload;

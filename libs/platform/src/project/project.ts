@@ -2,6 +2,7 @@ import type { ProjectDatabase } from '../database/project-database.js';
 import type { Sealer } from '../sealing.js';
 import type { ProjectKeys } from './project-keys.js';
 import { ProjectTokens } from './project-tokens.js';
+import type { TrustedKey } from './trusted-keys.js';
 
 const refChars = 20;
 
@@ -34,6 +35,7 @@ export class Project {
     keys: ProjectKeys;
     /** Others know the JWT secret, too: the operator gave it. */
     sharesJwtSecret: boolean;
+    trustedKeys: readonly TrustedKey[];
     database: ProjectDatabase;
     sealer: Sealer;
     apiUrl: string;
@@ -41,7 +43,7 @@ export class Project {
     this.ref = options.ref;
     this.longRef = this.ref.padEnd(refChars, this.ref);
     this.keys = options.keys;
-    this.tokens = new ProjectTokens(options.keys.jwtSecret, options.sharesJwtSecret);
+    this.tokens = new ProjectTokens(options.keys.jwtSecret, options.sharesJwtSecret, options.trustedKeys);
     this.database = options.database;
     this.sealer = options.sealer;
     this.apiUrl = options.apiUrl;
