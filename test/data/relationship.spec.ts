@@ -208,3 +208,35 @@ describe('order', () => {
     });
   });
 });
+
+describe('a page behind an offset', () => {
+  it.each([
+    'films?select=*,directors(*)&order=id',
+    'films?select=title,directors(name),actors!cast_list(name)&order=year.desc.nullslast,id',
+    'films?select=actors!cast_list(name)&order=id',
+    'films?select=info->country->>code,directors(name,films(title))&order=directors(name),id.desc',
+    'films?select=id,directors!inner(name)&directors.id=lt.3&order=id.desc',
+    'films?select=id,...directors(name)&order=id',
+    'directors?select=*,works(id)&order=id&works.order=id',
+    'screening_list?select=number,films(title),halls(name)&order=number',
+  ])('is what the whole answer has there: %s', async (path) => {
+    const all = (await get(path)) as unknown[];
+    expect(all.length).toBeGreaterThan(1);
+    expect(await get(`${path}&offset=1&limit=2`)).toEqual(all.slice(1, 3));
+  });
+
+  it('shows computed columns and is ordered by them', async () => {
+    const all = (await get('films?select=id,headline,directors(name)&order=headline')) as unknown[];
+    expect(all.length).toBeGreaterThan(2);
+    expect(await get('films?select=id,headline,directors(name)&order=headline&offset=2')).toEqual(
+      all.slice(2),
+    );
+  });
+
+  it('names a column that is not there as ever', async () => {
+    expect(await get('films?select=id,nothing,directors(name)&offset=1')).toMatchObject({
+      code: '42703',
+      message: 'column films.nothing does not exist',
+    });
+  });
+});

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { quoteIdent } from '#libs/platform';
 import { spreadColumn } from '../plan/aliases.js';
+import { columnsRead } from '../plan/columns-read.js';
 import type {
   EmbedPlan,
   Output,
@@ -21,8 +22,39 @@ const rowAlias = 'galley_row';
 /** A query that gives the planned rows, each embedded table as a JSON column of them. */
 export function rowsSql(rows: RowsPlan, parameters: Parameters): string {
   const shape = { isSpread: false, isGrouped: rows.isGrouped };
+  if (isPageFirst(rows)) {
+    return selectSql({ ...rows, where: [], order: [] }, pageRelation(rows, parameters), shape, parameters);
+  }
   const query = selectSql(rows, rootRelation(rows), shape, parameters);
   return `${query}${rangeSql(rows.range, parameters)}`;
+}
+
+/**
+ * Whether the page can be cut out before anything is embedded in its rows. PostgreSQL would embed in the rows that an offset
+ * skips, too. What is joined may change their order, and a function asks for whole rows of the table.
+ */
+function isPageFirst({ from, isGrouped, range, columns, embeds }: RowsPlan): boolean {
+  const isStar = columns.some((column) => column.kind === 'star');
+  return (
+    from !== undefined &&
+    !isGrouped &&
+    range.offset > 0 &&
+    embeds.length > 0 &&
+    embeds.every((embed) => !embed.spread && embed.relationship.kind === 'key') &&
+    // Beside all columns there can be computed ones, which only rows of the table have.
+    (!isStar || columns.length === 1)
+  );
+}
+
+function pageRelation(rows: RowsPlan, parameters: Parameters): Relation {
+  const { names, allColumns } = columnsRead(rows);
+  const alias = quoteIdent(rows.alias);
+  const columns = allColumns
+    ? `${alias}.*`
+    : Array.from(names, (name) => columnSql(rows.alias, name)).join(', ');
+  const matching = matchingSql(rows, rootRelation(rows), parameters);
+  const page = `select ${columns} from ${matching}${orderSql(rows, parameters)}${rangeSql(rows.range, parameters)}`;
+  return { from: `(${page}) as ${alias}`, ties: [] };
 }
 
 /** The rows without their order and range, and without columns unless those make the groups: what a count is over. */

@@ -123,6 +123,10 @@ describe('reading', () => {
       `select (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row) as "directors" ${from} where exists (select 1 from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id") limit $1`,
     ],
     [
+      'select=id,directors(name)&order=year&offset=20',
+      `select "films"."id" as "id", (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row) as "directors" from (select "films"."id", "films"."year", "films"."director_id" ${from} order by "films"."year" limit $1 offset $2) as "films"`,
+    ],
+    [
       'select=id,...directors(by:name)&order=directors(by)',
       `select "films"."id" as "id", "directors_2"."c1" as "by" ${from} left join lateral (select "directors_1"."name" as "c1" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id") as "directors_2" on true order by "directors_2"."c1" limit $1`,
     ],
