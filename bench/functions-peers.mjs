@@ -35,9 +35,14 @@ const config :Workerd.Config = (
   };
 }
 
-export async function startNest() {
+export const startNest = () => startNode('functions-nest.mjs');
+
+/** A bare Node proxy before what listens on `socketPath`. */
+export const startProxy = (socketPath) => startNode('functions-proxy.mjs', socketPath);
+
+async function startNode(file, ...args) {
   const port = await freePort();
-  const child = spawn(process.execPath, [join(root, 'bench', 'functions-nest.mjs'), String(port)], {
+  const child = spawn(process.execPath, [join(root, 'bench', file), String(port), ...args], {
     cwd: root,
     stdio: 'ignore',
   });

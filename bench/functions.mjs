@@ -3,7 +3,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { deployFunction, functionInstances, newDataDir, startGalley } from './galley-process.mjs';
 import { startBareDeno } from './functions-floor.mjs';
-import { startNest, startWorkerd } from './functions-peers.mjs';
+import { startNest, startProxy, startWorkerd } from './functions-peers.mjs';
 import { load } from './load.mjs';
 
 const coldStarts = 25;
@@ -68,6 +68,7 @@ async function warm() {
   await deployFunction(galley, 'hello', code, { concurrency: 32, max_instances: 1 });
   const headers = { authorization: `Bearer ${await personsToken(galley)}`, apikey: galley.publishableKey };
   const bare = await startBareDeno(code);
+  const proxy = await startProxy(bare.socketPath);
   const workerd = await startWorkerd();
   const nest = await startNest();
   const lines = [];
@@ -84,12 +85,13 @@ async function warm() {
     });
     const ours = await load({ ...common, origin: galley.url, paths: ['/functions/v1/hello'] });
     const peers = {
+      'a bare Node proxy before bare Deno': await load({ ...common, origin: proxy.url, paths: ['/'] }),
       workerd: await load({ ...common, origin: workerd.url, paths: ['/'] }),
       'a plain NestJS handler': await load({ ...common, origin: nest.url, paths: ['/'] }),
     };
     lines.push(...warmLines(concurrency, floor, ours, peers));
   }
-  for (const one of [bare, workerd, nest]) one.stop();
+  for (const one of [bare, proxy, workerd, nest]) one.stop();
   await galley.stop();
   galley.remove();
   return lines;

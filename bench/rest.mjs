@@ -147,7 +147,6 @@ function requestOf(scenario, { kind, owner: itsOwner }) {
 }
 
 async function ask({ name, url, headers }, request, much) {
-  console.log('ask', name, url, request.paths[0], JSON.stringify(much));
   const run = await load({
     ...much,
     ...request,
