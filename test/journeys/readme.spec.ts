@@ -5,8 +5,6 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { parse } from 'smol-toml';
-import { parseManifest } from '#libs/functions';
 import { repositoryRoot } from '#libs/platform';
 import { eventually } from '../support/eventually.js';
 import { freePort } from '../support/server.js';
@@ -77,18 +75,6 @@ describe('the README', () => {
     expect(commands).toEqual(['npm start', 'npm test', 'npm run demo', 'npm start -- examples/avatars']);
   });
 
-  it('shows a galley.toml that Galley takes, with the defaults that it has', () => {
-    const text = /^```toml\n([\s\S]*?)^```/m.exec(readme)![1]!;
-    const { functions } = parse(text) as { functions: Record<string, Record<string, unknown>> };
-    const shown = parseManifest('thumbnails', functions['thumbnails']);
-    const { on, schedule, permissions, ...defaults } = parseManifest('thumbnails', {});
-    expect(shown).toMatchObject({ ...defaults, on: [{ event: 'object.created', bucket: 'avatars' }] });
-    expect(Object.keys(shown.permissions).toSorted()).toEqual(Object.keys(permissions).toSorted());
-    expect(shown.permissions.service_role).toBe(permissions.service_role);
-    expect([on, schedule]).toEqual([[], []]);
-    expect(shown.schedule[0]).toMatchObject({ overlap: 'skip', missed: 'last' });
-  });
-
   it.each(['npm start', 'npm start -- examples/avatars'])(
     '`%s` starts a server against which `npm run demo` plays the story',
     async (command) => {
@@ -123,12 +109,4 @@ describe('the README', () => {
     expect(await thumbnailsIn(environment)).toEqual(allThumbnails);
     expect(existsSync(join(environment.GALLEY_DATA_DIR, 'galley.pid'))).toBe(false);
   }, 120_000);
-
-  it('names only files and folders that exist', () => {
-    const paths = [...readme.matchAll(/`((?:apps|libs|prisma|bench|scripts|examples)\/[^`*<>\s]*)`/g)].map(
-      (m) => m[1]!,
-    );
-    expect(paths.length).toBeGreaterThan(20);
-    expect(paths.filter((path) => !existsSync(join(repositoryRoot, path)))).toEqual([]);
-  });
 });
