@@ -1,5 +1,6 @@
 import type { Sql } from '#libs/platform';
-import { loadForeignKeys } from '../schema-cache/keys.sql.js';
+import { foreignKeysOf } from '../schema-cache/foreign-keys.js';
+import { loadKeyConstraints } from '../schema-cache/key-constraints.sql.js';
 import { nameKey, type SchemaCache } from '../schema-cache/schema-cache.js';
 import { loadViewColumns } from '../schema-cache/views.sql.js';
 import { keyTargets } from './key-targets.js';
@@ -20,7 +21,11 @@ export async function describeTables(
 ): Promise<SchemaDescription> {
   const comments = await tx.query<{ comment: string | null }>(commentText, [schema]);
   const { rows } = await tx.query<Row>(tablesText, [schema]);
-  const targets = keyTargets(await loadForeignKeys(tx), await loadViewColumns(tx, schemas), schemas);
+  const targets = keyTargets(
+    foreignKeysOf(await loadKeyConstraints(tx)),
+    await loadViewColumns(tx, schemas),
+    schemas,
+  );
   const described = rows.map(({ name, comment, is_writable: isWritable, columns }): DescribedTable => ({
     name,
     comment,

@@ -1,4 +1,4 @@
-import type { ForeignKey } from '../schema-cache/keys.sql.js';
+import type { ForeignKey } from '../schema-cache/foreign-keys.js';
 import { nameKey } from '../schema-cache/schema-cache.js';
 import type { ViewColumn } from '../schema-cache/views.sql.js';
 

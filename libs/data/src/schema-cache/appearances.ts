@@ -1,5 +1,5 @@
 import { limits } from '../limits.js';
-import type { ForeignKey } from './keys.sql.js';
+import type { ForeignKey } from './foreign-keys.js';
 import { nameKey, type ColumnPair, type QualifiedName } from './schema-cache.js';
 import type { ViewColumn } from './views.sql.js';
 

@@ -2,9 +2,10 @@ import type { Project } from '#libs/platform';
 import { loadComputedRelationships } from './computed-relationships.sql.js';
 import { loadDomains, withDomains } from './domains.sql.js';
 import { loadFunctions } from './functions.sql.js';
-import { loadForeignKeys } from './keys.sql.js';
+import { foreignKeysOf } from './foreign-keys.js';
+import { loadKeyConstraints } from './key-constraints.sql.js';
 import { loadMediaHandlers } from './media-handlers.sql.js';
-import { loadPrimaryKeys } from './primary-keys.sql.js';
+import { primaryKeysOf } from './primary-keys.js';
 import { relationshipsOf } from './relationships.js';
 import type { SchemaCache } from './schema-cache.js';
 import { loadTables } from './tables.sql.js';
@@ -18,9 +19,9 @@ export async function loadSchemaCache(project: Project, schemas: readonly string
     await tx.query('set transaction isolation level repeatable read, read only');
     // With nothing on the path PostgreSQL writes every name of a type or default with its schema.
     await tx.query(`set local search_path = ''`);
-    const keys = await loadForeignKeys(tx);
+    const constraints = await loadKeyConstraints(tx);
     const viewColumns = await loadViewColumns(tx, schemas);
-    const primaryKeys = await loadPrimaryKeys(tx, viewColumns);
+    const primaryKeys = primaryKeysOf(constraints, viewColumns);
     const tables = withDomains(await loadTables(tx, schemas, primaryKeys), await loadDomains(tx));
     const computed = await loadComputedRelationships(tx, schemas);
     const functions = await loadFunctions(tx, schemas);
@@ -28,7 +29,7 @@ export async function loadSchemaCache(project: Project, schemas: readonly string
     return {
       schemas,
       tables,
-      relationships: relationshipsOf({ keys, viewColumns, computed }, schemas),
+      relationships: relationshipsOf({ keys: foreignKeysOf(constraints), viewColumns, computed }, schemas),
       functions,
       mediaHandlers,
       version,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { limits } from '../limits.js';
-import type { ForeignKey } from './keys.sql.js';
+import type { ForeignKey } from './foreign-keys.js';
 import { relationshipsOf } from './relationships.js';
 import { nameKey, type ComputedRelationship, type Relationship } from './schema-cache.js';
 import type { ViewColumn } from './views.sql.js';

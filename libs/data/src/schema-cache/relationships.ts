@@ -1,5 +1,5 @@
 import { Appearances, type ShownKey } from './appearances.js';
-import type { ForeignKey } from './keys.sql.js';
+import type { ForeignKey } from './foreign-keys.js';
 import {
   nameKey,
   type ComputedRelationship,

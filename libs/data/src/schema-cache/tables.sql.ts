@@ -1,5 +1,5 @@
 import type { Sql } from '#libs/platform';
-import type { PrimaryKeys } from './primary-keys.sql.js';
+import type { PrimaryKeys } from './primary-keys.js';
 import { nameKey, type Column, type Table } from './schema-cache.js';
 
 interface TableRow {
@@ -69,7 +69,7 @@ const columnsText = `
   join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   join pg_catalog.pg_type base on base.oid = a.atttypid
   left join pg_catalog.pg_attrdef def on def.adrelid = a.attrelid and def.adnum = a.attnum
-  left join pg_catalog.pg_depend sequence on a.attidentity = 'd' and sequence.deptype = 'i'
+  left join pg_catalog.pg_depend sequence on sequence.deptype = 'i'
     and sequence.classid = 'pg_catalog.pg_class'::regclass
     and sequence.refclassid = 'pg_catalog.pg_class'::regclass
     and sequence.refobjid = a.attrelid and sequence.refobjsubid = a.attnum

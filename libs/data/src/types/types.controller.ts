@@ -3,7 +3,8 @@ import { AppError, CurrentProject, ProjectRefGuard, ServiceOnlyGuard, type Proje
 import { limits } from '../limits.js';
 import { postgrestVersion } from '../postgrest-version.js';
 import { Appearances } from '../schema-cache/appearances.js';
-import { loadForeignKeys } from '../schema-cache/keys.sql.js';
+import { foreignKeysOf } from '../schema-cache/foreign-keys.js';
+import { loadKeyConstraints } from '../schema-cache/key-constraints.sql.js';
 import { loadViewColumns } from '../schema-cache/views.sql.js';
 import { loadCatalogue } from './catalogue.sql.js';
 import { typescriptOf } from './typescript.js';
@@ -27,7 +28,7 @@ export class TypesController {
       );
       const names = rows.map((row) => row.name);
       const appearances = new Appearances(await loadViewColumns(tx, names));
-      const keys = (await loadForeignKeys(tx)).flatMap((key) => appearances.ofKey(key));
+      const keys = foreignKeysOf(await loadKeyConstraints(tx)).flatMap((key) => appearances.ofKey(key));
       return typescriptOf(await loadCatalogue(tx, names), keys, names, postgrestVersion);
     });
     return { types };

@@ -1,14 +1,19 @@
-import type { Sql } from '#libs/platform';
-import { nameKey, type QualifiedName } from './schema-cache.js';
+import type { KeyConstraint } from './key-constraints.sql.js';
+import { nameKey } from './schema-cache.js';
 import type { ViewColumn } from './views.sql.js';
 
 /** Columns of primary keys in the order of their names, by {@link nameKey} of the table or view. */
 export type PrimaryKeys = ReadonlyMap<string, readonly string[]>;
 
-/** Primary keys of the whole database, and of views those of all tables whose keys they show. */
-export async function loadPrimaryKeys(tx: Sql, viewColumns: readonly ViewColumn[]): Promise<PrimaryKeys> {
-  const { rows } = await tx.query<QualifiedName & { columns: string[] }>(text);
-  const keys = new Map(rows.map(({ schema, name, columns }) => [nameKey(schema, name), columns]));
+/** Those of tables, and of views those of all tables whose keys they show. */
+export function primaryKeysOf(
+  constraints: readonly KeyConstraint[],
+  viewColumns: readonly ViewColumn[],
+): PrimaryKeys {
+  const keys = new Map<string, readonly string[]>();
+  for (const { kind, table, columns } of constraints) {
+    if (kind === 'primary') keys.set(nameKey(table.schema, table.name), columns.toSorted());
+  }
   for (const [view, shown] of groupByView(viewColumns)) {
     const columns = [...shown].flatMap(([table, byTableColumn]) => {
       const key = keys.get(table) ?? [];
@@ -43,12 +48,3 @@ function entry<T>(map: Map<string, T>, key: string, create: () => T): T {
   map.set(key, made);
   return made;
 }
-
-const text = `
-  select n.nspname as schema, c.relname as name, json_agg(a.attname order by a.attname) as columns
-  from pg_catalog.pg_constraint con
-  join pg_catalog.pg_class c on c.oid = con.conrelid
-  join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-  join pg_catalog.pg_attribute a on a.attrelid = con.conrelid and a.attnum = any(con.conkey)
-  where con.contype = 'p'
-  group by n.nspname, c.relname`;
