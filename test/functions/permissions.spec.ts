@@ -32,6 +32,7 @@ describe("a function's permissions", () => {
       insert into public.posts (title) values ('one');
       create table public.private_notes (id int);
       create function public.add(a int, b int) returns int language sql as 'select a + b';
+      create function public.subtract(a int, b int) returns int language sql as 'select a - b';
       insert into storage.buckets (id, name) values ('in', 'in'), ('out', 'out'), ('other', 'other');
       notify galley_schema;
     `);
@@ -69,6 +70,24 @@ describe("a function's permissions", () => {
     expect(await through('rows', call)).toMatchObject({ status: 403 });
     await server.deploy('adder', proxy, { permissions: { rpc: ['public.add'] } });
     expect(await through('adder', call)).toMatchObject({ status: 200, body: '3' });
+  });
+
+  it('are the same in a batch', async () => {
+    await server.deploy('batches', proxy, {
+      permissions: { rpc: ['public.add'], tables: { 'public.posts': ['select'] } },
+    });
+    const call = (name: string) => ({ method: 'POST', path: `/rpc/${name}`, body: { a: 1, b: 2 } });
+    const batch = (...requests: object[]) =>
+      through('batches', { method: 'POST', path: '/rest/v1/batch', body: { requests } });
+    const done = await batch(call('add'), { path: '/posts?select=title&id=eq.1' });
+    expect(JSON.parse(done.body)).toMatchObject({ responses: [{ body: 3 }, { body: [{ title: 'one' }] }] });
+    for (const request of [call('subtract'), { method: 'DELETE', path: '/posts?id=eq.1' }]) {
+      const refused = await batch(call('add'), request);
+      expect([refused.status, JSON.parse(refused.body)]).toMatchObject([
+        403,
+        { code: '42501', request: { index: 1 } },
+      ]);
+    }
   });
 
   it('end at the buckets and folders that it declares', async () => {

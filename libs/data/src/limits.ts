@@ -38,4 +38,18 @@ export const limits = {
   typedSchemas: 50,
   /** Names compared when looking for what a misspelt table or function may have meant. */
   suggestionCandidates: 500,
+  /** Requests in one batch. */
+  batchRequests: 100,
+  /** Body of a batch, and of each of its requests with what its references point at. */
+  batchBodyBytes: 4 * 1024 * 1024,
+  /** Lists and objects in each other in the body of a batch: far from where a JSON parser runs out of stack. */
+  batchNesting: 500,
+  /** No request of a batch begins later than this after the first: until all are done the batch keeps its connection. */
+  batchMs: 60_000,
+  /** Rows that all requests of a batch answer or change. */
+  batchRows: 100_000,
+  /** Bodies of all responses of a batch. */
+  batchResponseBytes: 16 * 1024 * 1024,
+  /** One reference in a batch, in characters. */
+  pointerLength: 1024,
 } as const;

@@ -23,6 +23,7 @@ export { nestsDeeper, textNestsDeeper } from './json/nesting.js';
 export { type Sql, quoteIdent, quoteQualified, quoteLiteral } from './database/sql.js';
 export {
   ProjectDatabase,
+  type CallerStatements,
   type CallerTransaction,
   type RequestSettings,
   type SystemTransaction,

@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 import { AppError, type Caller, isConnectionError } from '#libs/platform';
+import { BatchRequestError } from '../batch/batch-request-error.js';
 import { pathError } from '../errors.js';
 import { databaseErrorResponse, isDatabaseError } from './database-error.js';
 import type { HttpResponse } from './http-response.js';
@@ -16,6 +17,7 @@ export function errorResponse(
   caller: Caller | undefined,
   authorization?: string,
 ): HttpResponse | undefined {
+  if (error instanceof BatchRequestError) return batchErrorResponse(error, caller, authorization);
   if (error instanceof AppError) return appErrorResponse(error, authorization);
   if (isDatabaseError(error)) return databaseErrorResponse(error, caller);
   const clientStatus = clientErrorStatus(error);
@@ -31,6 +33,18 @@ export function errorResponse(
     );
   }
   return undefined;
+}
+
+/** The error of the request that failed, as it would be answered to that request alone, and which one it was. */
+function batchErrorResponse(
+  { cause, request }: BatchRequestError,
+  caller: Caller | undefined,
+  authorization?: string,
+): HttpResponse | undefined {
+  const response = errorResponse(cause, caller, authorization);
+  if (response === undefined) return undefined;
+  const error = JSON.parse(String(response.body)) as object;
+  return { ...response, body: JSON.stringify({ ...error, request }) };
 }
 
 /** The answer to an error nobody foresaw; its message stays in the log. */

@@ -1,4 +1,4 @@
-import type { Caller, CallerTransaction, Project, Sql } from '#libs/platform';
+import type { Caller, CallerStatements, CallerTransaction, Project, Sql } from '#libs/platform';
 import type { Plan } from '../plan/plan.js';
 import type { HttpRequest } from '../request/http-request.js';
 import { checkResult, mayRefuse } from '../response/check-result.js';
@@ -10,6 +10,8 @@ import { preparedStatements } from './prepared-statements.js';
 /** Who asks, through which request. */
 export interface Execution {
   readonly project: Project;
+  /** The project's, or a transaction that is not this request's alone. */
+  readonly database: CallerStatements;
   readonly caller: Caller;
   readonly requestId: string;
   readonly http: HttpRequest;
@@ -26,12 +28,11 @@ export interface Execution {
  * @throws pg's DatabaseError with its SQLSTATE
  */
 export async function execute(
-  { project, caller }: Execution,
+  { project, database, caller }: Execution,
   transaction: CallerTransaction,
   plan: Plan,
   query: SqlQuery,
 ): Promise<QueryResult> {
-  const { database } = project;
   const { text, values, readOnly } = query;
   const request = { ...transaction, readOnly, undo: transaction.undo === true && !readOnly };
   if (plan.explain) {

@@ -31,7 +31,8 @@ export class RestController {
     const { serverTraceHeader: traced } = settings;
     if (traced !== undefined) void reply.header(traced, request.headers[traced] ?? '');
     const http = httpRequestOf(request);
-    const execution = { project, caller, requestId, http, settings, onRows };
+    const { database } = project;
+    const execution = { project, database, caller, requestId, http, settings, onRows };
     sendResponse(reply, await rest(execution, new ServerTiming(reply.elapsedTime)));
   }
 }

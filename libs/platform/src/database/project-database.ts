@@ -5,7 +5,16 @@ import { FairPlaces } from './fair-places.js';
 import { listen } from './listen.js';
 import { prepared } from './prepared.js';
 import type { Sql } from './sql.js';
-import { inTransaction, sentAhead, sqlOf, withClient, type Ahead } from './transaction.js';
+import { SharedTransaction } from './shared-transaction.js';
+import {
+  inTransaction,
+  sentAhead,
+  sqlOf,
+  statementOf,
+  withClient,
+  type Ahead,
+  type StatementOptions,
+} from './transaction.js';
 
 /** What a transaction knows of the request it serves; readable in SQL as `current_setting('galley.…')`. */
 export interface RequestSettings {
@@ -34,6 +43,9 @@ export interface SystemTransaction extends Sql {
   asCaller<T>(caller: Caller, request: RequestSettings, work: (tx: Sql) => Promise<T>): Promise<T>;
 }
 
+/** Where a caller's requests run: each in a transaction of its own, or several in one. */
+export type CallerStatements = Pick<ProjectDatabase, 'queryAsCaller' | 'asCaller'>;
+
 /**
  * A project's own database. People's statements go through `asCaller`, on connections that log in as
  * `authenticator` and hold no rights but those of the role they take; the platform's own through `asSystem`.
@@ -60,24 +72,16 @@ export class ProjectDatabase {
    * Runs one statement in a transaction of its own as the caller. Everything is sent at once; PostgreSQL
    * skips the rest after an error and turns COMMIT into ROLLBACK.
    *
-   * @param request.asText  gives all values as PostgreSQL writes them
-   * @param request.statementName  keeps the statement prepared under this name on every connection it runs on;
-   *   one name for one text, and no more of them than a connection may hold
    * @throws AppError as {@link FairPlaces.take} does
    */
   async queryAsCaller<Row extends object = Record<string, unknown>>(
     caller: Caller,
-    request: CallerTransaction & { asText?: boolean; statementName?: string | undefined },
+    request: CallerTransaction & StatementOptions,
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
     return this.#withCallersClient(caller, async (client) => {
-      const statement = {
-        name: request.statementName,
-        text,
-        values: values as unknown[],
-        ...(request.asText && { types: asText }),
-      };
+      const statement = statementOf(request, text, values);
       const ahead = aheadOf(caller, request);
       // Held back until all are written, so that they leave in one system call.
       client.connection.stream.cork();
@@ -107,6 +111,26 @@ export class ProjectDatabase {
         endOf(request),
       ),
     );
+  }
+
+  /**
+   * Runs several requests of a caller in one transaction, one after the other; an error rolls all of them back.
+   * @param begin  how it begins and ends; its settings are those of each request that has no others
+   */
+  async inOneTransaction<T>(
+    caller: Caller,
+    begin: CallerTransaction,
+    work: (requests: CallerStatements) => Promise<T>,
+  ): Promise<T> {
+    return this.#withCallersClient(caller, (client) => {
+      const shared = new SharedTransaction(client, begin, aheadOf);
+      const settled = async () => {
+        const result = await work(shared);
+        await shared.settled();
+        return result;
+      };
+      return inTransaction(client, [], settled, beginOf(begin), endOf(begin));
+    });
   }
 
   /** Runs `work` in one transaction as the platform itself, above row-level security. */
@@ -172,8 +196,6 @@ function beginOf({ isolation, readOnly }: CallerTransaction): string {
 function endOf({ undo }: CallerTransaction): string[] {
   return undo ? ['set constraints all immediate', 'rollback'] : ['commit'];
 }
-
-const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: unknown) => value };
 
 /** Takes the caller's role, on a connection that may take no others than callers have. */
 function aheadOf(caller: Caller, request: CallerTransaction): Ahead[] {

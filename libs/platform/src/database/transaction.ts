@@ -77,3 +77,25 @@ export function sqlOf(client: pg.PoolClient, prepare = false): Sql {
     },
   };
 }
+
+/** How a statement is run, and its values given. */
+export interface StatementOptions {
+  /** Gives all values as PostgreSQL writes them. */
+  readonly asText?: boolean;
+  /**
+   * Keeps the statement prepared under this name on every connection it runs on; one name for one text, and no more of
+   * them than a connection may hold.
+   */
+  readonly statementName?: string | undefined;
+}
+
+const asText: pg.CustomTypesConfig = { getTypeParser: () => (value: unknown) => value };
+
+export function statementOf(options: StatementOptions, text: string, values: readonly unknown[]) {
+  return {
+    name: options.statementName,
+    text,
+    values: values as unknown[],
+    ...(options.asText && { types: asText }),
+  };
+}
