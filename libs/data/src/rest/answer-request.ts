@@ -1,4 +1,5 @@
 import { AppError } from '#libs/platform';
+import { refuseDeepEmbeds } from '../guards/embed-depth.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import type { ApiRequest } from '../request/api-request.js';
@@ -31,6 +32,7 @@ export async function answerParsed(
   request: ApiRequest,
   timing: ServerTiming,
 ): Promise<HttpResponse> {
+  refuseDeepEmbeds(request, execution.settings);
   refuseUndeclaredCall(request, execution.caller);
   const plan = await planWithFreshSchema(request, execution);
   timing.end('plan');

@@ -5,7 +5,7 @@ import { defaultRoleClaimPath, type RoleClaimPath } from './role-claim-path.js';
  * What an operator decides about the data API, by the parameters that PostgREST has for it (postgrest.org,
  * "Configuration"). One immutable value; a request uses the one that it began with.
  */
-export interface RestSettings {
+export interface RestSettings extends CostGuards {
   /** Whether the database may say otherwise, by `pgrst.…` settings of the role `authenticator`. */
   readonly dbConfig: boolean;
   /** Sets such settings when it is called; those of the role stand above them. */
@@ -18,8 +18,6 @@ export interface RestSettings {
   readonly anonRole: string | undefined;
   /** Called in each transaction before the request's own statement. */
   readonly preRequest: FunctionName | undefined;
-  /** Rows of a table, view or function that one response holds at most; undefined: our own limit alone. */
-  readonly maxRows: number | undefined;
   /** Whether `select=amount.sum()` and its like are allowed. */
   readonly aggregatesEnabled: boolean;
   /** Whether `application/vnd.pgrst.plan` is answered. */
@@ -45,6 +43,21 @@ export interface RestSettings {
   readonly appSettings: Readonly<Record<string, string>>;
   /** What `alter role … set` says of roles that callers take. */
   readonly roles: ReadonlyMap<string, RoleSettings>;
+  readonly guardsOfAll: CostGuards;
+  /** Of roles that have a bound of their own, in place of those of all. */
+  readonly guardsOfRoles: ReadonlyMap<string, CostGuards>;
+}
+
+/** Bounds on what one statement may cost; undefined: none but our own limits. */
+export interface CostGuards {
+  /** Rows of a table, view or function that one response holds at most. */
+  readonly maxRows: number | undefined;
+  /** Rows that a change may give back; they cannot be cut like those that are read. */
+  readonly maxReturnedRows: number | undefined;
+  /** How deep tables may be embedded; the table of the request is level 0. */
+  readonly maxEmbedDepth: number | undefined;
+  /** What PostgreSQL may expect a statement to cost, in its planner's units. */
+  readonly maxPlanCost: number | undefined;
 }
 
 export type TxEnd = 'commit' | 'commit-allow-override' | 'rollback' | 'rollback-allow-override';
@@ -60,6 +73,14 @@ export interface RoleSettings {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+const noGuards: CostGuards = {
+  // Not Supabase's 1000, which cuts answers off without a word: `limits.rows` protects the server.
+  maxRows: undefined,
+  maxReturnedRows: undefined,
+  maxEmbedDepth: undefined,
+  maxPlanCost: undefined,
+};
+
 /** PostgREST's defaults, and Supabase's where applications that come from there rely on them. */
 export const defaultSettings: RestSettings = {
   dbConfig: true,
@@ -70,8 +91,7 @@ export const defaultSettings: RestSettings = {
   extraSearchPath: ['public', 'extensions'],
   anonRole: undefined,
   preRequest: undefined,
-  // Not Supabase's 1000, which cuts answers off without a word: `limits.rows` protects the server.
-  maxRows: undefined,
+  ...noGuards,
   aggregatesEnabled: false,
   planEnabled: false,
   txEnd: 'commit',
@@ -90,4 +110,6 @@ export const defaultSettings: RestSettings = {
   jwtRoleClaimKey: defaultRoleClaimPath,
   appSettings: {},
   roles: new Map(),
+  guardsOfAll: noGuards,
+  guardsOfRoles: new Map(),
 };
