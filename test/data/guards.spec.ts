@@ -104,6 +104,13 @@ describe('the highest cost of a plan', () => {
     expect(await statusOf('logs?id=eq.1', accept('+text; options=analyze'))).toBe(200);
   });
 
+  it('holds for what is explained, which runs', async () => {
+    const { secretKey, publishableKey } = server.keys;
+    const headers = { apikey: secretKey, prefer: 'explain=policies', 'galley-explain-as': publishableKey };
+    const report = await jsonOf<{ outcome: unknown }>(await ask('logs?line=like.*9*', { headers }));
+    expect(report.outcome).toEqual({ succeeds: false, status: 400, error });
+  });
+
   it('is the role’s alone', async () => {
     const authorization = `Bearer ${await tokenOf(server, ann)}`;
     expect(await statusOf('logs', { headers: { authorization } })).toBe(200);
@@ -133,6 +140,14 @@ describe('the highest depth of embedding', () => {
     expect(await statusOf('films?select=title,directors(name),posters(url)')).toBe(200);
   });
 
+  it('is that of the role that is explained', async () => {
+    const { secretKey, publishableKey } = server.keys;
+    const headers = { apikey: secretKey, prefer: 'explain=policies' };
+    expect(await statusOf(deep, { headers })).toBe(200);
+    const explained = { headers: { ...headers, 'galley-explain-as': publishableKey } };
+    expect((await jsonOf(await ask(deep, explained))).code).toBe('PGRST100');
+  });
+
   it('counts what is spread, computed, returned by a change or given by a function', async () => {
     expect(await statusOf('films?select=title,...directors(...films(title))')).toBe(400);
     expect(await statusOf('films?select=title,directors(films_by(title))')).toBe(400);
@@ -155,7 +170,7 @@ describe('the most rows of a role', () => {
   });
   afterAll(async () => {
     await set('anon', { 'galley.max_rows': undefined });
-    await eventually(async () => (await rowsOf(await ask('drafts'))) === 5);
+    await eventually(async () => (await rowsOf(await ask('logs'))) > 2);
   });
 
   it('cut what is read, whatever is asked for', async () => {
@@ -199,6 +214,41 @@ describe('the most rows of a role', () => {
     const body = JSON.stringify([{ id: 4 }, { id: 5 }, { id: 6 }]);
     expect(await statusOf('drafts', { method: 'POST', headers: json, body })).toBe(201);
     expect(await statusOf('drafts?id=eq.6', { method: 'DELETE' })).toBe(204);
+  });
+});
+
+describe('requests of a batch', () => {
+  const batch = async (path: string, headers: Record<string, string> = {}) => {
+    const body = JSON.stringify({ requests: [{ path: '/drafts?limit=1' }, { path, headers }] });
+    const response = await ask('batch', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    });
+    return (await jsonOf<{ code?: string; responses?: { body: unknown[] }[] }>(response)) ?? {};
+  };
+
+  it('are bounded like all others', async () => {
+    expect((await batch('/logs?line=like.*9*')).responses).toHaveLength(2);
+    await set('anon', {
+      'galley.max_plan_cost': '50',
+      'galley.max_rows': '2',
+      'galley.max_embed_depth': '1',
+    });
+    await eventually(async () => (await rowsOf(await ask('drafts'))) === 2);
+    expect((await batch('/drafts')).responses![1]!.body).toHaveLength(2);
+    expect((await batch('/logs?line=like.*9*&order=line')).code).toBe('54001');
+    expect((await batch('/films?select=directors(films(id))')).code).toBe('PGRST100');
+    await set('anon', {
+      'galley.max_plan_cost': undefined,
+      'galley.max_rows': undefined,
+      'galley.max_embed_depth': undefined,
+    });
+    await eventually(async () => (await rowsOf(await ask('drafts'))) > 2);
+  });
+
+  it('are not explained, and not done', async () => {
+    expect((await batch('/drafts', { Prefer: 'explain=policies' })).code).toBe('PGRST127');
   });
 });
 

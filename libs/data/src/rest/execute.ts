@@ -85,7 +85,8 @@ function checked(plan: Plan, result: QueryResult): QueryResult {
   return result;
 }
 
-function resultOf({ output }: Plan, row: ResultRow): QueryResult {
+/** What the one row of a statement says. */
+export function resultOf({ output }: Plan, row: ResultRow): QueryResult {
   const isBinary = output?.kind === 'custom' && output.handler.isBinary;
   return {
     body: isBinary ? Buffer.from(row.body, 'hex') : row.body,

@@ -74,6 +74,7 @@ const definitions: Definitions = {
       error: 'expected a URI such as https://example.com:8443/basePath',
     }),
   ],
+  explainPoliciesRoles: ['galley_explain_policies_roles', list],
   serverTimingEnabled: ['server_timing_enabled', flag],
   serverTraceHeader: ['server_trace_header', z.string().transform((header) => header.toLowerCase())],
   jwtAud: ['jwt_aud', audience],

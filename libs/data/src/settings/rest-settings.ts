@@ -33,6 +33,8 @@ export interface RestSettings extends CostGuards {
   readonly openapiSecurityActive: boolean;
   /** Where clients reach the data API, as the OpenAPI description says it; undefined: at the project's own URL. */
   readonly openapiServerProxyUri: string | undefined;
+  /** Roles that may ask with `Prefer: explain=policies`, beside the secret key's. */
+  readonly explainPoliciesRoles: readonly string[];
   readonly serverTimingEnabled: boolean;
   /** Lower-case name of a header that is answered as it came. */
   readonly serverTraceHeader: string | undefined;
@@ -104,6 +106,7 @@ export const defaultSettings: RestSettings = {
   openapiMode: 'follow-privileges',
   openapiSecurityActive: false,
   openapiServerProxyUri: undefined,
+  explainPoliciesRoles: [],
   serverTimingEnabled: false,
   serverTraceHeader: undefined,
   jwtAud: undefined,
