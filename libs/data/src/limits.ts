@@ -36,6 +36,11 @@ export const limits = {
   repeatedKeys: 64,
   /** Schemas of which types are generated at once. */
   typedSchemas: 50,
+  /** Rows of one table, and their bytes as text, that policies are tried on to explain them. */
+  explainedRows: 1000,
+  explainedBytes: 4 * 1024 * 1024,
+  /** How long that may take, in milliseconds. */
+  explainMs: 10_000,
   /** Names compared when looking for what a misspelt table or function may have meant. */
   suggestionCandidates: 500,
   /** Requests in one batch. */

@@ -1,5 +1,5 @@
 import type { CallerTransaction } from '#libs/platform';
-import { limitError, pgrstError } from '../errors.js';
+import { limitError, notImplemented, pgrstError } from '../errors.js';
 import { limits } from '../limits.js';
 import { refuseUnknownPreferences } from '../plan/heed-preferences.js';
 import { parseRequest } from '../request/parse-request.js';
@@ -38,6 +38,7 @@ export async function answerBatch(execution: Execution, timing: ServerTiming): P
   const { http, project, caller, settings } = execution;
   const preferences = parsePrefer(http.headers['prefer'], settings.txEnd);
   refuseUnknownPreferences({ preferences });
+  refuseToExplain(preferences);
   const requests = parseBatch(http);
   timing.end('parse');
   const rows = new BatchRows();
@@ -52,6 +53,11 @@ export async function answerBatch(execution: Execution, timing: ServerTiming): P
   const body = responses.toJson();
   timing.end('response');
   return { status: 200, headers: headersOf(preferences), body };
+}
+
+/** What was asked to be explained must not be done. @throws AppError PGRST127 */
+function refuseToExplain({ explain }: Preferences): void {
+  if (explain) throw notImplemented('explain=policies is for one request, outside of a batch.');
 }
 
 function headersOf({ tx, handling }: Preferences): HttpResponse['headers'] {
@@ -117,6 +123,7 @@ async function answerOne(
     throw pgrstError('PGRST102', { message: 'A batch cannot be a request of a batch' });
   }
   const parsed = inWordsOf(request.template, () => parseRequest(http, batch.settings));
+  refuseToExplain(parsed.preferences);
   const resolved = resolveRequest(parsed, request.template, bodyAt);
   const response = await answerParsed(execution, resolved, new ServerTiming(0));
   if (request.template.references.length === 0) return response;

@@ -39,7 +39,10 @@ export function planMutation(request: ApiRequest, grounds: Grounds, table: Table
     ...representation,
     output: shows ? representation.output : undefined,
     count: request.preferences.count,
-    expected: expectation(request, representation, table, change),
+    expected: {
+      ...expectation(request, representation, table, change),
+      returnedAtMost: shows ? grounds.settings.maxReturnedRows : undefined,
+    },
   };
 }
 

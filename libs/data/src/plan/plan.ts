@@ -57,6 +57,8 @@ interface RowExpectation {
   readonly putOne?: boolean;
   /** `limit` of a change whose rows may not be told apart. */
   readonly changeLimit?: number | undefined;
+  /** Rows that the caller's role may be given back of a change. */
+  readonly returnedAtMost?: number | undefined;
 }
 
 export interface ReadPlan extends Outcome {

@@ -9,6 +9,7 @@ export interface Preferences {
   /** Only where the settings let requests choose. */
   readonly tx: 'commit' | 'rollback' | undefined;
   readonly handling: 'strict' | 'lenient' | undefined;
+  readonly explain: 'policies' | undefined;
   readonly timezone: string | undefined;
   readonly maxAffected: number | undefined;
   /** Preferences nobody here knows: refused with `handling=strict`, else ignored (RFC 7240 §2). */
@@ -32,6 +33,7 @@ const words = new Map<string, readonly [WordPreference, string]>([
   ['tx=rollback', ['tx', 'rollback']],
   ['handling=strict', ['handling', 'strict']],
   ['handling=lenient', ['handling', 'lenient']],
+  ['explain=policies', ['explain', 'policies']],
 ]);
 
 const noPreferences: Preferences = {
@@ -41,6 +43,7 @@ const noPreferences: Preferences = {
   count: undefined,
   tx: undefined,
   handling: undefined,
+  explain: undefined,
   timezone: undefined,
   maxAffected: undefined,
   unknown: [],

@@ -1,13 +1,17 @@
 import { pgrstError } from '../errors.js';
+import { returnedRowsError } from '../guards/returned-rows.js';
 import type { Plan } from '../plan/plan.js';
 import type { QueryResult } from './query-result.js';
 
 /**
  * Refuses a result with other rows than the client will take; a change is then rolled back.
- * @throws AppError PGRST110, PGRST115, PGRST116, PGRST124
+ * @throws AppError 54000, PGRST110, PGRST115, PGRST116, PGRST124
  */
 export function checkResult({ expected }: Plan, { pageTotal, changed = pageTotal }: QueryResult): void {
-  const { exactlyOne, atMost, putOne, changeLimit } = expected;
+  const { exactlyOne, atMost, putOne, changeLimit, returnedAtMost } = expected;
+  if (returnedAtMost !== undefined && pageTotal > returnedAtMost) {
+    throw returnedRowsError(pageTotal, returnedAtMost);
+  }
   if (putOne && changed !== 1) {
     throw pgrstError('PGRST115', {
       message: 'Payload values do not match URL in primary key column(s)',
@@ -35,6 +39,7 @@ export function checkResult({ expected }: Plan, { pageTotal, changed = pageTotal
 
 /** Whether {@link checkResult} may refuse what `plan` gives. */
 export function mayRefuse({ expected }: Plan): boolean {
-  const { exactlyOne, atMost, putOne, changeLimit } = expected;
-  return exactlyOne || atMost !== undefined || putOne === true || changeLimit !== undefined;
+  const { exactlyOne, atMost, putOne, changeLimit, returnedAtMost } = expected;
+  const bounds = [atMost, changeLimit, returnedAtMost];
+  return exactlyOne || putOne === true || bounds.some((bound) => bound !== undefined);
 }

@@ -1,4 +1,7 @@
 import { AppError } from '#libs/platform';
+import { explainPolicies } from '../explain/explain-policies.js';
+import { explainedExecution } from '../explain/explained-caller.js';
+import { refuseDeepEmbeds } from '../guards/embed-depth.js';
 import { makePlan } from '../plan/make-plan.js';
 import type { Plan } from '../plan/plan.js';
 import type { ApiRequest } from '../request/api-request.js';
@@ -22,7 +25,22 @@ export async function answerRequest(
 ): Promise<HttpResponse> {
   const request = parseRequest(http, execution.settings);
   timing.end('parse');
-  return answerParsed(execution, request, timing);
+  return request.preferences.explain
+    ? answerExplained(execution, request, timing)
+    : answerParsed(execution, request, timing);
+}
+
+async function answerExplained(
+  asked: Execution,
+  request: ApiRequest,
+  timing: ServerTiming,
+): Promise<HttpResponse> {
+  const execution = await explainedExecution(asked);
+  const plan = await planOf(request, execution);
+  timing.end('plan');
+  const response = await explainPolicies(execution, asked.caller, request, plan);
+  timing.end('transaction');
+  return response;
 }
 
 /** The four that follow the first. */
@@ -31,8 +49,7 @@ export async function answerParsed(
   request: ApiRequest,
   timing: ServerTiming,
 ): Promise<HttpResponse> {
-  refuseUndeclaredCall(request, execution.caller);
-  const plan = await planWithFreshSchema(request, execution);
+  const plan = await planOf(request, execution);
   timing.end('plan');
   const query = toSql(plan);
   timing.end('sql');
@@ -42,6 +59,12 @@ export async function answerParsed(
   const response = withResponseSettings(toResponse(request, plan, result), result);
   timing.end('response');
   return response;
+}
+
+async function planOf(request: ApiRequest, execution: Execution): Promise<Plan> {
+  refuseDeepEmbeds(request, execution.settings);
+  refuseUndeclaredCall(request, execution.caller);
+  return planWithFreshSchema(request, execution);
 }
 
 /** Plans against the snapshot in use, and once more against a newer one when something was not found in it. */

@@ -1,4 +1,5 @@
 import type { Caller, CallerStatements, CallerTransaction, Project, Sql } from '#libs/platform';
+import { refuseCostlyPlan } from '../guards/plan-cost.js';
 import type { Plan } from '../plan/plan.js';
 import type { HttpRequest } from '../request/http-request.js';
 import { checkResult, mayRefuse } from '../response/check-result.js';
@@ -22,20 +23,25 @@ export interface Execution {
 
 /**
  * Runs the statement as the caller: the only step of the data API that talks to the database. One round trip,
- * except where the result decides whether a change stays or the planner is asked for an estimate.
+ * except where the result decides whether a change stays or the planner is asked first or afterwards.
  *
+ * @throws AppError 54001 when the plan costs more than it may
  * @throws AppError PGRST1xx when the result is not what the client will take; a change is rolled back
  * @throws pg's DatabaseError with its SQLSTATE
  */
 export async function execute(
-  { project, database, caller }: Execution,
+  { project, database, caller, settings }: Execution,
   transaction: CallerTransaction,
   plan: Plan,
   query: SqlQuery,
 ): Promise<QueryResult> {
+  const isGuarded = settings.maxPlanCost !== undefined;
+  const refuseCostly = (tx: Sql) => refuseCostlyPlan(tx, plan, query, settings);
   const { text, values, readOnly } = query;
   const request = { ...transaction, readOnly, undo: transaction.undo === true && !readOnly };
   if (plan.explain) {
+    const runs = plan.explain.options.includes('analyze');
+    if (runs && isGuarded) await database.asCaller(caller, { ...request, undo: true }, refuseCostly);
     const { rows } = await database.queryAsCaller<PlanRow>(
       caller,
       { ...request, asText: true },
@@ -44,13 +50,14 @@ export async function execute(
     );
     return { ...nothing, body: rows.map((row) => `${row['QUERY PLAN']}\n`).join('') };
   }
-  if (!query.estimate && (readOnly || !mayRefuse(plan))) {
+  if (!isGuarded && !query.estimate && (readOnly || !mayRefuse(plan))) {
     const statementName = preparedStatements(project).nameOf(caller.role, text);
     const named = { ...request, statementName };
     const { rows } = await database.queryAsCaller<ResultRow>(caller, named, text, values);
     return checked(plan, resultOf(plan, rows[0]!));
   }
   return database.asCaller(caller, request, async (tx) => {
+    await refuseCostly(tx);
     const { rows } = await tx.query<ResultRow>(text, values);
     const result = checked(plan, resultOf(plan, rows[0]!));
     return query.estimate ? withEstimate(tx, plan, result, query.estimate) : result;
@@ -78,7 +85,8 @@ function checked(plan: Plan, result: QueryResult): QueryResult {
   return result;
 }
 
-function resultOf({ output }: Plan, row: ResultRow): QueryResult {
+/** What the one row of a statement says. */
+export function resultOf({ output }: Plan, row: ResultRow): QueryResult {
   const isBinary = output?.kind === 'custom' && output.handler.isBinary;
   return {
     body: isBinary ? Buffer.from(row.body, 'hex') : row.body,

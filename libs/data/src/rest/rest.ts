@@ -1,5 +1,6 @@
 import { answerBatch, batchPath, isBatch } from '../batch/answer-batch.js';
 import { pgrstError } from '../errors.js';
+import { settingsOfRole } from '../guards/role-guards.js';
 import type { HttpResponse } from '../response/http-response.js';
 import { answerRequest } from './answer-request.js';
 import type { Execution } from './execute.js';
@@ -8,7 +9,8 @@ import { describeSchema, rootAnswer, rootCall } from './root.js';
 import type { ServerTiming } from './server-timing.js';
 
 /** Answers one request of the data API. */
-export async function rest(execution: Execution, timing: ServerTiming): Promise<HttpResponse> {
+export async function rest(asked: Execution, timing: ServerTiming): Promise<HttpResponse> {
+  const execution = { ...asked, settings: settingsOfRole(asked.settings, asked.caller.role) };
   const response = await answer(execution, timing);
   if (!execution.settings.serverTimingEnabled) return response;
   return { ...response, headers: { ...response.headers, 'server-timing': timing.header } };

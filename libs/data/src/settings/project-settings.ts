@@ -1,5 +1,6 @@
 import type { Logger, Project, Sql } from '#libs/platform';
 import { pgrstError } from '../errors.js';
+import { withRoleGuards } from '../guards/role-guards.js';
 import { databaseSettingNames, readSetting } from './read-setting.js';
 import { reloadChannel } from './reload-channel.js';
 import type { RestSettings } from './rest-settings.js';
@@ -62,7 +63,9 @@ export class ProjectSettings {
     return this.project.database.asSystem(async (tx) => {
       await tx.query('set transaction isolation level repeatable read');
       const values = this.base.dbConfig ? await this.#valuesInDatabase(tx) : [];
-      return Object.assign({}, this.base, ...values, { roles: await roleSettings(tx) }) as RestSettings;
+      const ofRoles = { roles: await roleSettings(tx) };
+      const settings = Object.assign({}, this.base, ...values, ofRoles) as RestSettings;
+      return withRoleGuards(tx, settings, (...wrong) => this.#guardIsWrong(...wrong));
     });
   }
 
@@ -71,6 +74,14 @@ export class ProjectSettings {
     const set = preConfig ? await preConfigSettings(tx, preConfig, databaseSettingNames) : [];
     const given = new Map([...set, ...(await authenticatorSettings(tx))]);
     return [...given].map(([name, text]) => this.#valueOf(name, text));
+  }
+
+  #guardIsWrong(role: string, name: string, problem: string): void {
+    const { ref: project } = this.project;
+    this.logger.error(
+      { project },
+      `The setting ${name} of the role ${role} is wrong and has no effect: ${problem}`,
+    );
   }
 
   /** What is wrong is told, and the value of before stays. */

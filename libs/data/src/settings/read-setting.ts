@@ -4,7 +4,10 @@ import { defaultSettings, type FunctionName, type RestSettings } from './rest-se
 import { parseRoleClaimPath } from './role-claim-path.js';
 
 /** Settings that are given by name; the others follow from the database or the environment as a whole. */
-type NamedSetting = Exclude<keyof RestSettings, 'appSettings' | 'roles'>;
+type NamedSetting = Exclude<
+  keyof RestSettings,
+  'appSettings' | 'roles' | 'maxReturnedRows' | 'guardsOfAll' | 'guardsOfRoles'
+>;
 
 const flag = z.stringbool({
   truthy: ['true', '1', 'yes', 'on'],
@@ -19,6 +22,10 @@ const functionName = z.string().transform((text): FunctionName => {
     ? { schema: undefined, name: text }
     : { schema: text.slice(0, dot), name: text.slice(dot + 1) };
 });
+const wholeNumber = z
+  .string()
+  .regex(/^\d{1,15}$/, 'expected a whole number')
+  .transform(Number);
 const notExposable = ['pg_catalog', 'information_schema'];
 const audience = name.refine((text) => !text.includes(':') || /^[a-z][\w+.-]*:\S*$/i.test(text), {
   error: 'expected text without a colon, or a URI',
@@ -51,13 +58,9 @@ const definitions: Definitions = {
   extraSearchPath: ['db_extra_search_path', list],
   anonRole: ['db_anon_role', name],
   preRequest: ['db_pre_request', functionName],
-  maxRows: [
-    'db_max_rows',
-    z
-      .string()
-      .regex(/^\d{1,9}$/, 'expected a whole number')
-      .transform(Number),
-  ],
+  maxRows: ['db_max_rows', wholeNumber],
+  maxEmbedDepth: ['galley_max_embed_depth', wholeNumber],
+  maxPlanCost: ['galley_max_plan_cost', wholeNumber],
   aggregatesEnabled: ['db_aggregates_enabled', flag],
   planEnabled: ['db_plan_enabled', flag],
   txEnd: ['db_tx_end', z.enum(['commit', 'commit-allow-override', 'rollback', 'rollback-allow-override'])],
@@ -71,6 +74,7 @@ const definitions: Definitions = {
       error: 'expected a URI such as https://example.com:8443/basePath',
     }),
   ],
+  explainPoliciesRoles: ['galley_explain_policies_roles', list],
   serverTimingEnabled: ['server_timing_enabled', flag],
   serverTraceHeader: ['server_trace_header', z.string().transform((header) => header.toLowerCase())],
   jwtAud: ['jwt_aud', audience],

@@ -5,7 +5,7 @@ import { defaultRoleClaimPath, type RoleClaimPath } from './role-claim-path.js';
  * What an operator decides about the data API, by the parameters that PostgREST has for it (postgrest.org,
  * "Configuration"). One immutable value; a request uses the one that it began with.
  */
-export interface RestSettings {
+export interface RestSettings extends CostGuards {
   /** Whether the database may say otherwise, by `pgrst.…` settings of the role `authenticator`. */
   readonly dbConfig: boolean;
   /** Sets such settings when it is called; those of the role stand above them. */
@@ -18,8 +18,6 @@ export interface RestSettings {
   readonly anonRole: string | undefined;
   /** Called in each transaction before the request's own statement. */
   readonly preRequest: FunctionName | undefined;
-  /** Rows of a table, view or function that one response holds at most; undefined: our own limit alone. */
-  readonly maxRows: number | undefined;
   /** Whether `select=amount.sum()` and its like are allowed. */
   readonly aggregatesEnabled: boolean;
   /** Whether `application/vnd.pgrst.plan` is answered. */
@@ -35,6 +33,8 @@ export interface RestSettings {
   readonly openapiSecurityActive: boolean;
   /** Where clients reach the data API, as the OpenAPI description says it; undefined: at the project's own URL. */
   readonly openapiServerProxyUri: string | undefined;
+  /** Roles that may ask with `Prefer: explain=policies`, beside the secret key's. */
+  readonly explainPoliciesRoles: readonly string[];
   readonly serverTimingEnabled: boolean;
   /** Lower-case name of a header that is answered as it came. */
   readonly serverTraceHeader: string | undefined;
@@ -45,6 +45,21 @@ export interface RestSettings {
   readonly appSettings: Readonly<Record<string, string>>;
   /** What `alter role … set` says of roles that callers take. */
   readonly roles: ReadonlyMap<string, RoleSettings>;
+  readonly guardsOfAll: CostGuards;
+  /** Of roles that have a bound of their own, in place of those of all. */
+  readonly guardsOfRoles: ReadonlyMap<string, CostGuards>;
+}
+
+/** Bounds on what one statement may cost; undefined: none but our own limits. */
+export interface CostGuards {
+  /** Rows of a table, view or function that one response holds at most. */
+  readonly maxRows: number | undefined;
+  /** Rows that a change may give back; they cannot be cut like those that are read. */
+  readonly maxReturnedRows: number | undefined;
+  /** How deep tables may be embedded; the table of the request is level 0. */
+  readonly maxEmbedDepth: number | undefined;
+  /** What PostgreSQL may expect a statement to cost, in its planner's units. */
+  readonly maxPlanCost: number | undefined;
 }
 
 export type TxEnd = 'commit' | 'commit-allow-override' | 'rollback' | 'rollback-allow-override';
@@ -60,6 +75,14 @@ export interface RoleSettings {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+const noGuards: CostGuards = {
+  // Not Supabase's 1000, which cuts answers off without a word: `limits.rows` protects the server.
+  maxRows: undefined,
+  maxReturnedRows: undefined,
+  maxEmbedDepth: undefined,
+  maxPlanCost: undefined,
+};
+
 /** PostgREST's defaults, and Supabase's where applications that come from there rely on them. */
 export const defaultSettings: RestSettings = {
   dbConfig: true,
@@ -70,8 +93,7 @@ export const defaultSettings: RestSettings = {
   extraSearchPath: ['public', 'extensions'],
   anonRole: undefined,
   preRequest: undefined,
-  // Not Supabase's 1000, which cuts answers off without a word: `limits.rows` protects the server.
-  maxRows: undefined,
+  ...noGuards,
   aggregatesEnabled: false,
   planEnabled: false,
   txEnd: 'commit',
@@ -84,10 +106,13 @@ export const defaultSettings: RestSettings = {
   openapiMode: 'follow-privileges',
   openapiSecurityActive: false,
   openapiServerProxyUri: undefined,
+  explainPoliciesRoles: [],
   serverTimingEnabled: false,
   serverTraceHeader: undefined,
   jwtAud: undefined,
   jwtRoleClaimKey: defaultRoleClaimPath,
   appSettings: {},
   roles: new Map(),
+  guardsOfAll: noGuards,
+  guardsOfRoles: new Map(),
 };

@@ -31,7 +31,7 @@ export function mutateSql(plan: MutatePlan): SqlQuery {
   return { text, values: parameters.values, readOnly: false, estimate: undefined };
 }
 
-function changeSql(plan: MutatePlan, parameters: Parameters): string {
+export function changeSql(plan: MutatePlan, parameters: Parameters): string {
   const target = `${quoteQualified(plan.table.schema, plan.table.name)} as ${quoteIdent(plan.rows.alias)}`;
   const returning = returningSql(plan.rows.alias, plan.returning);
   const { change } = plan;
