@@ -51,6 +51,21 @@ describe('settings', () => {
     await eventually(async () => (await rows('films')) === 3);
   });
 
+  it('make errors minimal, which then tell neither details nor a hint', async () => {
+    const misspelt = async () => jsonOf<object>(await get('film'));
+    expect(Object.keys(await misspelt())).toEqual(['code', 'message', 'details', 'hint']);
+    await set('pgrst.client_error_verbosity', 'minimal');
+    await reload();
+    await eventually(async () => Object.keys(await misspelt()).length === 2);
+    expect(await misspelt()).toEqual({
+      code: 'PGRST205',
+      message: "Could not find the table 'public.film' in the schema cache",
+    });
+    await set('pgrst.client_error_verbosity', undefined);
+    await reload();
+    await eventually(async () => Object.keys(await misspelt()).length === 4);
+  });
+
   it('that are wrong leave the value of before', async () => {
     await set('pgrst.db_max_rows', '1');
     await reload();

@@ -23,3 +23,9 @@ export function jsonError(
     body: JSON.stringify({ code, message, details: details ?? null, hint: hint ?? null }),
   };
 }
+
+/** The same error without what its details and its hint may tell of the database. */
+export function minimalError(response: HttpResponse): HttpResponse {
+  const { details: _details, hint: _hint, ...rest } = JSON.parse(String(response.body)) as ErrorBody;
+  return { ...response, body: JSON.stringify(rest) };
+}

@@ -30,6 +30,11 @@ export class ProjectSettings {
     return this.#current ?? this.#load();
   }
 
+  /** The settings in use, or what the environment says as long as they have not been read. */
+  get known(): RestSettings {
+    return this.#current ?? this.base;
+  }
+
   #reload(): void {
     this.#again = true;
     // Requests go on with what there is; it is announced again when the connection comes back.

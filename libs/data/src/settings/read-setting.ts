@@ -75,6 +75,7 @@ const definitions: Definitions = {
     }),
   ],
   explainPoliciesRoles: ['galley_explain_policies_roles', list],
+  clientErrorVerbosity: ['client_error_verbosity', z.enum(['verbose', 'minimal'])],
   serverTimingEnabled: ['server_timing_enabled', flag],
   serverTraceHeader: ['server_trace_header', z.string().transform((header) => header.toLowerCase())],
   jwtAud: ['jwt_aud', audience],

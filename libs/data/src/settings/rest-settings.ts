@@ -35,6 +35,8 @@ export interface RestSettings extends CostGuards {
   readonly openapiServerProxyUri: string | undefined;
   /** Roles that may ask with `Prefer: explain=policies`, beside the secret key's. */
   readonly explainPoliciesRoles: readonly string[];
+  /** `minimal` errors have no details and no hint. */
+  readonly clientErrorVerbosity: 'verbose' | 'minimal';
   readonly serverTimingEnabled: boolean;
   /** Lower-case name of a header that is answered as it came. */
   readonly serverTraceHeader: string | undefined;
@@ -107,6 +109,7 @@ export const defaultSettings: RestSettings = {
   openapiSecurityActive: false,
   openapiServerProxyUri: undefined,
   explainPoliciesRoles: [],
+  clientErrorVerbosity: 'verbose',
   serverTimingEnabled: false,
   serverTraceHeader: undefined,
   jwtAud: undefined,
