@@ -6,6 +6,7 @@ import { checkResult, mayRefuse } from '../response/check-result.js';
 import type { QueryResult } from '../response/query-result.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import type { Estimate, ResultRow, SqlQuery } from '../sql/sql-query.js';
+import { projectSchema } from '../schema-cache/project-schema.js';
 import { preparedStatements } from './prepared-statements.js';
 
 /** Who asks, through which request. */
@@ -30,11 +31,12 @@ export interface Execution {
  * @throws pg's DatabaseError with its SQLSTATE
  */
 export async function execute(
-  { project, database, caller, settings }: Execution,
+  execution: Execution,
   transaction: CallerTransaction,
   plan: Plan,
   query: SqlQuery,
 ): Promise<QueryResult> {
+  const { database, caller, settings } = execution;
   const isGuarded = settings.maxPlanCost !== undefined;
   const refuseCostly = (tx: Sql) => refuseCostlyPlan(tx, plan, query, settings);
   const { text, values, readOnly } = query;
@@ -42,19 +44,12 @@ export async function execute(
   if (plan.explain) {
     const runs = plan.explain.options.includes('analyze');
     if (runs && isGuarded) await database.asCaller(caller, { ...request, undo: true }, refuseCostly);
-    const { rows } = await database.queryAsCaller<PlanRow>(
-      caller,
-      { ...request, asText: true },
-      text,
-      values,
-    );
+    const asText = { ...request, asText: true };
+    const { rows } = await database.queryAsCaller<PlanRow>(caller, asText, text, values);
     return { ...nothing, body: rows.map((row) => `${row['QUERY PLAN']}\n`).join('') };
   }
   if (!isGuarded && !query.estimate && (readOnly || !mayRefuse(plan))) {
-    const statementName = preparedStatements(project).nameOf(caller.role, text);
-    const named = { ...request, statementName };
-    const { rows } = await database.queryAsCaller<ResultRow>(caller, named, text, values);
-    return checked(plan, resultOf(plan, rows[0]!));
+    return checked(plan, resultOf(plan, await rowAtOnce(execution, request, query)));
   }
   return database.asCaller(caller, request, async (tx) => {
     await refuseCostly(tx);
@@ -62,6 +57,38 @@ export async function execute(
     const result = checked(plan, resultOf(plan, rows[0]!));
     return query.estimate ? withEstimate(tx, plan, result, query.estimate) : result;
   });
+}
+
+/** The one row of a statement that is prepared, and asked once more as it is where that was outdated. */
+async function rowAtOnce(
+  execution: Execution,
+  request: CallerTransaction,
+  { text, values }: SqlQuery,
+): Promise<ResultRow> {
+  const { database, caller } = execution;
+  const statementName = statementNameOf(execution, text);
+  const run = (name: string | undefined) =>
+    database.queryAsCaller<ResultRow>(caller, { ...request, statementName: name }, text, values);
+  const { rows } = await run(statementName).catch((error: unknown) => {
+    if (statementName !== undefined && mayBeOutdated(error)) return run(undefined);
+    throw error;
+  });
+  return rows[0]!;
+}
+
+/** Not in a transaction that others share: it could not go on after an outdated statement. */
+function statementNameOf({ project, database, caller }: Execution, text: string): string | undefined {
+  if (database !== project.database) return undefined;
+  return preparedStatements(project).nameOf(projectSchema(project).newest, caller.role, text);
+}
+
+// undefined_function, datatype_mismatch, numeric_value_out_of_range, invalid_text_representation, feature_not_supported
+// ("cached plan must not change result type") and internal_error ("cache lookup failed for type").
+const outdatedStates = new Set(['42883', '42804', '22003', '22P02', '0A000', 'XX000']);
+
+/** Whether an error may be of a prepared statement alone, whose types were changed since; nothing has been done then. */
+function mayBeOutdated(error: unknown): boolean {
+  return outdatedStates.has((error as { code?: string }).code ?? '');
 }
 
 /** A line of the plan, or all of it in JSON. */

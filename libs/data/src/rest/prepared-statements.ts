@@ -3,31 +3,46 @@ import { limits } from '../limits.js';
 
 /**
  * Decides which statements are worth keeping prepared: planning a read by primary key costs more than running
- * it. A text gets a name after a few uses, as long as there are names left; one-off texts never do. Names are
- * never taken back, because a connection cannot be told to forget one while others still use it.
+ * it. A text gets a name after a few uses; one-off texts never do.
  *
  * Names differ by role, since PostgreSQL plans row-level security for the role at hand and would plan anew at
- * each change of role.
+ * each change of role. They begin anew with each snapshot of the schema, since a statement keeps the types that its
+ * parameters had when it was prepared, and when there are too many, so that nobody can use them up for the others.
  */
 export class PreparedStatements {
   readonly #names = new Map<string, string>();
   readonly #uses = new Map<string, number>();
+  #schema: object | undefined;
+  #generation = 0;
 
-  /** The name to run `text` under as `role`, or undefined to run it unprepared. */
-  nameOf(role: string, text: string): string | undefined {
+  /** @param onBeginAnew  connections hold statements now whose names nobody uses any more */
+  constructor(private readonly onBeginAnew: () => void) {}
+
+  /** The name to run `text` under as `role`, or undefined to run it unprepared. `schema` is the newest snapshot. */
+  nameOf(schema: object | undefined, role: string, text: string): string | undefined {
+    if (schema !== this.#schema) this.#beginAnew();
+    this.#schema = schema;
     if (text.length > limits.preparedTextLength) return undefined;
     const key = `${role}\0${text}`;
     const name = this.#names.get(key);
-    if (name !== undefined || this.#names.size >= limits.preparedStatements) return name;
+    if (name !== undefined) return name;
     const uses = (this.#uses.get(key) ?? 0) + 1;
     if (uses < limits.usesBeforePreparing) {
       this.#remember(key, uses);
       return undefined;
     }
     this.#uses.delete(key);
-    const next = `galley_rest_${this.#names.size}`;
+    if (this.#names.size >= limits.preparedStatements) this.#beginAnew();
+    const next = `galley_rest_${this.#generation}_${this.#names.size}`;
     this.#names.set(key, next);
     return next;
+  }
+
+  #beginAnew(): void {
+    if (this.#names.size === 0) return;
+    this.#names.clear();
+    this.#generation += 1;
+    this.onBeginAnew();
   }
 
   /** Counts only the texts used last; among those the oldest is forgotten first. */
@@ -39,4 +54,7 @@ export class PreparedStatements {
 }
 
 /** Names of the prepared statements of a project's connections. */
-export const preparedStatements = projectResource('data.statements', () => new PreparedStatements());
+export const preparedStatements = projectResource(
+  'data.statements',
+  ({ database }) => new PreparedStatements(() => database.renewCallersConnections()),
+);

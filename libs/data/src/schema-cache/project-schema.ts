@@ -27,6 +27,11 @@ class ProjectSchema {
     return this.#loadOf(schemas);
   }
 
+  /** The newest snapshot, if there is one. */
+  get newest(): SchemaCache | undefined {
+    return this.#snapshot;
+  }
+
   /**
    * Called when something was not found in `seen`: gives a newer snapshot if the schema has changed since,
    * so that a table can be used as soon as its migration has committed. Else gives `seen` back.

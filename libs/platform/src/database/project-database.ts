@@ -2,17 +2,20 @@ import pg from 'pg';
 import { rootOf, type Caller } from '../caller.js';
 import { limits } from '../limits.js';
 import { FairPlaces } from './fair-places.js';
+import { forgetSession, isForgottenStatement } from './forget-session.js';
 import { listen } from './listen.js';
 import { prepared } from './prepared.js';
 import type { Sql } from './sql.js';
 import { SharedTransaction } from './shared-transaction.js';
 import {
   inTransaction,
+  plainFrame,
   sentAhead,
   sqlOf,
   statementOf,
   withClient,
   type Ahead,
+  type Frame,
   type StatementOptions,
 } from './transaction.js';
 
@@ -55,6 +58,9 @@ export class ProjectDatabase {
   readonly #system: pg.Pool;
   /** Of the connections for callers. */
   readonly #places: FairPlaces;
+  #renewal = 0;
+  /** Which renewal a connection was made after. */
+  readonly #renewals = new WeakMap<pg.ClientBase, number>();
 
   /** @param options.waitMs how long a caller's statement waits for a connection */
   constructor(options: { callers: pg.PoolConfig & { max: number }; system: pg.PoolConfig; waitMs: number }) {
@@ -65,6 +71,7 @@ export class ProjectDatabase {
     this.#system = new pg.Pool({ ...options.system, pipeline: true } as pg.PoolConfig);
     // An idle connection that PostgreSQL closed is replaced at the next checkout; nothing to do here.
     this.#callers.on('error', () => {});
+    this.#callers.on('connect', (client) => void this.#renewals.set(client, this.#renewal));
     this.#system.on('error', () => {});
   }
 
@@ -80,7 +87,7 @@ export class ProjectDatabase {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
-    return this.#withCallersClient(caller, async (client) => {
+    const run = async (client: pg.PoolClient, drop: () => void) => {
       const statement = statementOf(request, text, values);
       const ahead = aheadOf(caller, request);
       // Held back until all are written, so that they leave in one system call.
@@ -90,6 +97,7 @@ export class ProjectDatabase {
         ...ahead.map((other) => client.query(other)),
         client.query<Row>(statement),
         ...endOf(request).map((end) => client.query(end)),
+        forgetSession(client, drop),
       ]);
       client.connection.stream.uncork();
       const results = await sent;
@@ -97,19 +105,19 @@ export class ProjectDatabase {
       if (failed) throw failed.reason;
       const result = (results[ahead.length + 1] as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
       return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+    };
+    return this.#withCallersClient(caller, run).catch((error: unknown) => {
+      // Nothing has been done, and on another connection it can be.
+      if (isForgottenStatement(error)) return this.#withCallersClient(caller, run);
+      throw error;
     });
   }
 
   /** Runs several statements in one transaction as the caller; an error rolls all of them back. */
   async asCaller<T>(caller: Caller, request: CallerTransaction, work: (tx: Sql) => Promise<T>): Promise<T> {
-    return this.#withCallersClient(caller, (client) =>
-      inTransaction(
-        client,
-        aheadOf(caller, request),
-        () => work(sqlOf(client)),
-        beginOf(request),
-        endOf(request),
-      ),
+    const ahead = aheadOf(caller, request);
+    return this.#withCallersClient(caller, (client, drop) =>
+      inTransaction(client, callersFrame(client, request, ahead, drop), () => work(sqlOf(client))),
     );
   }
 
@@ -122,22 +130,25 @@ export class ProjectDatabase {
     begin: CallerTransaction,
     work: (requests: CallerStatements) => Promise<T>,
   ): Promise<T> {
-    return this.#withCallersClient(caller, (client) => {
+    return this.#withCallersClient(caller, (client, drop) => {
       const shared = new SharedTransaction(client, begin, aheadOf);
       const settled = async () => {
         const result = await work(shared);
         await shared.settled();
         return result;
       };
-      return inTransaction(client, [], settled, beginOf(begin), endOf(begin));
+      return inTransaction(client, callersFrame(client, begin, [], drop), settled);
     });
   }
 
   /** Runs `work` in one transaction as the platform itself, above row-level security. */
   async asSystem<T>(work: (tx: SystemTransaction) => Promise<T>): Promise<T> {
-    return withClient(this.#system, (client) =>
-      inTransaction(client, [], () => work(systemTransactionOf(client))),
-    );
+    return withClient(this.#system, (client, drop) => {
+      const tx = systemTransactionOf(client);
+      // What callers' statements set off may be anything.
+      const after = async () => (tx.hadCallers() ? forgetSession(client, drop) : undefined);
+      return inTransaction(client, { ...plainFrame, after }, () => work(tx));
+    });
   }
 
   /** Runs one statement as the platform itself, outside any transaction. */
@@ -147,6 +158,11 @@ export class ProjectDatabase {
   ): Promise<{ rows: Row[]; rowCount: number }> {
     const result = await this.#system.query<Row>(prepared(text, values));
     return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+  }
+
+  /** Has callers' connections closed when they come back, since they hold what nobody uses any more. */
+  renewCallersConnections(): void {
+    this.#renewal += 1;
   }
 
   /** See {@link listen}. */
@@ -162,11 +178,14 @@ export class ProjectDatabase {
   /** Whoever asks without being a person shares their role's turns. */
   async #withCallersClient<T>(
     { userId, role }: Caller,
-    work: (client: pg.PoolClient) => Promise<T>,
+    work: (client: pg.PoolClient, drop: () => void) => Promise<T>,
   ): Promise<T> {
     const giveBack = await this.#places.take(userId ?? role);
     try {
-      return await withClient(this.#callers, work);
+      return await withClient(this.#callers, (client, drop) => {
+        if (this.#renewals.get(client) !== this.#renewal) drop();
+        return work(client, drop);
+      });
     } finally {
       giveBack();
     }
@@ -197,6 +216,20 @@ function endOf({ undo }: CallerTransaction): string[] {
   return undo ? ['set constraints all immediate', 'rollback'] : ['commit'];
 }
 
+function callersFrame(
+  client: pg.PoolClient,
+  request: CallerTransaction,
+  ahead: readonly Ahead[],
+  drop: () => void,
+): Frame {
+  return {
+    begin: beginOf(request),
+    ahead,
+    end: endOf(request),
+    after: () => forgetSession(client, drop),
+  };
+}
+
 /** Takes the caller's role, on a connection that may take no others than callers have. */
 function aheadOf(caller: Caller, request: CallerTransaction): Ahead[] {
   const before = Object.entries(request.beforeRole ?? {});
@@ -216,11 +249,14 @@ function settingsStatement(settings: readonly [name: string, value: string][]): 
 
 const takeRole = 'select galley.take_role($1)';
 
-function systemTransactionOf(client: pg.PoolClient): SystemTransaction {
+function systemTransactionOf(client: pg.PoolClient): SystemTransaction & { hadCallers(): boolean } {
   const tx = sqlOf(client, true);
+  let hadCallers = false;
   return {
     query: tx.query,
+    hadCallers: () => hadCallers,
     async asCaller(caller, request, work) {
+      hadCallers = true;
       const ahead = [settingsStatement(requestSettings(caller, request)), prepared(takeRole, [caller.role])];
       const result = await sentAhead(client, ahead, () => work(tx));
       // Not waited for: should it fail, PostgreSQL refuses all that follows.

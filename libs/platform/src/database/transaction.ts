@@ -1,48 +1,69 @@
 import type pg from 'pg';
+import { isForgottenStatement } from './forget-session.js';
 import { prepared } from './prepared.js';
 import type { Sql } from './sql.js';
 
 /** A statement that is sent ahead of the first one whose result is wanted. */
 export type Ahead = Pick<pg.QueryConfig, 'name' | 'text' | 'values'>;
 
-/** Runs `work` on a connection of the pool; one that broke is not used again. */
-export async function withClient<T>(pool: pg.Pool, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+/** Runs `work` on a connection of the pool; one that broke, or that `work` drops, is not used again. */
+export async function withClient<T>(
+  pool: pg.Pool,
+  work: (client: pg.PoolClient, drop: () => void) => Promise<T>,
+): Promise<T> {
   const client = await pool.connect();
-  let broken: Error | undefined;
-  const onError = (error: Error) => {
-    broken = error;
+  let isDropped = false;
+  const drop = () => {
+    isDropped = true;
   };
-  client.on('error', onError);
+  client.on('error', drop);
   try {
-    return await work(client);
+    return await work(client, drop);
+  } catch (error) {
+    if (isForgottenStatement(error)) drop();
+    throw error;
   } finally {
-    client.off('error', onError);
-    client.release(broken);
+    client.off('error', drop);
+    client.release(isDropped);
   }
 }
 
+/** What stands around the statements of a transaction. */
+export interface Frame {
+  readonly begin: string;
+  /** Sent with BEGIN. */
+  readonly ahead: readonly Ahead[];
+  readonly end: readonly string[];
+  /** Sends what follows the end, whichever it was, and is waited for. */
+  after(): Promise<void>;
+}
+
+/** A transaction with nothing special about it. */
+export const plainFrame: Frame = { begin: 'begin', ahead: [], end: ['commit'], after: async () => {} };
+
 /**
- * Runs `work` between BEGIN and COMMIT, or another `end`. BEGIN and `ahead` are not waited for: on a pipelined connection they travel
- * with the first statement of `work`, and if one of them fails PostgreSQL refuses all that follow.
+ * Runs `work` between BEGIN and COMMIT, or another end. BEGIN is not waited for: on a pipelined connection it travels with the
+ * first statement of `work`, and if it fails PostgreSQL refuses all that follow.
  *
  * @throws what failed first, after ROLLBACK
  */
 export async function inTransaction<T>(
   client: pg.PoolClient,
-  ahead: readonly Ahead[],
+  { begin, ahead, end, after }: Frame,
   work: () => Promise<T>,
-  begin = 'begin',
-  end: readonly string[] = ['commit'],
 ): Promise<T> {
+  let result;
   try {
-    const result = await sentAhead(client, [{ text: begin }, ...ahead], work);
-    for (const statement of end) await client.query(statement);
-    return result;
+    result = await sentAhead(client, [{ text: begin }, ...ahead], work);
   } catch (error) {
     // When the connection itself broke, ROLLBACK fails too; the first error is the one that says why.
-    await client.query('rollback').catch(() => {});
+    await Promise.all([client.query('rollback').catch(() => {}), after()]);
     throw error;
   }
+  const ended = Promise.all(end.map((statement) => client.query(statement)));
+  await Promise.allSettled([ended, after()]);
+  await ended;
+  return result;
 }
 
 /** Sends `statements`, then runs `work` without waiting for them. @throws what failed first */

@@ -4,7 +4,7 @@ import { listen } from '../database/listen.js';
 import { migrate } from '../database/migrate.js';
 import { prepared } from '../database/prepared.js';
 import type { Sql } from '../database/sql.js';
-import { inTransaction, sqlOf, withClient } from '../database/transaction.js';
+import { inTransaction, plainFrame, sqlOf, withClient } from '../database/transaction.js';
 import { PrismaClient } from './generated/client.js';
 import { platformMigrations, prismaLedger } from './platform-migrations.js';
 
@@ -43,7 +43,9 @@ export class PlatformDatabase implements Sql {
 
   /** Several statements that are committed together. */
   async transaction<T>(work: (tx: Sql) => Promise<T>): Promise<T> {
-    return withClient(this.#pool, (client) => inTransaction(client, [], () => work(sqlOf(client, true))));
+    return withClient(this.#pool, (client) =>
+      inTransaction(client, plainFrame, () => work(sqlOf(client, true))),
+    );
   }
 
   /** See {@link ProjectDatabase.listen}. */

@@ -1,0 +1,21 @@
+import type pg from 'pg';
+
+/**
+ * What functions of a project may leave in a session beyond their transaction: settings, temporary tables, cursors, locks,
+ * LISTEN. Not DISCARD ALL, which would forget prepared statements, too.
+ */
+const text = 'reset role; reset all; close all; discard temp; unlisten *; select pg_advisory_unlock_all()';
+
+/**
+ * Makes the session as it was at login, for the next caller. To be sent right after a transaction's end, so that it
+ * travels with it.
+ * @param drop  is called when that could not be done
+ */
+export async function forgetSession(client: pg.PoolClient, drop: () => void): Promise<void> {
+  await client.query(text).catch(drop);
+}
+
+/** Somebody's DEALLOCATE took our statements away, so that the connection is of no more use. */
+export function isForgottenStatement(error: unknown): boolean {
+  return (error as { code?: unknown } | null)?.code === '26000';
+}
