@@ -3,6 +3,7 @@ export { matchesGlob } from './matches-glob.js';
 export { expected } from './errors/expected.js';
 export { parseInput, problemsInOneLine } from './errors/parse-input.js';
 export { type Clock, systemClock } from './clock.js';
+export { backoffMs } from './backoff.js';
 export { newId, derivedId } from './ids.js';
 export { limits } from './limits.js';
 export {
