@@ -444,7 +444,7 @@ describe('a call with an idempotency key', () => {
       first = keyed(key);
       await eventually(async () => {
         const { rows } = await database.query(
-          `select from pg_stat_activity where wait_event_type = 'Lock' and query like 'insert into deliveries%'`,
+          `select from pg_stat_activity where wait_event_type = 'Lock' and query like '%insert into deliveries%'`,
         );
         return rows.length > 0;
       });

@@ -58,6 +58,7 @@ export { Metrics } from './metrics/metrics.js';
 export { EmbeddedPostgres } from './postgres/embedded-postgres.js';
 export { DataDirectory } from './data-directory/data-directory.js';
 export { PlatformDatabase } from './platform-database/platform-database.js';
+export { planOnce } from './platform-database/plan-once.js';
 export { repositoryRoot } from './repository-root.js';
 export { Sealer } from './sealing.js';
 export { Platform } from './platform.js';
