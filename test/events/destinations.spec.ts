@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { endTries, EventsHttpModule, startDeliveries } from '#libs/events';
-import { newId } from '#libs/platform';
+import { limits, newId } from '#libs/platform';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
 import { startFunctionsServer, type FunctionsServer } from '../functions/functions-server.js';
 import { eventually } from '../support/eventually.js';
@@ -133,6 +133,40 @@ describe('what became of a delivery', () => {
       within: 30_000,
     });
     expect((await deliveries()).filter(({ state }) => state === 'succeeded')).toHaveLength(17);
+  });
+
+  it('is told no further than the budget of its chain goes, also where many end at once', async () => {
+    await server.deploy('keeper', keeping, keeper([{ event: 'function.succeeded', function: 'worker' }]));
+    const { database } = server.platform;
+    const insertChain = (count: number, state: string, by: string | null) =>
+      database.query<{ id: string }>(
+        `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id,
+                                 root_id, depth, occurred_at, state, invocation_id)
+         select gen_random_uuid(), 'local', gen_random_uuid(), 'worker', gen_random_uuid(), 'user.created', '{}', 'r',
+                'chain', 1, now(), $2, $3 from generate_series(1, $1) returning id`,
+        [count, state, by],
+      );
+    const invocationId = newId();
+    await insertChain(limits.chainDeliveries - 5, 'succeeded', null);
+    const { rows: running } = await insertChain(3, 'running', invocationId);
+    const end = ({ id: deliveryId }: { id: string }) => ({
+      deliveryId,
+      invocationId,
+      state: 'succeeded' as const,
+      error: null,
+      tried: true,
+      httpStatus: 204,
+      retryInMs: null,
+    });
+    const following = await endTries(database, running.map(end));
+    // Two more are left of it.
+    expect(following.map((own) => own!.length).toSorted()).toEqual([0, 1, 1]);
+    const { rows: refused } = await database.query<{ error: string }>(
+      `select last_error as error from deliveries where state = 'dead'`,
+    );
+    expect(refused).toEqual([
+      { error: expect.stringContaining(`has led to ${limits.chainDeliveries} deliveries within 10 minutes`) },
+    ]);
   });
 
   it('is committed with its end: who ends it may die before the job is added', async () => {

@@ -13,7 +13,7 @@ import {
   type Job,
   type QueueCounts,
 } from '#libs/events';
-import type { Logger, PlatformDatabase } from '#libs/platform';
+import { backoffMs, type Logger, type PlatformDatabase } from '#libs/platform';
 import type { Autoscaler, BusyFunction } from './autoscaler.js';
 
 /** How often functions with work are looked for beside the notifications. */
@@ -55,6 +55,8 @@ export class Consumers {
   #stopListening: (() => Promise<void>) | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #stopped = false;
+  /** Of the sweep, in a row. */
+  #failures = 0;
 
   constructor(
     private readonly queue: JobQueue,
@@ -134,11 +136,16 @@ export class Consumers {
   }
 
   async #sweep(): Promise<void> {
-    this.#sweeping = this.#sweepOnce().catch((error: unknown) => {
-      this.logger.warn({ err: error }, 'Functions with work could not be looked up; trying again');
-    });
+    let waitMs = sweepMs;
+    this.#sweeping = this.#sweepOnce().then(
+      () => void (this.#failures = 0),
+      (error: unknown) => {
+        this.logger.warn({ err: error }, 'Functions with work could not be looked up; trying again');
+        waitMs = Math.max(sweepMs, backoffMs(this.#failures++));
+      },
+    );
     await this.#sweeping;
-    if (!this.#stopped) this.#timer = setTimeout(() => void this.#sweep(), sweepMs).unref();
+    if (!this.#stopped) this.#timer = setTimeout(() => void this.#sweep(), waitMs).unref();
   }
 
   async #sweepOnce(): Promise<void> {

@@ -13,8 +13,8 @@ import type { EventOutcome } from '#libs/functions';
 import type { PlatformDatabase, Sql } from '#libs/platform';
 import { insertInvocations } from '#libs/usage';
 
-/** Tries that are begun, or ended, with one transaction. */
-const mostAtOnce = 100;
+/** Tries that are begun, or ended, with one transaction; and when another such transaction is worth beginning beside it. */
+const together = { most: 250, enough: 100, atOnce: 2 };
 
 interface End {
   readonly ended: EndedTry;
@@ -27,8 +27,8 @@ export class DeliveryWrites {
   readonly #ends: Gathered<End, FollowingDelivery[] | undefined>;
 
   constructor(database: PlatformDatabase) {
-    this.#starts = new Gathered((tries) => startDeliveries(database, tries), mostAtOnce, isOfOne);
-    this.#ends = new Gathered((ends) => database.transaction((tx) => endAll(tx, ends)), mostAtOnce, isOfOne);
+    this.#starts = new Gathered((tries) => startDeliveries(database, tries), together, isOfOne);
+    this.#ends = new Gathered((ends) => endAll(database, ends), together, isOfOne);
   }
 
   /** As {@link startDeliveries} of one. */
@@ -47,16 +47,35 @@ function isOfOne(error: unknown): boolean {
   return /^(22|23|40|54)/.test(String((error as { code?: unknown }).code));
 }
 
-async function endAll(tx: Sql, ends: readonly End[]): Promise<(FollowingDelivery[] | undefined)[]> {
-  const following = await endTries(
-    tx,
-    ends.map(({ ended }) => ended),
-  );
-  const own = ends.filter((_, i) => following[i]);
-  const records = own.flatMap(({ outcome }) => outcome.record ?? []);
-  if (records.length > 0) await insertInvocations(tx, records);
-  for (const { ended, outcome } of own) {
-    if (outcome.response) await recordResponse(tx, ended.deliveryId, outcome.response);
-  }
+async function endAll(
+  database: PlatformDatabase,
+  ends: readonly End[],
+): Promise<(FollowingDelivery[] | undefined)[]> {
+  let records: Promise<unknown> | undefined;
+  const following = await database.transaction(async (tx) => {
+    const ended = await endTries(
+      tx,
+      ends.map(({ ended: one }) => one),
+    );
+    records = insertRecords(
+      tx,
+      ends.filter((_, i) => ended[i]),
+    );
+    // Not waited for, COMMIT travels with them; where they fail it is a ROLLBACK. That is told below.
+    records.catch(() => {});
+    return ended;
+  });
+  await records;
   return following;
+}
+
+async function insertRecords(tx: Sql, own: readonly End[]): Promise<void> {
+  const answered = own.filter(({ outcome }) => outcome.response);
+  await Promise.all([
+    insertInvocations(
+      tx,
+      own.flatMap(({ outcome }) => outcome.record ?? []),
+    ),
+    ...answered.map(({ ended, outcome }) => recordResponse(tx, ended.deliveryId, outcome.response!)),
+  ]);
 }

@@ -1,6 +1,7 @@
-import type { Logger } from '#libs/platform';
+import { backoffMs, type Logger } from '#libs/platform';
 
-const retryMs = 500;
+/** After this it works again when it was woken as it ended. */
+const soonMs = 500;
 /** `setTimeout` holds no more than 2^31 - 1 ms. */
 const maxWaitMs = 24 * 3_600_000;
 
@@ -13,8 +14,10 @@ export class WakeableLoop {
   #running: Promise<void> | undefined;
   #wanted = false;
   #stopped = false;
+  /** In a row. */
+  #failures = 0;
 
-  /** @param work returns after how many ms it is to be repeated; it is repeated soon when it throws */
+  /** @param work returns after how many ms it is to be repeated; when it throws it is, later each time */
   constructor(
     private readonly name: string,
     private readonly work: () => Promise<number>,
@@ -28,7 +31,7 @@ export class WakeableLoop {
     this.#running = this.#workWhileWanted().then((waitMs) => {
       this.#running = undefined;
       if (this.#stopped) return;
-      const soonest = Math.min(waitMs, this.#wanted ? retryMs : maxWaitMs);
+      const soonest = Math.min(waitMs, this.#wanted ? soonMs : maxWaitMs);
       this.#timer = setTimeout(() => this.wake(), soonest).unref();
     });
   }
@@ -46,9 +49,12 @@ export class WakeableLoop {
       this.#wanted = false;
       try {
         waitMs = await this.work();
+        this.#failures = 0;
       } catch (error) {
         this.logger.warn({ err: error }, `${this.name} failed; trying again`);
-        return retryMs;
+        // Whatever woke it meanwhile finds the same.
+        this.#wanted = false;
+        return backoffMs(this.#failures++);
       }
     }
     return waitMs;

@@ -3,6 +3,7 @@ export { matchesGlob } from './matches-glob.js';
 export { expected } from './errors/expected.js';
 export { parseInput, problemsInOneLine } from './errors/parse-input.js';
 export { type Clock, systemClock } from './clock.js';
+export { backoffMs } from './backoff.js';
 export { newId, derivedId } from './ids.js';
 export { limits } from './limits.js';
 export {
@@ -57,6 +58,7 @@ export { Metrics } from './metrics/metrics.js';
 export { EmbeddedPostgres } from './postgres/embedded-postgres.js';
 export { DataDirectory } from './data-directory/data-directory.js';
 export { PlatformDatabase } from './platform-database/platform-database.js';
+export { planOnce } from './platform-database/plan-once.js';
 export { repositoryRoot } from './repository-root.js';
 export { Sealer } from './sealing.js';
 export { Platform } from './platform.js';

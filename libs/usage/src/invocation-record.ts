@@ -1,4 +1,4 @@
-import type { Sql } from '#libs/platform';
+import { planOnce, type Sql } from '#libs/platform';
 
 /** One run of a function, measured from outside its sandbox. */
 export interface InvocationRecord {
@@ -88,8 +88,8 @@ const addToSums = [
 ].join(', ');
 /** In the order of the key, so that two writers never wait for each other crosswise. */
 const insertStatement = `
-  with written as (
-    insert into invocations (${names}) select * from unnest(${arrays.join(', ')})
+  with ${planOnce}, written as (
+    insert into invocations (${names}) select record.* from planned, unnest(${arrays.join(', ')}) as record
     on conflict do nothing returning *),
   summed as (
     insert into invocation_hours (project_ref, hour, function_slug, part, invocations, failed, cold_starts, wall_ms,

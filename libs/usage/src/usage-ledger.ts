@@ -1,5 +1,13 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
-import { isRefusedData, LOGGER, newId, PlatformDatabase, type Logger, type Sql } from '#libs/platform';
+import {
+  backoffMs,
+  isRefusedData,
+  LOGGER,
+  newId,
+  PlatformDatabase,
+  type Logger,
+  type Sql,
+} from '#libs/platform';
 import { BackgroundUsageSums, type BackgroundUsage } from './background-usage.js';
 import { hourText, periodOf } from './hours.js';
 import { insertInvocations, type InvocationRecord } from './invocation-record.js';
@@ -22,6 +30,10 @@ export class UsageLedger implements OnApplicationShutdown {
   readonly #writer = newId();
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  /** In a row. */
+  #failures = 0;
+  /** Invocation records that there was no room for, since the database takes none. */
+  #dropped = 0;
   /** Who is known to be active, and need not be written again. */
   readonly #seenUsers = new Set<string>();
 
@@ -33,10 +45,7 @@ export class UsageLedger implements OnApplicationShutdown {
   addInvocation(record: InvocationRecord): void {
     if (this.#invocations.length >= limits.heldRecords) {
       this.#invocations.shift();
-      this.logger.error(
-        { maxHeldRecords: limits.heldRecords },
-        'Dropped an invocation record: the platform database does not take them',
-      );
+      this.#dropped += 1;
     }
     this.#invocations.push(record);
     this.#schedule();
@@ -82,19 +91,29 @@ export class UsageLedger implements OnApplicationShutdown {
     clearTimeout(this.#timer);
   }
 
-  #schedule(): void {
-    this.#timer ??= setTimeout(() => void this.flush(), limits.flushMs).unref();
+  #schedule(inMs: number = limits.flushMs): void {
+    this.#timer ??= setTimeout(() => void this.flush(), inMs).unref();
+  }
+
+  /** Not one by one: while the database takes nothing that may be thousands. */
+  #tellDropped(): void {
+    if (this.#dropped === 0) return;
+    const line = { dropped: this.#dropped, maxHeldRecords: limits.heldRecords };
+    this.logger.error(line, 'Dropped invocation records: the platform database does not take them');
+    this.#dropped = 0;
   }
 
   async #write(): Promise<void> {
+    this.#tellDropped();
     try {
       if (this.#batch) await this.#writeBatch(this.#batch);
       this.#batch = this.#take();
       if (this.#batch) await this.#writeBatch(this.#batch);
       this.#batch = undefined;
+      this.#failures = 0;
     } catch (error) {
       this.logger.warn({ err: error }, 'Usage could not be written; trying again');
-      this.#schedule();
+      this.#schedule(Math.max(limits.flushMs, backoffMs(this.#failures++)));
     }
   }
 

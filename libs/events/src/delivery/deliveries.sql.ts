@@ -1,4 +1,4 @@
-import type { Sql } from '#libs/platform';
+import { planOnce, type Sql } from '#libs/platform';
 import { isPaused } from './paused.js';
 import type { Subscription } from './subscription.js';
 
@@ -89,13 +89,14 @@ export async function insertDeliveries(sql: Sql, deliveries: readonly NewDeliver
 
 async function insertSome(sql: Sql, deliveries: readonly NewDelivery[]): Promise<void> {
   await sql.query(
-    `insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
+    `with ${planOnce}
+     insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload,
                              request_id, depth, occurred_at, state, last_error, finished_at, root_id,
                              ordering_key, batched, deployment_number, parcel_id)
      select id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,
             occurred_at, case when refusal is null then 'queued' else 'dead' end, refusal,
             case when refusal is null then null else now() end, root_id, ordering_key, batched, deployment_number, parcel_id
-     from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[]::jsonb[], $8::text[],
+     from planned, unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[]::jsonb[], $8::text[],
                  $9::integer[], $10::timestamptz[], $11::text[], $12::text[], $13::text[], $14::boolean[], $15::integer[],
                  $16::uuid[])
        as d (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id, depth,

@@ -32,8 +32,10 @@ export async function endTries(
   const { rows } = await sql.query<{ ended: string[]; following: (FollowingDelivery & { after: string })[] }>(
     `with ended as (${endUpdate}),
      told as (${toldSelect}),
+     spent as materialized (${spentSelect}),
+     judged as (${judgedSelect}),
      following as (${followingInsert})
-     select coalesce((select array_agg(id) from ended), '{}') as ended,
+     select coalesce((select jsonb_agg(id) from ended), '[]') as ended,
        coalesce((select jsonb_agg(jsonb_build_object('id', id, 'functionSlug', function_slug, 'after', after))
                  from following where state = 'queued'), '[]') as following`,
     [
@@ -46,9 +48,10 @@ export async function endTries(
       tries.map((one) => one.retryInMs),
     ],
   );
-  const { ended, following } = rows[0]!;
+  const { following } = rows[0]!;
+  const ended = new Set(rows[0]!.ended);
   return tries.map(({ deliveryId }) =>
-    ended.includes(deliveryId) ? following.filter(({ after }) => after === deliveryId) : undefined,
+    ended.has(deliveryId) ? following.filter(({ after }) => after === deliveryId) : undefined,
   );
 }
 
@@ -65,25 +68,35 @@ const endUpdate = `
   where d.id = t.delivery and d.invocation_id = t.by and d.state = 'running'
   returning d.*, t.by, t.http_status, gen_random_uuid() as told_id`;
 
-/** Of ended delivery `e`: the deliveries of its chain so far. */
-const spentOfChain = `(
-  select count(*) from deliveries c
-  where c.project_ref = e.project_ref and c.root_id = e.root_id and c.depth > 0
-    and c.created_at > now() - make_interval(secs => ${limits.chainMs / 1000}))`;
-
-/** Loops are stopped as in the relay, by depth and by budget. */
+/** Who is told of each ended delivery `e`; and of those of one chain, how many are told before. */
 const toldSelect = `
   select e.*, s.id as to_subscription, s.function_slug as to_function, s.event as told, s.settings ? 'batch' as to_batch,
-    case
-      when e.depth >= ${limits.eventDepth} then 'Functions woke each other ${limits.eventDepth + 1} times in a row, up to '
-        || s.function_slug || '; the limit is ${limits.eventDepth}. Filter the subscription by its function.'
-      when e.depth > 0 and ${spentOfChain} >= ${limits.chainDeliveries} then 'What request ' || e.root_id
-        || ' began has led to ${limits.chainDeliveries} deliveries within ${limits.chainMs / 60_000} minutes, the limit; last '
-        || e.function_slug || ' → ' || s.event || ' → ' || s.function_slug || '.'
-    end as refusal
+    row_number() over (partition by e.project_ref, e.root_id, e.depth > 0) - 1 as told_before
   from ended e join subscriptions s on s.project_ref = e.project_ref
     and s.event = case e.state when 'succeeded' then 'function.succeeded' when 'dead' then 'function.failed' end
     and coalesce(s.filter ->> 'function', e.function_slug) = e.function_slug`;
+
+/** Deliveries of each chain so far, counted once for all that ended of it, and no further than the budget goes. */
+const spentSelect = `
+  select project_ref, root_id, (
+    select count(*) from (
+      select from deliveries c
+      where c.project_ref = chain.project_ref and c.root_id = chain.root_id and c.depth > 0
+        and c.created_at > now() - make_interval(secs => ${limits.chainMs / 1000})
+      limit ${limits.chainDeliveries}) as counted) as deliveries
+  from (select distinct project_ref, root_id from told where depth > 0) as chain`;
+
+/** Loops are stopped as in the relay, by depth and by budget. */
+const judgedSelect = `
+  select t.*,
+    case
+      when depth >= ${limits.eventDepth} then 'Functions woke each other ${limits.eventDepth + 1} times in a row, up to '
+        || to_function || '; the limit is ${limits.eventDepth}. Filter the subscription by its function.'
+      when depth > 0 and s.deliveries + told_before >= ${limits.chainDeliveries} then 'What request ' || root_id
+        || ' began has led to ${limits.chainDeliveries} deliveries within ${limits.chainMs / 60_000} minutes, the limit; last '
+        || function_slug || ' → ' || told || ' → ' || to_function || '.'
+    end as refusal
+  from told t left join spent s using (project_ref, root_id)`;
 
 const followingInsert = `
   insert into deliveries (id, project_ref, subscription_id, function_slug, event_id, event_name, payload, request_id,
@@ -93,7 +106,7 @@ const followingInsert = `
       'attempts', attempts, 'invocation_id', by, 'http_status', http_status, 'error', last_error, 'request', payload),
     request_id, root_id, depth + 1, now(), to_batch, case when refusal is null then 'queued' else 'dead' end, refusal,
     case when refusal is null then null else now() end
-  from told
+  from judged
   returning id, function_slug, state, payload ->> 'delivery_id' as after`;
 
 /** The same of the deliveries of a batch, which have one invocation. */

@@ -3,7 +3,7 @@ import { Gathered } from './gathered.js';
 
 describe('what is gathered', () => {
   /** Doubles numbers; negative ones cannot be. */
-  function doubling(most = 100) {
+  function doubling(limits = { most: 100, enough: 100, atOnce: 1 }) {
     const calls: number[][] = [];
     let release = () => {};
     const gathered = new Gathered<number, number>(
@@ -14,7 +14,7 @@ describe('what is gathered', () => {
         if (items.includes(0)) throw new TypeError('away');
         return items.map((item) => item * 2);
       },
-      most,
+      limits,
       (error) => !(error instanceof TypeError),
     );
     const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
@@ -40,12 +40,45 @@ describe('what is gathered', () => {
   });
 
   it('is no more than so many', async () => {
-    const { gathered, calls, next } = doubling(2);
+    const { gathered, calls, next } = doubling({ most: 2, enough: 100, atOnce: 1 });
     const all = [1, 2, 3].map((n) => gathered.add(n));
     await next();
     await next();
     await Promise.all(all);
     expect(calls).toEqual([[1, 2], [3]]);
+  });
+
+  it('is asked for beside a call under way once there is enough for another, and never more calls at once', async () => {
+    const calls: { items: readonly number[]; end(): void }[] = [];
+    const gathered = new Gathered<number, number>(
+      (items) =>
+        new Promise((resolve) => calls.push({ items, end: () => resolve(items.map((item) => item * 2)) })),
+      { most: 3, enough: 2, atOnce: 2 },
+      () => false,
+    );
+    const turn = () => new Promise((resolve) => setTimeout(resolve, 1));
+    const add = async (...items: number[]) => {
+      const results = items.map((item) => gathered.add(item));
+      await turn();
+      return results;
+    };
+    const results = [...(await add(1)), ...(await add(2))];
+    expect(calls.map(({ items }) => items)).toEqual([[1]]);
+    results.push(...(await add(3)));
+    expect(calls.map(({ items }) => items)).toEqual([[1], [2, 3]]);
+    results.push(...(await add(4, 5, 6, 7)));
+    expect(calls).toHaveLength(2);
+    calls[1]!.end();
+    await turn();
+    expect(calls.map(({ items }) => items)).toEqual([[1], [2, 3], [4, 5, 6]]);
+    calls[2]!.end();
+    await turn();
+    // One alone is not worth a call beside another.
+    expect(calls).toHaveLength(3);
+    calls[0]!.end();
+    await turn();
+    calls[3]!.end();
+    expect(await Promise.all(results)).toEqual([2, 4, 6, 8, 10, 12, 14]);
   });
 
   it('fails together when that is nobody’s fault', async () => {

@@ -19,6 +19,7 @@ import {
   type NewJob,
   type QueueCounts,
 } from './job-queue.js';
+import { PatientWorker } from './patient-worker.js';
 import { retryDelayMs } from './retry-delay.js';
 
 /** A worker that died loses its jobs after this; while it lives it renews its locks at half of it. */
@@ -50,7 +51,7 @@ export interface BullBackend {
 /** {@link JobQueue} on BullMQ, on whichever backend it is given. */
 export class BullMqQueue extends JobQueue {
   readonly #queues = new Map<string, Queue>();
-  readonly #workers = new Set<Worker>();
+  readonly #workers = new Set<PatientWorker>();
 
   constructor(
     private readonly backend: BullBackend,
@@ -111,12 +112,13 @@ export class BullMqQueue extends JobQueue {
     const process = async (job: BullJob, token?: string) => {
       jobs += 1;
       try {
-        await run(job, token, { closing: abort.signal, hold, turns: gate }, handle);
+        const letGo = () => worker.letGo(job.id!);
+        await run(job, token, { closing: abort.signal, hold, letGo, turns: gate }, handle);
       } finally {
         jobs -= 1;
       }
     };
-    const worker = new Worker(queue, process, workerOptions, this.backend.factory as undefined);
+    const worker = new PatientWorker(queue, process, workerOptions, this.backend.factory as undefined);
     // Without a listener an `error` event would end the process; BullMQ reconnects by itself.
     worker.on('error', (error) =>
       this.logger.warn({ err: error, queue }, 'A queue consumer lost its connection'),
@@ -206,10 +208,20 @@ function backoffStrategy(attemptsMade: number, _type?: string, error?: Error): n
   return retryDelayMs(attemptsMade);
 }
 
+/** What a job needs of its consumer. */
+interface Held {
+  readonly closing: AbortSignal;
+  readonly turns: Gate;
+  /** Lets nothing of the queue begin for a while. */
+  hold(forMs: number): Promise<void>;
+  /** It is not kept from others any more. */
+  letGo(): void;
+}
+
 async function run(
   job: BullJob,
   token: string | undefined,
-  { closing, hold, turns }: { closing: AbortSignal; hold: (forMs: number) => Promise<void>; turns: Gate },
+  { closing, hold, letGo, turns }: Held,
   handle: (job: Job) => Promise<void>,
 ): Promise<void> {
   // A signal of the job's own: what listens to it goes with the job, while the consumer may live for months.
@@ -228,6 +240,7 @@ async function run(
       throw Worker.RateLimitError();
     }
     if (!(error instanceof RetryLater && error.uncounted)) throw error;
+    letGo();
     await job.moveToDelayed(Date.now() + (error.afterMs ?? retryDelayMs(1)), token);
     throw new DelayedError();
   } finally {

@@ -1,4 +1,12 @@
-import { derivedId, isRefusedData, type Logger, type PlatformDatabase, type Project } from '#libs/platform';
+import {
+  backoffMs,
+  derivedId,
+  isRefusedData,
+  type Logger,
+  type PlatformDatabase,
+  type Project,
+} from '#libs/platform';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { CommittedEvent } from '../catalogue.js';
 import {
   hasOrderedSubscriptions,
@@ -18,7 +26,6 @@ import { wantedDeliveries, type Wanted } from './wanted-deliveries.js';
 
 /** The outbox is looked at this often even without a notification: leases of relays that died run out. */
 const pollMs = 2_000;
-const retryMs = 500;
 /** Claims that are carried at once, where there is no order: each waits for several commits. */
 const claimsAtOnce = 3;
 
@@ -34,7 +41,9 @@ export class Relay {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> | undefined;
   #wanted = false;
-  #stopped = false;
+  /** In a row. */
+  #failures = 0;
+  readonly #stopping = new AbortController();
 
   constructor(
     private readonly project: Project,
@@ -47,6 +56,10 @@ export class Relay {
     private readonly onCarried: (events: number) => void = () => {},
   ) {}
 
+  get #stopped(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   async start(): Promise<void> {
     this.#stopListening = await this.project.database.listen('galley_outbox', () => this.#wake());
     this.#wake();
@@ -54,7 +67,7 @@ export class Relay {
 
   /** Finishes the claim under way and stops. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#stopping.abort();
     clearTimeout(this.#timer);
     await this.#stopListening?.();
     await this.#running;
@@ -99,12 +112,14 @@ export class Relay {
       this.#wanted = false;
       try {
         await this.runOnce();
+        this.#failures = 0;
       } catch (error) {
         this.logger.warn(
           { err: error, project: this.project.ref },
           'The relay could not carry events; trying again',
         );
-        await new Promise((resolve) => setTimeout(resolve, retryMs));
+        const { signal } = this.#stopping;
+        await delay(backoffMs(this.#failures++), undefined, { signal }).catch(() => {});
         this.#wanted = true;
       }
     }

@@ -28,13 +28,11 @@ export interface Kept {
 
 /** Whether as many calls of the function wait as may. */
 export async function isQueueFull(sql: Sql, projectRef: string, slug: string): Promise<boolean> {
-  const { rows } = await sql.query(
-    `select from deliveries
-     where project_ref = $1 and function_slug = $2 and state = 'queued' and event_name = 'http.call'
-     offset $3 limit 1`,
-    [projectRef, slug, limits.queuedCalls - 1],
+  const { rows } = await sql.query<{ isFull: boolean }>(
+    `select coalesce(sum(calls), 0) >= $3 as "isFull" from waiting_calls where project_ref = $1 and function_slug = $2`,
+    [projectRef, slug, limits.queuedCalls],
   );
-  return rows.length > 0;
+  return rows[0]!.isFull;
 }
 
 /** What calls of the project keep in all, and of this what anonymous callers do. */

@@ -73,19 +73,25 @@ function webhook(change: {
  */
 export function eventHeaders(project: Project, delivery: StartedDelivery): Record<string, string> {
   const { datacontenttype, ...attributes } = eventAttributes(project, delivery);
-  return {
+  const headers: Record<string, string> = {
     ...platformHeaders(project),
     'content-type': datacontenttype,
     'idempotency-key': delivery.id,
-    ...Object.fromEntries(
-      Object.entries(attributes).map(([name, value]) => [`ce-${name}`, headerValue(String(value))]),
-    ),
   };
+  for (const [name, value] of Object.entries(attributes)) headers[`ce-${name}`] = headerValue(String(value));
+  return headers;
 }
 
+/** They are the same for each of a project's runs, and parsing a URL takes as long as all the rest. */
+const knownHeaders = new WeakMap<Project, { host: string; 'x-forwarded-proto': string }>();
+
 export function platformHeaders(project: Project) {
+  const known = knownHeaders.get(project);
+  if (known) return known;
   const api = new URL(project.apiUrl);
-  return { host: api.host, 'x-forwarded-proto': api.protocol.slice(0, -1) };
+  const headers = { host: api.host, 'x-forwarded-proto': api.protocol.slice(0, -1) };
+  knownHeaders.set(project, headers);
+  return headers;
 }
 
 /** The attributes of a CloudEvent (CloudEvents 1.0 §3), with one of our own: which try this is. */
@@ -103,13 +109,17 @@ export function eventAttributes(project: Project, delivery: StartedDelivery) {
   };
 }
 
+const visible = /^[!#$&-~]*$/;
+
 /** CloudEvents HTTP binding 1.0 §3.1.3.2: all but visible ASCII is percent-encoded, and so are `"` and `%`. */
 function headerValue(text: string): string {
-  return text.replace(/[^\x21-\x7e]|["%]/gu, (character) =>
-    character < '\x80'
-      ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
-      : encodeURIComponent(character),
-  );
+  return visible.test(text)
+    ? text
+    : text.replace(/[^\x21-\x7e]|["%]/gu, (character) =>
+        character < '\x80'
+          ? `%${character.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`
+          : encodeURIComponent(character),
+      );
 }
 
 /**

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { LOGGER, newId, PlatformDatabase, type Logger } from '#libs/platform';
+import { backoffMs, LOGGER, newId, PlatformDatabase, type Logger } from '#libs/platform';
 import { limits } from '../limits.js';
 import { insertLines, type NewLogLine } from './log-lines.sql.js';
 import { SourceMaps } from './source-maps.js';
@@ -18,6 +18,10 @@ export class FunctionLogs {
   #held: HeldLine[] = [];
   #timer: NodeJS.Timeout | undefined;
   #writing: Promise<void> = Promise.resolve();
+  /** In a row. */
+  #failures = 0;
+  /** Lines that there was no room for and nobody was told of. */
+  #dropped = 0;
 
   constructor(
     private readonly database: PlatformDatabase,
@@ -28,10 +32,7 @@ export class FunctionLogs {
   add(line: FunctionLogLine): void {
     if (this.#held.length >= limits.heldLogLines) {
       this.#held.shift();
-      this.logger.error(
-        { held: limits.heldLogLines },
-        'Dropped a function log line: the database does not take them',
-      );
+      this.#dropped += 1;
     }
     const message = this.sourceMaps.translate(line.deploymentId, line.message);
     this.#held.push({ id: newId(), ...line, message });
@@ -60,15 +61,27 @@ export class FunctionLogs {
       const batch = await Promise.all(held.map(async (line) => ({ ...line, message: await line.message })));
       try {
         await insertLines(this.database, batch);
+        this.#failures = 0;
+        this.#tellDropped();
       } catch (error) {
         this.logger.warn(
           { err: error, lines: batch.length },
           'Function logs could not be written; trying again',
         );
         this.#held = [...batch, ...this.#held].slice(-limits.heldLogLines);
-        this.#timer ??= setTimeout(() => void this.flush(), limits.logFlushMs).unref();
+        this.#tellDropped();
+        const waitMs = Math.max(limits.logFlushMs, backoffMs(this.#failures++));
+        this.#timer ??= setTimeout(() => void this.flush(), waitMs).unref();
         return;
       }
     }
+  }
+
+  /** Not one by one: while the database takes nothing a function may write thousands. */
+  #tellDropped(): void {
+    if (this.#dropped === 0) return;
+    const line = { dropped: this.#dropped, held: limits.heldLogLines };
+    this.logger.error(line, 'Dropped function log lines: the database does not take them');
+    this.#dropped = 0;
   }
 }

@@ -22,7 +22,9 @@ export class PlatformDatabase implements Sql {
   readonly #pool: pg.Pool;
 
   private constructor(readonly connection: pg.ClientConfig) {
-    this.#pool = new pg.Pool({ ...connection, options, max: poolSize, idleTimeoutMillis: 10_000 });
+    const pool = { ...connection, options, max: poolSize, idleTimeoutMillis: 10_000 };
+    // BEGIN and the first statement travel in one round trip.
+    this.#pool = new pg.Pool({ ...pool, pipeline: true } as pg.PoolConfig);
     this.#pool.on('error', () => {});
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.#pool) });
   }
