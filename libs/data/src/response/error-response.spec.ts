@@ -45,6 +45,17 @@ describe('errors of PostgreSQL', () => {
     expect(statusOf(databaseError('42501'), callerFromClaims({ role: 'editor' }))).toBe(403);
   });
 
+  it('tells a value that is too complex from a function that is', () => {
+    expect(statusOf(databaseError('54001'))).toBe(400);
+    expect(statusOf(databaseError('54001', { where: 'JSON data, line 1: [[[' }))).toBe(400);
+    expect(statusOf(databaseError('54001', { where: 'SQL function "endless" statement 1' }))).toBe(500);
+    expect(statusOf(databaseError('54001', { where: 'PL/pgSQL function endless() line 3 at RETURN' }))).toBe(
+      500,
+    );
+    expect(statusOf(Object.assign(databaseError('XX000'), { message: 'tsquery stack too small' }))).toBe(400);
+    expect(statusOf(databaseError('XX000'))).toBe(500);
+  });
+
   it('says that XML is not to be had where no aggregate writes it', () => {
     const message = 'function xmlagg(films) does not exist';
     expect(statusOf(Object.assign(databaseError('42883'), { message }))).toBe(406);
