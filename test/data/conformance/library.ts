@@ -114,6 +114,9 @@ const librarySql = `
   create function note_loan() returns trigger language plpgsql as 'begin return new; end';
   create trigger note_loan instead of insert on loan_notes for each row execute function note_loan();
 
+  create schema closed;
+  create table closed.ledger (id int primary key);
+
   create schema archive;
   create table archive.scrolls (id int primary key, title text);
   insert into archive.scrolls values (1, 'Ptolemy');
