@@ -115,7 +115,7 @@ it.each([
   ['a form of any number of fields', form, 'a=1&'.repeat(100_000)],
   ['a form with broken codes', form, 'title=%ff%&%00=1&=&&&=%'],
   ['a form with names that every object has', form, prototypeNames.map((name) => `${name}=1`).join('&')],
-])('%s is stored or refused, as a row and as arguments', async (_, type, body) => {
+])('stores or refuses, as a row and as arguments: %s', async (_, type, body) => {
   const headers = { 'content-type': type, prefer: 'return=representation' };
   for (const path of ['films', 'films?columns=id,title,info', 'rpc/add', 'rpc/shout', 'rpc/joined']) {
     await isAnsweredInShape({ method: 'POST', path, headers, body });
@@ -148,6 +148,6 @@ it('a body that is too long is refused', async () => {
   });
 });
 
-it('nothing of it has changed anything', async () => {
+it('none of these has changed the database', async () => {
   await isUnchanged();
 });

@@ -164,7 +164,7 @@ it.each([
   ['half of a character', 'title=eq.%c3'],
   ['an overlong code', 'title=eq.%c0%80'],
   ['half of a pair of surrogates', 'title=eq.%ed%a0%80'],
-])('%s is refused', async (_, query) => {
+])('refuses text that PostgreSQL cannot hold: %s', async (_, query) => {
   const { status, text } = await answerTo({
     method: 'GET',
     path: `films?${query.replaceAll(/["{}\\]/g, encodeURIComponent)}`,
@@ -188,6 +188,6 @@ it('a parameter that is there twice is two conditions, and of select, columns an
   expect(text).toBe('[{"id":2}]');
 });
 
-it('nothing of it has changed anything', async () => {
+it('none of these has changed the database', async () => {
   await isUnchanged();
 });

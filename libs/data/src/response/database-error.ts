@@ -6,6 +6,7 @@ import { jsonError, type ErrorBody } from './json-error.js';
 export interface DatabaseError extends Error {
   /** SQLSTATE (manual, appendix A). */
   readonly code: string;
+  readonly severity: string;
   readonly detail?: string | undefined;
   readonly hint?: string | undefined;
   /** The functions that it came through, the innermost first, or the place in a JSON text. */

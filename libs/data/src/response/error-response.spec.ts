@@ -119,6 +119,30 @@ describe('other errors', () => {
     );
   });
 
+  it('knows whether a connection was not to be had, or broke', () => {
+    const codeOf = (error: Error) => JSON.parse(String(errorResponse(error, user)!.body)).code;
+    const network = (code: string, syscall: string) => Object.assign(new Error('x'), { code, syscall });
+    expect(codeOf(network('ECONNREFUSED', 'connect'))).toBe('PGRST000');
+    expect(codeOf(network('ECONNRESET', 'read'))).toBe('PGRST001');
+    expect(codeOf(new Error('Connection terminated unexpectedly'))).toBe('PGRST001');
+    expect(codeOf(new Error('timeout exceeded when trying to connect'))).toBe('PGRST000');
+  });
+
+  it('knows connections that PostgreSQL did not take', () => {
+    const starting = { severity: 'FATAL', message: 'the database system is starting up' };
+    const response = errorResponse(Object.assign(databaseError('57P03', starting), starting), user)!;
+    expect([response.status, JSON.parse(String(response.body))]).toEqual([
+      503,
+      {
+        code: 'PGRST000',
+        message: 'Database connection error.',
+        details: 'the database system is starting up',
+        hint: null,
+      },
+    ]);
+    expect(statusOf(databaseError('57P01', { severity: 'FATAL' }))).toBe(503);
+  });
+
   it('knows broken connections and paths', () => {
     expect(statusOf(Object.assign(new Error('x'), { code: 'ECONNREFUSED' }))).toBe(503);
     expect(statusOf(new Error('Connection terminated unexpectedly'))).toBe(503);
