@@ -86,7 +86,8 @@ function newAdapter({ config, projects, logger }: Platform): FastifyAdapter {
   const filter = new ServiceErrorFilter(logger);
   return new FastifyAdapter({
     bodyLimit: Number.MAX_SAFE_INTEGER, // Each body reader has a limit of its own.
-    http: { maxHeaderSize: limits.headerBytes },
+    // Node.js counts the URL with the headers.
+    http: { maxHeaderSize: limits.urlBytes + limits.headerBytes },
     requestTimeout: limits.requestMs,
     forceCloseConnections: 'idle',
     trustProxy: [...config.trustedProxies],

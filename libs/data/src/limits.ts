@@ -22,6 +22,8 @@ export const limits = {
   rows: 100_000,
   /** Bytes that one response holds at most. JavaScript ends at 512 MB for one string. */
   responseBytes: 64 * 1024 * 1024,
+  /** Longest `Content-Location`, in bytes: Node.js refuses answers with 16 KB of headers, proxies often fewer. */
+  contentLocationLength: 4 * 1024,
   /** `count=estimated` counts exactly up to here, unless rows are limited by a setting, which then counts. */
   exactCountRows: 1000,
   /** Statements that each database connection keeps prepared, at some 20 kB of PostgreSQL's memory each. */

@@ -13,6 +13,11 @@ it.each([
   expect(contentLocation('films', query)).toBe(expected);
 });
 
+it('names no address that clients would refuse with all headers', () => {
+  expect(contentLocation('films', `a=eq.${'x'.repeat(4000)}`)).toBeDefined();
+  expect(contentLocation('films', `a=eq.${'x'.repeat(5000)}`)).toBeUndefined();
+});
+
 it('finds a new row by its key', () => {
   const key = [
     ['a b', "Rock & R+ll's"],

@@ -1,10 +1,17 @@
+import { limits } from '../limits.js';
 import { parseQueryString } from '../request/query-string.js';
 
 /**
  * Value of `Content-Location` (RFC 9110 §8.7): the address of a table's rows, the same for the same parameters in
- * whatever order they were given. Values of a repeated parameter are joined by commas.
+ * whatever order they were given. Values of a repeated parameter are joined by commas. Undefined when it is too long
+ * for a header.
  */
-export function contentLocation(table: string, query: string): string {
+export function contentLocation(table: string, query: string): string | undefined {
+  const location = addressOf(table, query);
+  return location.length > limits.contentLocationLength ? undefined : location;
+}
+
+function addressOf(table: string, query: string): string {
   const path = `/${encode(table)}`;
   if (query === '') return path;
   const values = new Map<string, string>();

@@ -6,8 +6,11 @@ import { jsonError, type ErrorBody } from './json-error.js';
 export interface DatabaseError extends Error {
   /** SQLSTATE (manual, appendix A). */
   readonly code: string;
+  readonly severity: string;
   readonly detail?: string | undefined;
   readonly hint?: string | undefined;
+  /** The functions that it came through, the innermost first, or the place in a JSON text. */
+  readonly where?: string | undefined;
 }
 
 export function isDatabaseError(error: unknown): error is DatabaseError {
@@ -69,16 +72,22 @@ const statusBySqlstate = new Map<string, number>([
   ['XX', 500],
 ]);
 
-function statusOf({ code, message }: DatabaseError, isSignedIn: boolean): number {
+function statusOf({ code, message, where }: DatabaseError, isSignedIn: boolean): number {
   if (code === '42501') return isSignedIn ? 403 : 401;
   // The role of a token that PostgreSQL does not know.
   if (code === '22023' && /^role .* does not exist$/.test(message)) return 401;
   if (code === '21000' && message.endsWith('requires a WHERE clause')) return 400;
+  // Too complex was no function of the database, but a value that came with the request: nested without end, say.
+  if (isTooComplex(code, message) && !where?.includes(' function ')) return 400;
   // The aggregate that XML is answered with has no overload for the rows.
   if (code === '42883' && message.startsWith('function xmlagg(')) return 406;
   // RAISE SQLSTATE 'PT402' chooses the status (postgrest.org, "RAISE errors with HTTP Status Codes").
   if (code.startsWith('PT')) return httpStatus(Number(code.slice(2))) ?? 500;
   return statusBySqlstate.get(code) ?? statusBySqlstate.get(code.slice(0, 2)) ?? 400;
+}
+
+function isTooComplex(code: string, message: string): boolean {
+  return code.startsWith('54') || message === 'tsquery stack too small';
 }
 
 function httpStatus(status: unknown): number | undefined {

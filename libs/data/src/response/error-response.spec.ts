@@ -45,6 +45,17 @@ describe('errors of PostgreSQL', () => {
     expect(statusOf(databaseError('42501'), callerFromClaims({ role: 'editor' }))).toBe(403);
   });
 
+  it('tells a value that is too complex from a function that is', () => {
+    expect(statusOf(databaseError('54001'))).toBe(400);
+    expect(statusOf(databaseError('54001', { where: 'JSON data, line 1: [[[' }))).toBe(400);
+    expect(statusOf(databaseError('54001', { where: 'SQL function "endless" statement 1' }))).toBe(500);
+    expect(statusOf(databaseError('54001', { where: 'PL/pgSQL function endless() line 3 at RETURN' }))).toBe(
+      500,
+    );
+    expect(statusOf(Object.assign(databaseError('XX000'), { message: 'tsquery stack too small' }))).toBe(400);
+    expect(statusOf(databaseError('XX000'))).toBe(500);
+  });
+
   it('says that XML is not to be had where no aggregate writes it', () => {
     const message = 'function xmlagg(films) does not exist';
     expect(statusOf(Object.assign(databaseError('42883'), { message }))).toBe(406);
@@ -106,6 +117,30 @@ describe('other errors', () => {
     expect(response.headers['www-authenticate']).toBe(
       `Bearer error="invalid_token", error_description=${JSON.stringify(body.message)}`,
     );
+  });
+
+  it('knows whether a connection was not to be had, or broke', () => {
+    const codeOf = (error: Error) => JSON.parse(String(errorResponse(error, user)!.body)).code;
+    const network = (code: string, syscall: string) => Object.assign(new Error('x'), { code, syscall });
+    expect(codeOf(network('ECONNREFUSED', 'connect'))).toBe('PGRST000');
+    expect(codeOf(network('ECONNRESET', 'read'))).toBe('PGRST001');
+    expect(codeOf(new Error('Connection terminated unexpectedly'))).toBe('PGRST001');
+    expect(codeOf(new Error('timeout exceeded when trying to connect'))).toBe('PGRST000');
+  });
+
+  it('knows connections that PostgreSQL did not take', () => {
+    const starting = { severity: 'FATAL', message: 'the database system is starting up' };
+    const response = errorResponse(Object.assign(databaseError('57P03', starting), starting), user)!;
+    expect([response.status, JSON.parse(String(response.body))]).toEqual([
+      503,
+      {
+        code: 'PGRST000',
+        message: 'Database connection error.',
+        details: 'the database system is starting up',
+        hint: null,
+      },
+    ]);
+    expect(statusOf(databaseError('57P01', { severity: 'FATAL' }))).toBe(503);
   });
 
   it('knows broken connections and paths', () => {

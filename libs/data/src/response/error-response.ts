@@ -1,7 +1,8 @@
 import { HttpException } from '@nestjs/common';
-import { AppError, type Caller, isConnectionError } from '#libs/platform';
+import { AppError, type Caller } from '#libs/platform';
 import { BatchRequestError } from '../batch/batch-request-error.js';
 import { pathError } from '../errors.js';
+import { connectionErrorResponse } from './connection-error.js';
 import { databaseErrorResponse, isDatabaseError } from './database-error.js';
 import type { HttpResponse } from './http-response.js';
 import { jsonError } from './json-error.js';
@@ -19,18 +20,13 @@ export function errorResponse(
 ): HttpResponse | undefined {
   if (error instanceof BatchRequestError) return batchErrorResponse(error, caller, authorization);
   if (error instanceof AppError) return appErrorResponse(error, authorization);
+  const unavailable = connectionErrorResponse(error);
+  if (unavailable) return unavailable;
   if (isDatabaseError(error)) return databaseErrorResponse(error, caller);
   const clientStatus = clientErrorStatus(error);
   if (clientStatus === 404) return appErrorResponse(pathError());
   if (clientStatus) {
     return jsonError(clientStatus, { code: 'PGRST102', message: (error as Error).message });
-  }
-  if (isConnectionError(error)) {
-    return jsonError(
-      503,
-      { code: 'PGRST000', message: 'Database connection error.' },
-      { 'retry-after': '1' },
-    );
   }
   return undefined;
 }

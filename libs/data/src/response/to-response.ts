@@ -45,8 +45,10 @@ function readStatus(
 ): number {
   const { offset } = request.range;
   headers['content-range'] = contentRange(offset, pageTotal, total);
-  if (plan.kind === 'read') headers['content-location'] = contentLocation(request.target, request.query);
-  else if (plan.function.returns.kind === 'void') return 204;
+  if (plan.kind === 'read') {
+    const location = contentLocation(request.target, request.query);
+    if (location !== undefined) headers['content-location'] = location;
+  } else if (plan.function.returns.kind === 'void') return 204;
   const status = rangeStatus(offset, pageTotal, total);
   if (status !== 416) return status;
   const { 'content-type': _, ...others } = headers;

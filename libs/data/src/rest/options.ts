@@ -32,10 +32,14 @@ async function allowedMethods({ http, project, settings }: Execution, timing: Se
   const { isFunction, target } = resolvePath(http.path);
   const { schema } = resolveSchema(http, settings);
   timing.end('parse');
-  const cache = await projectSchema(project).current(settings);
+  const key = nameKey(schema, target);
+  const kept = projectSchema(project);
+  const current = await kept.current(settings);
+  const isKnown = (isFunction ? current.functions : current.tables).has(key);
+  const cache = isKnown ? current : await kept.newerThan(current);
   timing.end('plan');
   if (!isFunction) return tableMethods(project, findTable(cache, { schema, target }));
-  const called = cache.functions.get(nameKey(schema, target))?.[0];
+  const called = cache.functions.get(key)?.[0];
   if (called) return called.isVolatile ? 'OPTIONS,POST' : 'OPTIONS,GET,HEAD,POST';
   throw pgrstError('PGRST202', {
     message: `Could not find the function ${schema}.${target} without parameters in the schema cache`,

@@ -2,10 +2,16 @@ import { projectResource, type Project } from '#libs/platform';
 
 type Reloaded = 'schema' | 'config';
 
+const reloads = new Map<string, readonly Reloaded[]>([
+  ['', ['config', 'schema']],
+  ['reload schema', ['config', 'schema']],
+  ['reload config', ['config']],
+]);
+
 /**
  * Hears `NOTIFY pgrst`, by which a database tells that its schema (`'reload schema'`), its settings
- * (`'reload config'`) or both (no payload) have changed (postgrest.org, "Listener"). After the connection was lost,
- * both.
+ * (`'reload config'`) or both (no payload) have changed (postgrest.org, "Listener"). Settings are read again with the
+ * schema, too, and both after the connection was lost.
  */
 class ReloadChannel {
   readonly #project: Project;
@@ -37,8 +43,7 @@ class ReloadChannel {
   }
 
   #notified(payload: string): void {
-    for (const what of ['config', 'schema'] as const) {
-      if (payload !== '' && payload !== `reload ${what}`) continue;
+    for (const what of reloads.get(payload) ?? []) {
       for (const handler of this.#handlers[what]) handler();
     }
   }
