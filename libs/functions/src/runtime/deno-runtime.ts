@@ -11,6 +11,7 @@ import { startProcess, type DenoProcess } from './deno-process.js';
 import { DeploymentDirectories, type DeploymentDirectory } from './deployment-directory.js';
 import { CertificateAuthority } from './egress/certificate-authority.js';
 import { Egress, nameServerPort } from './egress/egress.js';
+import { refusalMessage } from './egress/refusal.js';
 import { SecretRelay } from './egress/secret-relay.js';
 import { VerifiedTls } from './egress/verified-tls.js';
 import type { FunctionInstance, FunctionRuntime, InstanceSpec, IsolationReport } from './function-runtime.js';
@@ -167,11 +168,10 @@ export class DenoRuntime implements FunctionRuntime {
 
   /** One that waits for a function, if this function is content with what they are all given. */
   #takeWarm(spec: InstanceSpec, deployment: DeploymentDirectory): WarmProcess | null {
-    const { ports, addresses } = this.#needs(spec);
+    const ports = this.#portsOf(spec);
     const isUsual =
       this.sandbox.jailer !== null &&
       spec.limits.memoryBytes <= limits.warmMemoryBytes &&
-      addresses.length === 0 &&
       ports.every((port) => this.#usualPorts().includes(port)) &&
       // What V8 has compiled of large code saves more than a start costs.
       !deployment.savesCompiling();
@@ -183,14 +183,14 @@ export class DenoRuntime implements FunctionRuntime {
     const { denoDirectory: plain, compiledDirectory } = deployment;
     const denoDirectory = existsSync(compiledDirectory) ? compiledDirectory : plain;
     const cell = this.sandbox.jailer
-      ? await this.sandbox.jailCell({ denoDirectory, ...this.#needs(spec) })
+      ? await this.sandbox.jailCell({ denoDirectory, ports: this.#portsOf(spec) })
       : this.sandbox.openCell({ deploymentId: spec.deploymentId, deployment });
     return this.#launch(cell, memoryBytes, spec);
   }
 
   async #startWarm(): Promise<WarmProcess> {
     const denoDirectory = await this.deployments.template();
-    const cell = await this.sandbox.jailCell({ denoDirectory, ports: this.#usualPorts(), addresses: [] });
+    const cell = await this.sandbox.jailCell({ denoDirectory, ports: this.#usualPorts() });
     const started = await this.#launch(cell, limits.warmMemoryBytes, null);
     try {
       return { ...started, socket: await untilListening(started) };
@@ -225,12 +225,10 @@ export class DenoRuntime implements FunctionRuntime {
     return [...new Set([nameServerPort, ...defaultPorts, this.#apiPort])];
   }
 
-  #needs(spec: InstanceSpec): { ports: number[]; addresses: string[] } {
-    const declared = new DeclaredHosts([...spec.allowedHosts, `${hostText(spec.api.host)}:${spec.api.port}`]);
-    const addresses = declared.addresses.filter(
-      (address) => !address.startsWith('127.') && address !== '::1',
-    );
-    return { ports: [...new Set([nameServerPort, ...declared.ports])], addresses };
+  /** What the function may declare, and what is usual: there refusals are told. */
+  #portsOf({ allowedHosts, api }: InstanceSpec): number[] {
+    const declared = new DeclaredHosts([...allowedHosts, `${hostText(api.host)}:${api.port}`]);
+    return [...new Set([...this.#usualPorts(), ...declared.ports])];
   }
 
   #openDoors(cell: Cell, spec: InstanceSpec): Egress | null {
@@ -248,7 +246,7 @@ export class DenoRuntime implements FunctionRuntime {
       onRefused: (destination: string, why: string) =>
         spec.onLog({
           level: 'warn',
-          message: `A connection to ${destination} was refused: ${why}.`,
+          message: refusalMessage(destination, why),
           at: new Date(),
           invocationId: null,
         }),

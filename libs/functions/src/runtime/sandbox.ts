@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,7 +16,7 @@ import { jailCell } from './jail-cell.js';
 import { openCell } from './open-cell.js';
 import { claimBase, fitsSockets, RunDirectory, runtimeBases } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
-import { seccompFilter } from './seccomp-filter.js';
+import { canFilterSystemCalls, seccompFilter } from './seccomp-filter.js';
 
 const execute = promisify(execFile);
 
@@ -30,7 +30,6 @@ export interface JailRequest {
   /** What the Deno directory begins as. */
   readonly denoDirectory: string;
   readonly ports: readonly number[];
-  readonly addresses: readonly string[];
 }
 
 /** How this host confines processes; found out once, by trying. */
@@ -127,14 +126,13 @@ export class Sandbox {
   }
 
   /** @throws Error when the host cannot make one just now */
-  async jailCell({ denoDirectory, ports, addresses }: JailRequest): Promise<Cell> {
+  async jailCell({ denoDirectory, ports }: JailRequest): Promise<Cell> {
     const jail = await this.jailer!.make({
       uid: this.hasUsers ? functionUids.first + (this.#nextUid++ % functionUids.count) : 0,
       diskBytes: limits.jailDiskBytes,
       fileCount: limits.jailFiles,
       ports,
       datagramPort: nameServerPort,
-      addresses,
     });
     return jailCell({ runDirectory: this.runDirectory, jail, denoDirectory });
   }
@@ -205,14 +203,5 @@ export class Sandbox {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-  }
-}
-
-/** seccomp(2): a kernel that can answer filtered calls with an error says so. */
-function canFilterSystemCalls(): boolean {
-  try {
-    return readFileSync('/proc/sys/kernel/seccomp/actions_avail', 'utf8').includes('errno');
-  } catch {
-    return false;
   }
 }
