@@ -226,9 +226,10 @@ export class DenoRuntime implements FunctionRuntime {
   }
 
   /** What the function may declare, and what is usual: there refusals are told. */
-  #portsOf({ allowedHosts, api }: InstanceSpec): number[] {
+  #portsOf({ allowedHosts, api, database }: InstanceSpec): number[] {
     const declared = new DeclaredHosts([...allowedHosts, `${hostText(api.host)}:${api.port}`]);
-    return [...new Set([...this.#usualPorts(), ...declared.ports])];
+    const own = database ? [database.port] : [];
+    return [...new Set([...this.#usualPorts(), ...declared.ports, ...own])];
   }
 
   #openDoors(cell: Cell, spec: InstanceSpec): Egress | null {
@@ -236,6 +237,7 @@ export class DenoRuntime implements FunctionRuntime {
     const rules = {
       allowedHosts: spec.allowedHosts,
       api: spec.api,
+      database: spec.database,
       privateHosts: this.privateHosts,
       secrets: { used: spec.egressSecrets ?? [], relay: this.secretRelay },
       onCarried: (sentBytes: number, receivedBytes: number) => {

@@ -23,6 +23,8 @@ export interface EgressRules {
   readonly allowedHosts: readonly string[];
   /** This project's own API, which is let through unvetted; `accept` takes the connection if this process serves it. */
   readonly api: { readonly host: string; readonly port: number; accept?(socket: Socket): boolean };
+  /** At 127.0.0.1: takes connections to the project's database. */
+  readonly database?: { readonly port: number; accept(socket: Socket): void } | undefined;
   /** Hosts that the operator allows although their addresses are not public; without a port all are meant. */
   readonly privateHosts: readonly string[];
   /** What is put into requests to which of the allowed hosts, and by whom. */
@@ -83,6 +85,8 @@ export class Egress {
     const address = socket.localAddress?.replace(/^::ffff:/, '');
     if (address === undefined || port === undefined) return void socket.destroy();
     if (port === nameServerPort) return answerNames(socket, (name) => this.#standInFor(name));
+    const { database } = this.rules;
+    if (database?.port === port && address === '127.0.0.1') return database.accept(socket);
     const known = this.#names.get(address) ?? address;
     // As a jail's hosts file says; the name server is not asked for it.
     const isLocalhost =
