@@ -101,7 +101,9 @@ export class DenoRuntime implements FunctionRuntime {
 
   async prepare(api: { port: number }): Promise<void> {
     this.#apiPort = api.port;
-    if (this.sandbox.jailer) await this.#warm.fill();
+    if (!this.sandbox.jailer) return;
+    await this.#warm.fill();
+    await this.sandbox.keepJail(this.#usualPorts());
   }
 
   async start(spec: InstanceSpec): Promise<FunctionInstance> {
@@ -119,8 +121,17 @@ export class DenoRuntime implements FunctionRuntime {
     } catch (error) {
       throw hostError(error);
     } finally {
-      if (this.sandbox.jailer) setImmediate(() => void this.#warm.fill());
+      if (this.sandbox.jailer) this.#fillLater();
     }
+  }
+
+  /** What the next starts will find ready; the function that has just started comes first. */
+  #fillLater(): void {
+    setImmediate(() => void this.#warm.fill());
+    const { spareJailMs } = limits;
+    setTimeout(() => {
+      if (this.sandbox.jailer && !this.#isClosed) void this.sandbox.keepJail(this.#usualPorts());
+    }, spareJailMs).unref();
   }
 
   /** Tries again, once, when a process or the jailer was killed before any of the function's code could run. */

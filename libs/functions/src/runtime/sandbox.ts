@@ -11,11 +11,12 @@ import type { DeploymentDirectory } from './deployment-directory.js';
 import type { IsolationReport } from './function-runtime.js';
 import { nameServerPort } from './egress/egress.js';
 import { findHostPrograms, type HostPrograms } from './host-programs.js';
-import { Jailer, jailPaths } from './jail/jailer.js';
+import { Jailer, jailPaths, type Jail } from './jail/jailer.js';
 import { jailCell } from './jail-cell.js';
 import { openCell } from './open-cell.js';
 import { claimBase, fitsSockets, RunDirectory, runtimeBases } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
+import { SpareJail } from './spare-jail.js';
 import { canFilterSystemCalls, seccompFilter } from './seccomp-filter.js';
 
 const execute = promisify(execFile);
@@ -40,6 +41,8 @@ export class Sandbox {
   readonly seccomp: Buffer | null = canFilterSystemCalls() ? seccompFilter() : null;
   cgroups: Cgroups | null = null;
   jailer: Jailer | null = null;
+  /** For the ports that most functions need. */
+  #spare: { readonly jail: SpareJail; readonly ports: readonly number[] } | null = null;
 
   private constructor(
     private readonly deno: string,
@@ -127,14 +130,25 @@ export class Sandbox {
 
   /** @throws Error when the host cannot make one just now */
   async jailCell({ denoDirectory, ports }: JailRequest): Promise<Cell> {
-    const jail = await this.jailer!.make({
+    const suits = ports.every((port) => this.#spare?.ports.includes(port));
+    const jail = (suits && this.#spare?.jail.take()) || (await this.#makeJail(ports));
+    return jailCell({ runDirectory: this.runDirectory, jail, denoDirectory });
+  }
+
+  /** Keeps a jail ready that listens on these ports. */
+  async keepJail(ports: readonly number[]): Promise<void> {
+    this.#spare ??= { jail: new SpareJail(() => this.#makeJail(ports)), ports };
+    await this.#spare.jail.fill();
+  }
+
+  #makeJail(ports: readonly number[]): Promise<Jail> {
+    return this.jailer!.make({
       uid: this.hasUsers ? functionUids.first + (this.#nextUid++ % functionUids.count) : 0,
       diskBytes: limits.jailDiskBytes,
       fileCount: limits.jailFiles,
       ports,
       datagramPort: nameServerPort,
     });
-    return jailCell({ runDirectory: this.runDirectory, jail, denoDirectory });
   }
 
   /**
@@ -154,11 +168,14 @@ export class Sandbox {
 
   /** Falls back to what keeps functions in without them. */
   async giveUpJails(): Promise<void> {
+    this.#spare?.jail.close();
+    this.#spare = null;
     await this.jailer?.close();
     this.jailer = null;
   }
 
   async close(): Promise<void> {
+    this.#spare?.jail.close();
     await this.jailer?.close();
     this.cgroups?.close();
     await this.runDirectory.remove();
