@@ -6,6 +6,7 @@ import { bootError, hostError, shuttingDown } from './boot-error.js';
 import type { Cell } from './cell.js';
 import { denoBinary } from './deno-binary.js';
 import { checkedEnvironment, checkHosts, hostText } from './deno-command.js';
+import { addCompiledCode } from './compiled-code.js';
 import { DenoInstance } from './deno-instance.js';
 import { startProcess, type DenoProcess } from './deno-process.js';
 import { DeploymentDirectories, type DeploymentDirectory } from './deployment-directory.js';
@@ -289,7 +290,12 @@ export class DenoRuntime implements FunctionRuntime {
   async #tryJail(): Promise<void> {
     if (!this.sandbox.jailer) return;
     try {
-      this.#end(await this.#startWarm());
+      const first = await this.#startWarm();
+      const { cell } = first;
+      const started = cell.outside(cell.paths.denoDirectory);
+      // Without it starts take longer, that is all.
+      await this.deployments.changeTemplate((to) => addCompiledCode(started, to)).catch(() => {});
+      this.#end(first);
     } catch {
       await this.sandbox.giveUpJails();
     }
