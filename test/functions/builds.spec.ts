@@ -106,11 +106,13 @@ describe('a build', () => {
     expect(await told({ secrets: ['GRANTED_KEY'] })).toEqual([
       'reads STRIPE_KEY, which galley.toml does not grant: declare permissions.secrets',
       'reads SUPABASE_SERVICE_ROLE_KEY, which galley.toml does not grant: declare permissions.service_role',
-      expect.stringMatching(/^reads SUPABASE_DB_URL, which no function has: /),
+      'reads SUPABASE_DB_URL, which galley.toml does not grant: declare permissions.database_url, and the tables that it uses',
     ]);
     expect(await told({ secrets: ['GRANTED_KEY', 'STRIPE_KEY'], service_role: true })).toEqual([
       expect.stringContaining('SUPABASE_DB_URL'),
     ]);
+    const everything = { secrets: ['GRANTED_KEY', 'STRIPE_KEY'], service_role: true, database_url: true };
+    expect(await told(everything)).toEqual([]);
   });
 
   it('tells its log while it runs, and then the function', async () => {

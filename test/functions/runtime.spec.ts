@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { AppError } from '#libs/platform';
@@ -91,6 +91,20 @@ describe('handlers', () => {
       instance.kill('idle');
       await eventually(() => compiled().length > before);
     }
+  });
+
+  it('knows the loader already when it starts a deployment for the first time', async () => {
+    if (used.runtime.isolation().network !== 'namespace') return;
+    const run = runtimeBases(used.dataDir).map((base) => join(base, 'run'));
+    const logs = run.flatMap((path) =>
+      existsSync(path)
+        ? readdirSync(path, { recursive: true, encoding: 'utf8' })
+            .filter((name) => /template-[^/]*\/deno\/v8_code_cache_v2-wal$/.test(name))
+            .map((name) => statSync(join(path, name)).size)
+        : [],
+    );
+    // What one process compiled before any function came; a template of none has no more than its tables.
+    expect(Math.max(...logs)).toBeGreaterThan(200_000);
   });
 
   it('starts each of many instances that are started at the same moment', async () => {

@@ -17,6 +17,7 @@ import { DeployFunction } from './deploy/deploy-function.js';
 import { FunctionRuntime, functionRuntimeProvider } from './function-runtime.provider.js';
 import { InstancePool } from './instances/instance-pool.js';
 import { ActiveDeployments } from './invoke/active-deployments.js';
+import { DatabaseAccess } from './database/database-access.js';
 import { FunctionEnvironment } from './invoke/function-environment.js';
 import { InstanceSpecs } from './invoke/instance-specs.js';
 import { InvokeFunction } from './invoke/invoke-function.js';
@@ -53,6 +54,7 @@ const pool = {
     Builds,
     DeployFunction,
     EventLog,
+    DatabaseAccess,
     FunctionEnvironment,
     FunctionLogs,
     HostSupport,

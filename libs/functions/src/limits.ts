@@ -42,6 +42,10 @@ export const limits = {
   ratePeriodMs: { min: 100, max: 3_600_000 },
   /** The condition on one column of a subscription. */
   conditionChars: 1000,
+  /** Connections that a function may have to its database by `SUPABASE_DB_URL`, all of its instances together. */
+  databaseConnections: 10,
+  /** How long such a connection may take to say who logs in. */
+  databaseLoginMs: 10_000,
   /** Entries of each list and table of a manifest. */
   manifestEntries: 100,
 

@@ -106,6 +106,23 @@ where('a tool of a build that does what a stranger wants', () => {
     expect(listed).toMatch(/^[\w,]*\bi\b[\w,]* \|  \| self \| cache,deno(,home)?\n$/);
   });
 
+  it('has no system calls that reach beyond it, and neither has what it starts', async () => {
+    // Harmless where it succeeds: personality(2) with this argument only asks; keyctl(2) has no such operation.
+    const calls = `const { symbols } = Deno.dlopen('libc.so.6', {
+        syscall: { parameters: ['i64', 'i64', 'i64'], result: 'i64' },
+        __errno_location: { parameters: [], result: 'pointer' },
+      });
+      const errno = (number, first) => Number(symbols.syscall(BigInt(number), BigInt(first), 0n)) === -1
+        ? new Deno.UnsafePointerView(symbols.__errno_location()).getInt32() : 0;
+      const isArm = Deno.build.arch === 'aarch64';
+      const numbers = isArm ? [92, 219, 97] : [135, 250, 272];
+      console.log(numbers.map((number, at) => errno(number, [0xffffffff, -1, 0x20000][at])).join());`;
+    expect(await run(calls)).toBe('1,1,1\n');
+    const program = JSON.stringify(['eval', '--ext=js', '--no-config', '--no-lock', calls]);
+    const child = `new Deno.Command('/galley/deno', { args: ${program} }).outputSync()`;
+    expect(await run(`console.log(new TextDecoder().decode(${child}.stdout));`)).toBe('1,1,1\n\n');
+  });
+
   it('does not find what is built at the same time', async () => {
     const [room, other] = [await open(), await open()];
     writeFileSync(join(trees.at(-1)!, 'other.ts'), '');

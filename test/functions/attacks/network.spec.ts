@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { LogLine } from '../../../libs/functions/src/runtime/function-runtime.js';
 import { arrangements, useHostileRuntime } from '../hostile-support.js';
 import { call } from '../runtime-support.js';
 
@@ -80,6 +81,25 @@ describe.each(arrangements)('the network, in the arrangement "%s"', (arrangement
   ])('does not lead to %s', async (host) => {
     expect(await inside(`fetch('http://${host}/').then((response) => response.text())`)).toMatch(refused);
   });
+
+  (isJail ? it : it.skip)(
+    'tells of connections to addresses that nobody declared, and what to do',
+    async () => {
+      const told: string[] = [];
+      const onLog = ({ message }: LogLine) => void told.push(message);
+      const urls = ['http://93.184.216.34/', 'https://[2606:2800:220:1::1]/', 'http://10.1.2.3/'];
+      const tries = `Promise.allSettled(${JSON.stringify(urls)}.map((url) => fetch(url)))`;
+      const settled = `${tries}.then((all) => all.map(({ status }) => status).join())`;
+      expect(await used.inside(settled, { allowedHosts: [], onLog })).toBe('rejected,rejected,rejected');
+      const sentenceOn = (destination: string, entry: string) =>
+        `A connection to ${destination} was refused: it is not among permissions.hosts. To allow it, add "${entry}" there`;
+      expect(told.toSorted()).toEqual([
+        `${sentenceOn('10.1.2.3:80', '10.1.2.3')}; since it is not public, the operator must allow it with GALLEY_PRIVATE_HOSTS.`,
+        `${sentenceOn('93.184.216.34:80', '93.184.216.34')}.`,
+        `${sentenceOn('[2606:2800:220:1::1]:443', '[2606:2800:220:1::1]')}.`,
+      ]);
+    },
+  );
 
   // 13
   it('does not lead further from a declared host to one that is not', async () => {

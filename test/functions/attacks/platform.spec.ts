@@ -78,17 +78,19 @@ describe.each(arrangements.filter((arrangement) => arrangement === 'jail'))(
       expect(await instance.exited).toMatchObject({ reason: 'removed' });
     });
 
-    it('leaves nothing of a jail behind', async () => {
+    it('leaves nothing of jails behind but the one that waits for the next process', async () => {
       const before = readFileSync('/proc/self/mountinfo', 'utf8');
-      const instance = await used.start(empty);
-      instance.kill('removed');
-      await instance.exited;
+      for (let i = 0; i < 3; i++) {
+        const instance = await used.start(empty);
+        instance.kill('removed');
+        await instance.exited;
+      }
       const [jailer] = jailers();
       const jails = () =>
         readFileSync(`/proc/${jailer}/mountinfo`, 'utf8')
           .split('\n')
           .filter((line) => / \/jails\/\w+ /.test(line));
-      await eventually(() => jails().length === 0);
+      await eventually(() => jails().length === 1);
       expect(readFileSync('/proc/self/mountinfo', 'utf8')).toBe(before);
     });
   },

@@ -2,7 +2,8 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { realpathSync } from 'node:fs';
 import { DeclaredHosts, repositoryRoot } from '#libs/platform';
-import { Egress, nameServerPort, notDeclared } from '../runtime/egress/egress.js';
+import { Egress, nameServerPort } from '../runtime/egress/egress.js';
+import { notDeclared } from '../runtime/egress/refusal.js';
 import type { HostPrograms } from '../runtime/host-programs.js';
 import { Jailer, type Jail } from '../runtime/jail/jailer.js';
 import { denoBinary } from '../runtime/deno-binary.js';
@@ -46,13 +47,12 @@ export class BuildJails {
   async make(tree: string, uid: number | null, hosts: BuildHosts): Promise<Jail> {
     clearTimeout(this.#timer);
     this.#inUse += 1;
-    const { ports, addresses } = new DeclaredHosts(hosts.allowed);
+    const { ports } = new DeclaredHosts(hosts.allowed);
     const order = {
       uid: uid ?? 0,
       diskBytes: limits.temporaryBytes,
       fileCount: limits.temporaryFiles,
       ports: [...new Set([nameServerPort, proxyPort, ...ports])],
-      addresses: addresses.filter((address) => !address.startsWith('127.') && address !== '::1'),
       tree: basename(tree),
     };
     try {

@@ -10,6 +10,7 @@ import { importArgument, type BuildNetwork } from './build-hosts.js';
 import { buildPaths } from './build-jails.js';
 import { proxyHost, proxyPort, type Proxies } from './build-proxy.js';
 import { bundleLimits as limits } from './bundle-limits.js';
+import { filteredTool } from './filtered-tool.js';
 import { npmRegistry } from './npm-registry.js';
 
 const execute = promisify(execFile);
@@ -41,6 +42,8 @@ export interface BuildConfinement {
   /** Null: the server's own user. */
   readonly uid: number | null;
   readonly cgroups: Cgroups | null;
+  /** System calls that are left; null: all. */
+  readonly filter: Buffer | null;
   readonly cacheDirectory: string;
 }
 
@@ -62,7 +65,7 @@ export async function openRoom(
     cache: cacheDirectory,
     workingDirectory: tree,
     environment: { ...inheritedEnvironment(), ...(await toolEnvironment(cacheDirectory)) },
-    command: (args) => split([...waiting(confinement), ...prefix, denoBinary(), ...args]),
+    command: (args) => split([...waiting(confinement), ...prefix, ...tool(confinement, denoBinary(), args)]),
     isThere: () => true,
     close: () => {},
   };
@@ -108,7 +111,7 @@ export async function jailRoom(
     cache: buildPaths.cache,
     workingDirectory: '/',
     environment,
-    command: (args) => split([...prefix, jailPaths.deno, ...args]),
+    command: (args) => split([...prefix, ...tool(confinement, jailPaths.deno, args)]),
     isThere: () => jail.isKept(),
     close,
   };
@@ -131,6 +134,10 @@ export async function giveTo(uid: number | null, directory: string): Promise<voi
 /** What is started by a process that was not yet held would not be held either. */
 function waiting({ cgroups }: BuildConfinement): string[] {
   return cgroups ? ['/bin/sh', '-c', 'read -r _ && exec "$@"', 'sh'] : [];
+}
+
+function tool({ filter }: BuildConfinement, deno: string, args: readonly string[]): string[] {
+  return [deno, ...(filter ? filteredTool(filter, [deno, ...args]) : args)];
 }
 
 function split([program, ...args]: readonly string[]): [program: string, args: string[]] {

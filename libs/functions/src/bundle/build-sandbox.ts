@@ -12,6 +12,7 @@ import { BuildJails, openBuildEgress } from './build-jails.js';
 import { proxiesIn, type Proxies } from './build-proxy.js';
 import { giveTo, jailRoom, openRoom, type BuildConfinement, type BuildRoom } from './build-room.js';
 import { bundleLimits as limits } from './bundle-limits.js';
+import { canFilterSystemCalls, seccompFilter } from '../runtime/seccomp-filter.js';
 import { noRoom } from './deno-tool.js';
 
 const execute = promisify(execFile);
@@ -70,20 +71,22 @@ async function detect(dataDir: string, namespaces: boolean): Promise<BuildSandbo
   const programs = findHostPrograms();
   const isRoot = process.getuid?.() === 0;
   const none: HostPrograms = { setpriv: null, prlimit: null, nsenter: null, unshare: null };
-  const separate = { programs, uid: buildUid, cgroups: null, cacheDirectory };
-  const own = { ...separate, uid: null };
-  const candidates: Candidate[] = [
-    ...(namespaces && Object.values(programs).every((path) => path !== null)
-      ? [jailed(isRoot ? separate : own, dataDir)]
-      : []),
-    ...(programs.setpriv && isRoot ? [open(separate)] : []),
-    open(own),
+  const canJail = namespaces && Object.values(programs).every((path) => path !== null);
+  const canSeparate = programs.setpriv !== null && isRoot;
+  const all = { programs, uid: buildUid, cgroups: null, cacheDirectory };
+  const filter = canFilterSystemCalls() ? seccompFilter('tool') : null;
+  const ways = [{ ...all, filter }, ...(filter ? [{ ...all, filter: null }] : [])];
+  const own = ways.map((way) => ({ ...way, uid: null }));
+  const candidates = [
+    ...(canJail ? (isRoot ? ways : own).map((way) => () => jailed(way, dataDir)) : []),
+    ...[...(canSeparate ? ways : []), ...own].map((way) => () => open(way)),
   ];
-  for (const candidate of candidates) {
+  for (const make of candidates) {
+    const candidate = make();
     if (await works(candidate)) return candidate;
     await candidate.close();
   }
-  return open({ ...own, programs: none });
+  return open({ ...all, uid: null, programs: none, filter: null });
 }
 
 function open(confinement: BuildConfinement): Candidate {
@@ -107,7 +110,7 @@ function jailed(without: BuildConfinement, dataDir: string): Candidate {
       const hosts = await buildHosts(network);
       const proxies = proxiesIn(inheritedEnvironment());
       if (hosts && proxies) {
-        log('Building in a jail');
+        log(`Building in a jail${confinement.filter ? '' : ', of which system calls are not filtered'}`);
         return openJail({ confinement, jails, tree, network, hosts, proxies, log });
       }
       const why = hosts ? 'the proxy of this host is not for HTTP' : 'npm is not there to tell its registry';

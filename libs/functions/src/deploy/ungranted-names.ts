@@ -25,9 +25,9 @@ export async function ungrantedNames(
     lines.push(
       'reads SUPABASE_SERVICE_ROLE_KEY, which galley.toml does not grant: declare permissions.service_role',
     );
-  if (reads('SUPABASE_DB_URL'))
+  if (!permissions.database_url && reads('SUPABASE_DB_URL'))
     lines.push(
-      'reads SUPABASE_DB_URL, which no function has: declare permissions.secrets and permissions.hosts for a PostgreSQL of your own',
+      'reads SUPABASE_DB_URL, which galley.toml does not grant: declare permissions.database_url, and the tables that it uses',
     );
   return lines;
 }

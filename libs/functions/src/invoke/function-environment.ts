@@ -9,6 +9,7 @@ import { fitsHeader, newPlaceholder, type EgressSecret } from '../runtime/egress
 import { Secrets } from '../secrets/secrets.js';
 import { region } from '../region.js';
 import type { InstanceSpec } from '../runtime/function-runtime.js';
+import { DatabaseAccess } from '../database/database-access.js';
 import type { ActiveDeployment } from './known-deployments.js';
 
 /** What a function's process finds in `Deno.env`, by Supabase's names, and where it may connect to. */
@@ -21,6 +22,7 @@ export class FunctionEnvironment {
     @Inject(CONFIG) private readonly config: Config,
     private readonly secrets: Secrets,
     private readonly adapterHost: HttpAdapterHost,
+    private readonly databaseAccess: DatabaseAccess,
   ) {}
 
   /** Whether {@link apiUrl} is known: a server's own is once it listens. */
@@ -33,13 +35,13 @@ export class FunctionEnvironment {
   }
 
   /**
-   * @returns the variables, and what the placeholders among them stand for
+   * @returns the variables, what the placeholders among them stand for, and the way to the database if there is one
    * @throws AppError `BOOT_ERROR` (503) when a declared secret has been removed, or cannot be used as it is declared.
    */
   async of(
     project: Project,
     deployment: ActiveDeployment,
-  ): Promise<{ env: Record<string, string>; egressSecrets: EgressSecret[] }> {
+  ): Promise<Pick<InstanceSpec, 'env' | 'database'> & { egressSecrets: EgressSecret[] }> {
     const { permissions } = deployment.manifest;
     const values = await this.#secretsOf(project, declaredSecrets(permissions));
     const egressSecrets = Object.entries(permissions.egress_secrets).map(([name, hosts]) => ({
@@ -48,12 +50,14 @@ export class FunctionEnvironment {
       value: headerValue(name, values.get(name)!),
       hosts: hosts.map(withPort),
     }));
+    const access = permissions.database_url ? await this.databaseAccess.of(project, deployment) : null;
     const env = {
       ...this.#variables(project, deployment),
       ...Object.fromEntries(permissions.secrets.map((name) => [name, values.get(name)!])),
       ...Object.fromEntries(egressSecrets.map(({ name, placeholder }) => [name, placeholder])),
+      ...(access && { SUPABASE_DB_URL: access.url }),
     };
-    return { env, egressSecrets };
+    return { env, egressSecrets, ...(access && { database: access.database }) };
   }
 
   #variables(project: Project, deployment: ActiveDeployment): Record<string, string> {

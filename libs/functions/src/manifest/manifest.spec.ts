@@ -50,6 +50,7 @@ describe('a manifest', () => {
         queues: {},
         rpc: [],
         service_role: false,
+        database_url: false,
       },
     });
   });
@@ -64,6 +65,7 @@ describe('a manifest', () => {
       queues: {},
       rpc: [],
       service_role: false,
+      database_url: false,
     });
   });
 

@@ -67,6 +67,8 @@ const permissions = table({
   ).default({}),
   rpc: list(databaseFunctionName).default([]),
   service_role: z.boolean({ error: 'expected true or false' }).default(false),
+  /** `SUPABASE_DB_URL`: a login to PostgreSQL that may do what `tables` and `rpc` say. */
+  database_url: z.boolean({ error: 'expected true or false' }).default(false),
   queues: byName(
     queueName,
     list(z.enum(queueAccesses, { error: `expected ${queueAccesses.join(', ')}` })),

@@ -2,6 +2,7 @@ import { syncRowTriggers } from '#libs/events';
 import { AppError, quoteIdent, quoteLiteral, type Project, type Sql } from '#libs/platform';
 import type { Manifest } from '../manifest/manifest.js';
 import { subscribedTables } from '../manifest/subscriptions.js';
+import { endLogin, syncLogin } from './database-logins.js';
 import { refuseMissingQueues } from './declared-queues.js';
 import { findDeclaredObjects, missingObjects } from './declared-objects.js';
 import { desiredPermissions, underOtherNames, unionOf, type Permissions } from './desired-permissions.js';
@@ -27,6 +28,7 @@ export async function widenPermissions(project: Project, slug: string, manifest:
     const permissions = await permissionsOf(tx, slug, manifest);
     await refuseMissingQueues(tx, slug, manifest);
     await syncPermissions(tx, role, permissions, false);
+    await syncLogin(tx, project, { role, slug, manifests: [manifest], withdraw: false });
     await syncRowTriggers(tx, subscribedTables(manifest), false);
     // Should the activation not come about, whoever runs the function next takes back what was given here.
     await tx.query(`comment on role ${quoteIdent(role)} is null`);
@@ -52,8 +54,11 @@ export async function settlePermissions(
       all.push(desiredPermissions(slug, manifest, await findDeclaredObjects(tx, manifest)));
     }
     await syncPermissions(tx, role, unionOf(all), true);
+    const manifests = answering.map(({ manifest }) => manifest);
+    await syncLogin(tx, project, { role, slug, manifests, withdraw: true });
     await syncRowTriggers(tx, watchedTables, true);
     await dropRole(tx, preview);
+    await endLogin(tx, preview);
     await noteOn(tx, role, settledMark(answering.map(({ deploymentId }) => deploymentId)));
   });
 }
@@ -85,6 +90,8 @@ export async function permitPreview(
     const note = await noteOf(tx, role);
     const permissions = await permissionsOf(tx, slug, manifest);
     await syncPermissions(tx, role, underOtherNames(permissions, 'preview'), false);
+    const previewed = { role, slug, manifests: [manifest], isPreview: true, withdraw: false };
+    await syncLogin(tx, project, previewed);
     await noteOn(tx, role, `${note ?? 'Galley: previews of deployments'} ${deploymentId}`);
   });
   return role;
@@ -98,7 +105,10 @@ export async function removePermissions(
 ): Promise<void> {
   const roles = [await functionRole(project, slug), await previewRole(project, slug)];
   await changeDatabase(project, async (tx) => {
-    for (const role of roles) await dropRole(tx, role);
+    for (const role of roles) {
+      await dropRole(tx, role);
+      await endLogin(tx, role);
+    }
     await syncRowTriggers(tx, watchedTables, true);
   });
 }

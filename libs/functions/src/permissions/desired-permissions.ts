@@ -48,7 +48,22 @@ export function underOtherNames({ grants, policies }: Permissions, suffix: strin
 
 /** What a function's role may do: exactly what the manifest declares. */
 export function desiredPermissions(slug: string, manifest: Manifest, declared: DeclaredObjects): Permissions {
-  const { tables, buckets, rpc } = manifest.permissions;
+  const database = databasePermissions(slug, manifest, declared);
+  const storage = storagePermissions(slug, manifest.permissions.buckets);
+  return {
+    grants: withSchemas([...database.grants, ...storage.grants]),
+    policies: [...database.policies, ...storage.policies],
+  };
+}
+
+/** The part of it that the function may do in SQL of its own. */
+export function loginPermissions(slug: string, manifest: Manifest, declared: DeclaredObjects): Permissions {
+  const { grants, policies } = databasePermissions(slug, manifest, declared);
+  return underOtherNames({ grants: withSchemas(grants), policies }, 'login');
+}
+
+function databasePermissions(slug: string, manifest: Manifest, declared: DeclaredObjects): Permissions {
+  const { tables, rpc } = manifest.permissions;
   const grants: Grant[] = [];
   const policies: Policy[] = [];
   for (const [table, verbs] of Object.entries(tables)) {
@@ -68,16 +83,13 @@ export function desiredPermissions(slug: string, manifest: Manifest, declared: D
       grants.push({ on: 'function', name: overload, privilege: 'execute' });
     }
   }
-  const storage = storagePermissions(slug, buckets);
-  const schemas = new Set([...grants, ...storage.grants].map((grant) => grant.name.split('.')[0]!));
-  return {
-    grants: [
-      ...[...schemas].map((name): Grant => ({ on: 'schema', name, privilege: 'usage' })),
-      ...grants,
-      ...storage.grants,
-    ],
-    policies: [...policies, ...storage.policies],
-  };
+  return { grants, policies };
+}
+
+/** Nothing in a schema can be used without using the schema. */
+function withSchemas(grants: readonly Grant[]): Grant[] {
+  const schemas = new Set(grants.map((grant) => grant.name.split('.')[0]!));
+  return [...[...schemas].map((name): Grant => ({ on: 'schema', name, privilege: 'usage' })), ...grants];
 }
 
 /** The storage calls that change objects and have to see their rows for it. */

@@ -17,6 +17,19 @@ export async function previewRole(project: Project, slug: string): Promise<strin
   return roleName(await databaseName(project), project.ref, slug, 'preview');
 }
 
+/**
+ * The role that the function logs in as which has `role`, where it declares `database_url`. It is another one because
+ * what tokens may do is bounded by more than grants: of storage only its API may touch the rows.
+ */
+export function loginRole(role: string): string {
+  return `${role}_db`;
+}
+
+/** Always the same for one master key: it is kept nowhere. */
+export function loginPassword(project: Project, login: string): string {
+  return project.sealer.derive(`database login ${login}`, 24).toString('base64url');
+}
+
 export function roleName(database: string, projectRef: string, slug: string, ...purpose: string[]): string {
   const hash = createHash('sha256')
     .update([database, projectRef, slug, ...purpose].join('\0'))
@@ -24,7 +37,7 @@ export function roleName(database: string, projectRef: string, slug: string, ...
   return `galley_fn_${slug.slice(0, slugChars).toLowerCase()}_${hash.slice(0, hashChars)}`;
 }
 
-const databaseName = projectResource('database name', async (project: Project) => {
+export const databaseName = projectResource('database name', async (project: Project) => {
   const { rows } = await project.database.query<{ name: string }>('select current_database() as name');
   return rows[0]!.name;
 });

@@ -57,12 +57,16 @@ export function denoArguments(
   ];
 }
 
-function declaredPermissions(cell: Cell, { env, allowedHosts, api }: DeclaredPermissions): string[] {
+function declaredPermissions(
+  cell: Cell,
+  { env, allowedHosts, api, database }: DeclaredPermissions,
+): string[] {
   const { socket, nodeSocket } = cell.paths;
   const names = Object.keys(env);
+  const own = [`${hostText(api.host)}:${api.port}`, ...(database ? [`127.0.0.1:${database.port}`] : [])];
   return [
     // Listening on a Unix socket takes net, read and write on its path, and nothing else does.
-    `--allow-net=${[`unix:${socket}`, `unix:${nodeSocket}`, `${hostText(api.host)}:${api.port}`, ...withPorts(allowedHosts)].join(',')}`,
+    `--allow-net=${[`unix:${socket}`, `unix:${nodeSocket}`, ...own, ...withPorts(allowedHosts)].join(',')}`,
     // Credentials of cloud machines are served from link-local addresses; a declared name must not lead there.
     '--deny-net=169.254.0.0/16,[fd00:ec2::254]',
     `--allow-env=${['DENO_SERVE_ADDRESS', ...names].join(',')}`,
@@ -87,6 +91,7 @@ interface DeclaredPermissions {
   readonly env: Readonly<Record<string, string>>;
   readonly allowedHosts: readonly string[];
   readonly api: { readonly host: string; readonly port: number };
+  readonly database?: { readonly port: number };
 }
 
 /** The environment that the process starts with: what Deno needs, and what the function declared, if that is known. */

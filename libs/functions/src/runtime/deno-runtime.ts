@@ -6,11 +6,13 @@ import { bootError, hostError, shuttingDown } from './boot-error.js';
 import type { Cell } from './cell.js';
 import { denoBinary } from './deno-binary.js';
 import { checkedEnvironment, checkHosts, hostText } from './deno-command.js';
+import { addCompiledCode } from './compiled-code.js';
 import { DenoInstance } from './deno-instance.js';
 import { startProcess, type DenoProcess } from './deno-process.js';
 import { DeploymentDirectories, type DeploymentDirectory } from './deployment-directory.js';
 import { CertificateAuthority } from './egress/certificate-authority.js';
 import { Egress, nameServerPort } from './egress/egress.js';
+import { refusalMessage } from './egress/refusal.js';
 import { SecretRelay } from './egress/secret-relay.js';
 import { VerifiedTls } from './egress/verified-tls.js';
 import type { FunctionInstance, FunctionRuntime, InstanceSpec, IsolationReport } from './function-runtime.js';
@@ -100,7 +102,9 @@ export class DenoRuntime implements FunctionRuntime {
 
   async prepare(api: { port: number }): Promise<void> {
     this.#apiPort = api.port;
-    if (this.sandbox.jailer) await this.#warm.fill();
+    if (!this.sandbox.jailer) return;
+    await this.#warm.fill();
+    await this.sandbox.keepJail(this.#usualPorts());
   }
 
   async start(spec: InstanceSpec): Promise<FunctionInstance> {
@@ -118,8 +122,17 @@ export class DenoRuntime implements FunctionRuntime {
     } catch (error) {
       throw hostError(error);
     } finally {
-      if (this.sandbox.jailer) setImmediate(() => void this.#warm.fill());
+      if (this.sandbox.jailer) this.#fillLater();
     }
+  }
+
+  /** What the next starts will find ready; the function that has just started comes first. */
+  #fillLater(): void {
+    setImmediate(() => void this.#warm.fill());
+    const { spareJailMs } = limits;
+    setTimeout(() => {
+      if (this.sandbox.jailer && !this.#isClosed) void this.sandbox.keepJail(this.#usualPorts());
+    }, spareJailMs).unref();
   }
 
   /** Tries again, once, when a process or the jailer was killed before any of the function's code could run. */
@@ -167,11 +180,10 @@ export class DenoRuntime implements FunctionRuntime {
 
   /** One that waits for a function, if this function is content with what they are all given. */
   #takeWarm(spec: InstanceSpec, deployment: DeploymentDirectory): WarmProcess | null {
-    const { ports, addresses } = this.#needs(spec);
+    const ports = this.#portsOf(spec);
     const isUsual =
       this.sandbox.jailer !== null &&
       spec.limits.memoryBytes <= limits.warmMemoryBytes &&
-      addresses.length === 0 &&
       ports.every((port) => this.#usualPorts().includes(port)) &&
       // What V8 has compiled of large code saves more than a start costs.
       !deployment.savesCompiling();
@@ -183,14 +195,14 @@ export class DenoRuntime implements FunctionRuntime {
     const { denoDirectory: plain, compiledDirectory } = deployment;
     const denoDirectory = existsSync(compiledDirectory) ? compiledDirectory : plain;
     const cell = this.sandbox.jailer
-      ? await this.sandbox.jailCell({ denoDirectory, ...this.#needs(spec) })
+      ? await this.sandbox.jailCell({ denoDirectory, ports: this.#portsOf(spec) })
       : this.sandbox.openCell({ deploymentId: spec.deploymentId, deployment });
     return this.#launch(cell, memoryBytes, spec);
   }
 
   async #startWarm(): Promise<WarmProcess> {
     const denoDirectory = await this.deployments.template();
-    const cell = await this.sandbox.jailCell({ denoDirectory, ports: this.#usualPorts(), addresses: [] });
+    const cell = await this.sandbox.jailCell({ denoDirectory, ports: this.#usualPorts() });
     const started = await this.#launch(cell, limits.warmMemoryBytes, null);
     try {
       return { ...started, socket: await untilListening(started) };
@@ -225,12 +237,11 @@ export class DenoRuntime implements FunctionRuntime {
     return [...new Set([nameServerPort, ...defaultPorts, this.#apiPort])];
   }
 
-  #needs(spec: InstanceSpec): { ports: number[]; addresses: string[] } {
-    const declared = new DeclaredHosts([...spec.allowedHosts, `${hostText(spec.api.host)}:${spec.api.port}`]);
-    const addresses = declared.addresses.filter(
-      (address) => !address.startsWith('127.') && address !== '::1',
-    );
-    return { ports: [...new Set([nameServerPort, ...declared.ports])], addresses };
+  /** What the function may declare, and what is usual: there refusals are told. */
+  #portsOf({ allowedHosts, api, database }: InstanceSpec): number[] {
+    const declared = new DeclaredHosts([...allowedHosts, `${hostText(api.host)}:${api.port}`]);
+    const own = database ? [database.port] : [];
+    return [...new Set([...this.#usualPorts(), ...declared.ports, ...own])];
   }
 
   #openDoors(cell: Cell, spec: InstanceSpec): Egress | null {
@@ -238,6 +249,7 @@ export class DenoRuntime implements FunctionRuntime {
     const rules = {
       allowedHosts: spec.allowedHosts,
       api: spec.api,
+      database: spec.database,
       privateHosts: this.privateHosts,
       secrets: { used: spec.egressSecrets ?? [], relay: this.secretRelay },
       onCarried: (sentBytes: number, receivedBytes: number) => {
@@ -248,7 +260,7 @@ export class DenoRuntime implements FunctionRuntime {
       onRefused: (destination: string, why: string) =>
         spec.onLog({
           level: 'warn',
-          message: `A connection to ${destination} was refused: ${why}.`,
+          message: refusalMessage(destination, why),
           at: new Date(),
           invocationId: null,
         }),
@@ -278,7 +290,12 @@ export class DenoRuntime implements FunctionRuntime {
   async #tryJail(): Promise<void> {
     if (!this.sandbox.jailer) return;
     try {
-      this.#end(await this.#startWarm());
+      const first = await this.#startWarm();
+      const { cell } = first;
+      const started = cell.outside(cell.paths.denoDirectory);
+      // Without it starts take longer, that is all.
+      await this.deployments.changeTemplate((to) => addCompiledCode(started, to)).catch(() => {});
+      this.#end(first);
     } catch {
       await this.sandbox.giveUpJails();
     }

@@ -42,6 +42,8 @@ export interface InstanceSpec {
   readonly egressSecrets?: readonly EgressSecret[];
   /** Where the function reaches the project's API. `accept` takes a connection to it, if this process serves it. */
   readonly api: { readonly host: string; readonly port: number; accept?(socket: Socket): boolean };
+  /** Leads to the project's PostgreSQL, at 127.0.0.1; only of functions that declare it. */
+  readonly database?: { readonly port: number; accept(socket: Socket): void };
   readonly limits: {
     /** Private memory of the process. A process beyond it is killed as `memory-limit`. */
     readonly memoryBytes: number;

@@ -2,7 +2,11 @@ import { watch } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { dirname } from 'node:path';
 
-/** Between tries while the socket exists but is not listened on yet, which takes well under a millisecond. */
+/**
+ * While the socket exists but is not listened on yet, which takes well under a millisecond, it is tried at once again;
+ * after so many tries, since the process may have to wait for a processor between the two, each millisecond.
+ */
+const triesAtOnce = 20;
 const retryMs = 1;
 /** Without a sign from the directory, which some file systems do not give. */
 const fallbackMs = 50;
@@ -16,6 +20,7 @@ export function firstConnection(path: string, signal: AbortSignal): Promise<Sock
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     let trying = false;
+    let refusals = 0;
     const watcher = watch(dirname(path), () => attempt());
     // A broken watcher only means that the timer below does all the work.
     watcher.on('error', () => watcher.close());
@@ -40,7 +45,10 @@ export function firstConnection(path: string, signal: AbortSignal): Promise<Sock
       });
       socket.once('error', (error: NodeJS.ErrnoException) => {
         trying = false;
-        if (!signal.aborted) timer = setTimeout(attempt, error.code === 'ENOENT' ? fallbackMs : retryMs);
+        if (signal.aborted) return;
+        if (error.code === 'ENOENT') timer = setTimeout(attempt, fallbackMs);
+        else if (refusals++ < triesAtOnce) setImmediate(attempt);
+        else timer = setTimeout(attempt, retryMs);
       });
     };
     signal.addEventListener('abort', onAbort);

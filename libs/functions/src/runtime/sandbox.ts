@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -11,12 +11,13 @@ import type { DeploymentDirectory } from './deployment-directory.js';
 import type { IsolationReport } from './function-runtime.js';
 import { nameServerPort } from './egress/egress.js';
 import { findHostPrograms, type HostPrograms } from './host-programs.js';
-import { Jailer, jailPaths } from './jail/jailer.js';
+import { Jailer, jailPaths, type Jail } from './jail/jailer.js';
 import { jailCell } from './jail-cell.js';
 import { openCell } from './open-cell.js';
 import { claimBase, fitsSockets, RunDirectory, runtimeBases } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
-import { seccompFilter } from './seccomp-filter.js';
+import { SpareJail } from './spare-jail.js';
+import { canFilterSystemCalls, seccompFilter } from './seccomp-filter.js';
 
 const execute = promisify(execFile);
 
@@ -30,7 +31,6 @@ export interface JailRequest {
   /** What the Deno directory begins as. */
   readonly denoDirectory: string;
   readonly ports: readonly number[];
-  readonly addresses: readonly string[];
 }
 
 /** How this host confines processes; found out once, by trying. */
@@ -41,6 +41,8 @@ export class Sandbox {
   readonly seccomp: Buffer | null = canFilterSystemCalls() ? seccompFilter() : null;
   cgroups: Cgroups | null = null;
   jailer: Jailer | null = null;
+  /** For the ports that most functions need. */
+  #spare: { readonly jail: SpareJail; readonly ports: readonly number[] } | null = null;
 
   private constructor(
     private readonly deno: string,
@@ -127,16 +129,26 @@ export class Sandbox {
   }
 
   /** @throws Error when the host cannot make one just now */
-  async jailCell({ denoDirectory, ports, addresses }: JailRequest): Promise<Cell> {
-    const jail = await this.jailer!.make({
+  async jailCell({ denoDirectory, ports }: JailRequest): Promise<Cell> {
+    const suits = ports.every((port) => this.#spare?.ports.includes(port));
+    const jail = (suits && this.#spare?.jail.take()) || (await this.#makeJail(ports));
+    return jailCell({ runDirectory: this.runDirectory, jail, denoDirectory });
+  }
+
+  /** Keeps a jail ready that listens on these ports. */
+  async keepJail(ports: readonly number[]): Promise<void> {
+    this.#spare ??= { jail: new SpareJail(() => this.#makeJail(ports)), ports };
+    await this.#spare.jail.fill();
+  }
+
+  #makeJail(ports: readonly number[]): Promise<Jail> {
+    return this.jailer!.make({
       uid: this.hasUsers ? functionUids.first + (this.#nextUid++ % functionUids.count) : 0,
       diskBytes: limits.jailDiskBytes,
       fileCount: limits.jailFiles,
       ports,
       datagramPort: nameServerPort,
-      addresses,
     });
-    return jailCell({ runDirectory: this.runDirectory, jail, denoDirectory });
   }
 
   /**
@@ -156,11 +168,14 @@ export class Sandbox {
 
   /** Falls back to what keeps functions in without them. */
   async giveUpJails(): Promise<void> {
+    this.#spare?.jail.close();
+    this.#spare = null;
     await this.jailer?.close();
     this.jailer = null;
   }
 
   async close(): Promise<void> {
+    this.#spare?.jail.close();
     await this.jailer?.close();
     this.cgroups?.close();
     await this.runDirectory.remove();
@@ -205,14 +220,5 @@ export class Sandbox {
     } finally {
       rmSync(directory, { recursive: true, force: true });
     }
-  }
-}
-
-/** seccomp(2): a kernel that can answer filtered calls with an error says so. */
-function canFilterSystemCalls(): boolean {
-  try {
-    return readFileSync('/proc/sys/kernel/seccomp/actions_avail', 'utf8').includes('errno');
-  } catch {
-    return false;
   }
 }

@@ -1,32 +1,20 @@
+import { readFileSync } from 'node:fs';
+
+/** Numbers by name: [x86-64, arm64]. */
+type Calls = Readonly<Record<string, readonly [number | null, number | null]>>;
+
 /**
- * System calls that a function's process has no use for and that reach beyond it, by number: [x86-64, arm64]. They are
- * what Docker's default profile refuses to a container without capabilities, and more: no program is ever executed.
- * The rest of the sandbox denies most of them already; a bug in the kernel behind one is denied here.
+ * System calls that neither functions nor the tools that build them have a use for, and that reach beyond the process.
+ * They are what Docker's default profile refuses to a container without capabilities, and more. The rest of the sandbox
+ * denies most of them already; a bug in the kernel behind one is denied here.
  */
-const refused: Readonly<Record<string, readonly [number | null, number | null]>> = {
-  execve: [59, 221],
-  execveat: [322, 281],
-  fork: [57, null],
-  vfork: [58, null],
+const refused: Calls = {
   ptrace: [101, 117],
   process_vm_readv: [310, 270],
   process_vm_writev: [311, 271],
   process_madvise: [440, 440],
   kcmp: [312, 272],
-  pidfd_open: [434, 434],
   pidfd_getfd: [438, 438],
-  pidfd_send_signal: [424, 424],
-  kill: [62, 129],
-  tkill: [200, 130],
-  rt_sigqueueinfo: [129, 138],
-  rt_tgsigqueueinfo: [297, 240],
-  // These act on any process of the same user, which without users of their own is the server, too.
-  setpriority: [141, 140],
-  ioprio_set: [251, 30],
-  sched_setparam: [142, 118],
-  sched_setscheduler: [144, 119],
-  sched_setaffinity: [203, 122],
-  sched_setattr: [314, 274],
   bpf: [321, 280],
   perf_event_open: [298, 241],
   userfaultfd: [323, 282],
@@ -54,9 +42,6 @@ const refused: Readonly<Record<string, readonly [number | null, number | null]>>
   fanotify_init: [300, 262],
   mknod: [133, null],
   mknodat: [259, 33],
-  // The server goes by paths that the function may write to.
-  symlink: [88, null],
-  symlinkat: [266, 36],
   // What these make outlives the process, and is bounded by nothing.
   shmget: [29, 194],
   semget: [64, 190],
@@ -84,6 +69,30 @@ const refused: Readonly<Record<string, readonly [number | null, number | null]>>
   ioperm: [173, null],
   lookup_dcookie: [212, 18],
   vhangup: [153, 58],
+};
+
+/** The same of calls that tools need which run others: they start processes, tell them to end, and link files. */
+const refusedToFunctions: Calls = {
+  execve: [59, 221],
+  execveat: [322, 281],
+  fork: [57, null],
+  vfork: [58, null],
+  pidfd_open: [434, 434],
+  pidfd_send_signal: [424, 424],
+  kill: [62, 129],
+  tkill: [200, 130],
+  rt_sigqueueinfo: [129, 138],
+  rt_tgsigqueueinfo: [297, 240],
+  // These act on any process of the same user, which without users of their own is the server, too.
+  setpriority: [141, 140],
+  ioprio_set: [251, 30],
+  sched_setparam: [142, 118],
+  sched_setscheduler: [144, 119],
+  sched_setaffinity: [203, 122],
+  sched_setattr: [314, 274],
+  // The server goes by paths that the function may write to.
+  symlink: [88, null],
+  symlinkat: [266, 36],
 };
 
 /** Stands in the filter for the id of the process that installs it, which is not known before. */
@@ -143,11 +152,27 @@ const data = { number: 0, architecture: 4, firstArgument: 16, secondArgument: 24
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
-/** The filter as the kernel reads it, `struct sock_filter[]`; null for architectures that have none here. */
-export function seccompFilter(architecture: string = process.arch): Buffer | null {
+/** seccomp(2): a kernel that can answer filtered calls with an error says so. */
+export function canFilterSystemCalls(): boolean {
+  try {
+    return readFileSync('/proc/sys/kernel/seccomp/actions_avail', 'utf8').includes('errno');
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The filter as the kernel reads it, `struct sock_filter[]`; null for architectures that have none here.
+ * @param whose a function's process runs no program and acts on no other process; tools do both
+ */
+export function seccompFilter(
+  whose: 'function' | 'tool' = 'function',
+  architecture: string = process.arch,
+): Buffer | null {
   const known = architectures[architecture];
   if (!known) return null;
-  const never = Object.values(refused)
+  const isTool = whose === 'tool';
+  const never = Object.values(isTool ? refused : { ...refused, ...refusedToFunctions })
     .map((pair) => pair[known.index])
     .filter((number) => number !== null);
   return encode([
@@ -164,7 +189,7 @@ export function seccompFilter(architecture: string = process.arch): Buffer | nul
       [jumpIfEqual, 0, 1, number],
       [ret, 0, 0, fail(errno.notPermitted)],
     ]),
-    ...forItself.flatMap(({ numbers, allowed }): Instruction[] => [
+    ...(isTool ? [] : forItself).flatMap(({ numbers, allowed }): Instruction[] => [
       [jumpIfEqual, 0, 4, numbers[known.index]],
       [load, 0, 0, data.firstArgument],
       [jumpIfEqual, 1, 0, allowed],
@@ -181,7 +206,7 @@ export function seccompFilter(architecture: string = process.arch): Buffer | nul
     [jumpIfEqual, 0, 5, known.clone],
     [load, 0, 0, data.firstArgument],
     [jumpIfAnyBit, 1, 0, newNamespaces],
-    [jumpIfAnyBit, 1, 0, newThread],
+    isTool ? [jumpIfEqual, 1, 1, 0] : [jumpIfAnyBit, 1, 0, newThread],
     [ret, 0, 0, fail(errno.notPermitted)],
     [ret, 0, 0, allow],
     [jumpIfEqual, 0, 5, known.socket],

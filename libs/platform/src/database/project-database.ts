@@ -1,6 +1,8 @@
+import type { Socket } from 'node:net';
 import pg from 'pg';
 import { rootOf, type Caller } from '../caller.js';
 import { limits } from '../limits.js';
+import { bareConnection } from './bare-connection.js';
 import { FairPlaces } from './fair-places.js';
 import { forgetSession, isForgottenStatement } from './forget-session.js';
 import { listen } from './listen.js';
@@ -163,6 +165,11 @@ export class ProjectDatabase {
   /** Has callers' connections closed when they come back, since they hold what nobody uses any more. */
   renewCallersConnections(): void {
     this.#renewal += 1;
+  }
+
+  /** See {@link bareConnection}. */
+  bareConnection(): Promise<Socket> {
+    return bareConnection(this.#system.options);
   }
 
   /** See {@link listen}. */

@@ -11,14 +11,11 @@ import { pipeline } from 'node:stream';
 import { runtimeLimits as limits } from '../runtime-limits.js';
 import type { EgressSecret } from './egress-secrets.js';
 import { answerDatagrams, answerNames } from './name-server.js';
+import { destinationOf, notDeclared, notPublic } from './refusal.js';
 import type { SecretRelay } from './secret-relay.js';
 
 /** Of both UDP and TCP (RFC 1035 §4.2). */
 export const nameServerPort = 53;
-
-/** Why a destination is refused that nobody declared. */
-export const notDeclared = 'it is not among permissions.hosts';
-const notPublic = 'it has an address that is not public; the operator can allow it with GALLEY_PRIVATE_HOSTS';
 
 /** Where a function may connect to. */
 export interface EgressRules {
@@ -26,13 +23,15 @@ export interface EgressRules {
   readonly allowedHosts: readonly string[];
   /** This project's own API, which is let through unvetted; `accept` takes the connection if this process serves it. */
   readonly api: { readonly host: string; readonly port: number; accept?(socket: Socket): boolean };
+  /** At 127.0.0.1: takes connections to the project's database. */
+  readonly database?: { readonly port: number; accept(socket: Socket): void } | undefined;
   /** Hosts that the operator allows although their addresses are not public; without a port all are meant. */
   readonly privateHosts: readonly string[];
   /** What is put into requests to which of the allowed hosts, and by whom. */
   readonly secrets?: { readonly used: readonly EgressSecret[]; readonly relay: SecretRelay };
   /** Called when a connection ends, with the bytes that it carried, TLS and all; not for those to the API. */
   onCarried(sentBytes: number, receivedBytes: number): void;
-  /** Called once for each destination that is refused. */
+  /** Called once for each destination that is refused, `host` or `host:port`. */
   onRefused(destination: string, why: string): void;
 }
 
@@ -86,6 +85,8 @@ export class Egress {
     const address = socket.localAddress?.replace(/^::ffff:/, '');
     if (address === undefined || port === undefined) return void socket.destroy();
     if (port === nameServerPort) return answerNames(socket, (name) => this.#standInFor(name));
+    const { database } = this.rules;
+    if (database?.port === port && address === '127.0.0.1') return database.accept(socket);
     const known = this.#names.get(address) ?? address;
     // As a jail's hosts file says; the name server is not asked for it.
     const isLocalhost =
@@ -112,7 +113,7 @@ export class Egress {
 
   /** @param isApi it may have any address */
   async #lead(socket: Socket, host: string, port: number, isApi: boolean): Promise<void> {
-    const destination = `${host}:${port}`;
+    const destination = destinationOf(host, port);
     if (!this.#permits(host, port)) {
       return this.#refuse(socket, destination, notDeclared);
     }
@@ -131,7 +132,7 @@ export class Egress {
     const isPrivate = isApi || this.#private.permits(host, port);
     const addresses = isIP(host) > 0 ? [host] : await (isPrivate ? addressesInHosts : this.addressesOf)(host);
     if (!isPrivate && !addresses.every(isPublicAddress)) {
-      return this.#refuse(socket, `${host}:${port}`, notPublic);
+      return this.#refuse(socket, destinationOf(host, port), notPublic);
     }
     const peer = await firstToAnswer(addresses, port, socket);
     if (!peer) return void socket.resetAndDestroy();

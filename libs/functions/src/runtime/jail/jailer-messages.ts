@@ -27,12 +27,10 @@ export interface JailOrder {
   /** Bounds of all files of the jail together, its code included. */
   readonly diskBytes: number;
   readonly fileCount: number;
-  /** TCP ports that are listened on, on all addresses. */
+  /** TCP ports that are listened on, on every address that there may be. */
   readonly ports: readonly number[];
   /** A UDP port of 127.0.0.1 on which datagrams are taken. */
   readonly datagramPort?: number;
-  /** IPv4 addresses that are answered as if they were the hosts themselves, beside 127.0.0.0/8. */
-  readonly addresses: readonly string[];
   /** The name of a directory in {@link JailerSetup.trees}: it is the jail's code, read-only. */
   readonly tree?: string;
 }

@@ -155,7 +155,7 @@ function makeFiles({ jail, uid, diskBytes, fileCount }: JailOrder): void {
 }
 
 /** In the new namespaces: shows the jail its own files and nobody else's, and opens its doors to the server. */
-function furnish({ jail, ports, datagramPort, addresses, tree }: JailOrder): void {
+function furnish({ jail, ports, datagramPort, tree }: JailOrder): void {
   kernel.mount({ from: `/jails/${jail}`, to: '/i', flags: mountFlags.bind });
   kernel.mount({ from: '/i/tmp', to: '/tmp', flags: mountFlags.bind });
   if (tree !== undefined) {
@@ -165,7 +165,8 @@ function furnish({ jail, ports, datagramPort, addresses, tree }: JailOrder): voi
   // Of the others' as well: they would stay in memory for as long as this jail is there.
   kernel.unmount('/jails');
   kernel.raiseLoopback();
-  addresses.forEach((address, index) => kernel.addLoopbackAddress(address, index));
+  // So that a connection to an address that nobody declared arrives at a door, too, which tells of it.
+  kernel.takeEveryAddress();
   for (const port of ports) {
     const socket = kernel.listen(port);
     tell({ jail, port }, { socket, type: 'net.Native' });

@@ -37,9 +37,9 @@ const libc = Deno.dlopen('libc.so.6', {
   setsockopt: { parameters: [int, int, int, pointer, 'u32'], result: int },
   bind: { parameters: [int, pointer, 'u32'], result: int },
   listen: { parameters: [int, int], result: int },
-  inet_pton: { parameters: [int, pointer, pointer], result: int },
   ioctl: { parameters: [int, 'u64', pointer], result: int },
   sendmsg: { parameters: [int, pointer, int], result: 'isize' },
+  send: { parameters: [int, pointer, 'usize', int], result: 'isize' },
   recv: { parameters: [int, pointer, 'usize', int], result: 'isize' },
   syscall: { parameters: ['i64', pointer, pointer], result: 'i64' },
   __errno_location: { parameters: [], result: 'pointer' },
@@ -65,9 +65,8 @@ export const mountFlags = {
 
 const inet = 2;
 const inet6 = 10;
-/** SIOCSIFFLAGS and SIOCSIFADDR (netdevice(7)). */
+/** SIOCSIFFLAGS (netdevice(7)). */
 const setFlags = 0x8914n;
-const setAddress = 0x8916n;
 
 const closeOnExec = 0o2000000;
 const nonBlocking = 0o4000;
@@ -177,22 +176,98 @@ export function raiseLoopback(): void {
   withSocket(inet, (socket) => checked(libc.ioctl(socket, setFlags, request), 'raising the loopback device'));
 }
 
-/** Makes this address one of the loopback device's own, whose index is 1 in every network namespace. */
-export function addLoopbackAddress(address: string, label: number): void {
-  if (address.includes(':')) return addLoopbackAddress6(address);
-  const request = new Uint8Array(40);
-  request.set(cString(`lo:${label}`)!);
-  request.set([inet, 0, 0, 0, ...address.split('.').map(Number)], 16);
-  withSocket(inet, (socket) => checked(libc.ioctl(socket, setAddress, request), `adding ${address}`));
+/**
+ * Has the loopback device take TCP connections to any address whatever, of both families, as if each were its own. What
+ * is not TCP stays unreachable, where the kernel can tell it apart (CONFIG_IP_MULTIPLE_TABLES).
+ */
+export function takeEveryAddress(): void {
+  const error = withSocket(netlink, (socket) => {
+    // It asks the local table itself for whom an address of IPv4 belongs to, so the route must be there; the rules have
+    // that table answer for TCP and for 127.0.0.0/8 only, where it answers for all otherwise.
+    const failed = netlinkError(socket, localRoute(inet, localTable));
+    const rules = [tcpRule(inet, localTable, 1), loopbackRule(2)];
+    const areMade = failed === 0 && rules.every((rule) => netlinkError(socket, rule) === 0);
+    if (areMade) netlinkError(socket, firstRule());
+    return failed;
+  });
+  if (error !== 0) throw new Error(`A route to every address failed with errno ${-error}`);
+  // A host may do without IPv6, and then its jails do, too.
+  withSocket(netlink, (socket) => {
+    const table = netlinkError(socket, tcpRule(inet6, tableForTcp, 1)) === 0 ? tableForTcp : localTable;
+    netlinkError(socket, localRoute(inet6, table));
+  });
 }
 
-function addLoopbackAddress6(address: string): void {
-  const request = new Uint8Array(24);
-  checked(libc.inet_pton(inet6, cString(address), request) === 1 ? 0 : -1, `reading ${address}`);
-  const view = new DataView(request.buffer);
-  view.setUint32(16, 128, true);
-  view.setInt32(20, 1, true);
-  withSocket(inet6, (socket) => checked(libc.ioctl(socket, setAddress, request), `adding ${address}`));
+const netlink = 16;
+/** Table that is asked first, and one of our own. */
+const [localTable, tableForTcp] = [255, 100];
+/** Of rules: `struct fib_rule_hdr` and its attributes (linux/fib_rules.h). */
+const [newRule, removeRule, toTable] = [32, 33, 1];
+const ruleAttribute = { destination: 1, priority: 6, protocol: 22 } as const;
+
+/** `ip rule add ipproto tcp lookup <table>` */
+function tcpRule(family: number, table: number, priority: number): Uint8Array {
+  const tcp = 6;
+  return netlinkMessage(newRule, ruleOf(family, table), [
+    [ruleAttribute.priority, priority],
+    [ruleAttribute.protocol, tcp, 1],
+  ]);
+}
+
+/** `ip rule add to 127.0.0.0/8 lookup local` */
+function loopbackRule(priority: number): Uint8Array {
+  return netlinkMessage(newRule, ruleOf(inet, localTable, 8), [
+    [ruleAttribute.priority, priority],
+    [ruleAttribute.destination, 127],
+  ]);
+}
+
+/** `ip rule del pref 0`: the one that has the local table answer for all. */
+function firstRule(): Uint8Array {
+  return netlinkMessage(removeRule, ruleOf(inet, localTable), [[ruleAttribute.priority, 0]]);
+}
+
+function ruleOf(family: number, table: number, destinationBits = 0): Uint8Array {
+  return new Uint8Array([family, destinationBits, 0, 0, table, 0, 0, toTable, 0, 0, 0, 0]);
+}
+
+/** `ip route add local default dev lo table …`: type, scope and table are those of a device's own address. */
+function localRoute(family: number, table: number): Uint8Array {
+  const [newRoute, byAdministrator, onThisHost, local] = [24, 4, 254, 2];
+  const [outgoingDevice, loopback] = [4, 1];
+  const route = [family, 0, 0, 0, table, byAdministrator, onThisHost, local, 0, 0, 0, 0];
+  return netlinkMessage(newRoute, new Uint8Array(route), [[outgoingDevice, loopback]]);
+}
+
+/** A request to make something, and to be told whether that went well; an attribute is a small number of 4 bytes, or of fewer. */
+function netlinkMessage(
+  type: number,
+  body: Uint8Array,
+  attributes: readonly (readonly [kind: number, value: number, sizeBytes?: number])[],
+): Uint8Array {
+  const headBytes = 16;
+  const message = new Uint8Array(headBytes + body.length + 8 * attributes.length);
+  const view = new DataView(message.buffer);
+  const createAndAcknowledge = 0x405;
+  view.setUint32(0, message.length, true);
+  view.setUint16(4, type, true);
+  view.setUint16(6, createAndAcknowledge, true);
+  message.set(body, headBytes);
+  attributes.forEach(([kind, value, sizeBytes = 4], index) => {
+    const at = headBytes + body.length + 8 * index;
+    view.setUint16(at, 4 + sizeBytes, true);
+    view.setUint16(at + 2, kind, true);
+    view.setUint32(at + 4, value, true);
+  });
+  return message;
+}
+
+/** @returns 0, or the negative errno of `struct nlmsgerr` */
+function netlinkError(socket: number, message: Uint8Array): number {
+  checked(libc.send(socket, message, BigInt(message.length), 0), 'asking the kernel for a route');
+  const answer = new Uint8Array(1024);
+  checked(libc.recv(socket, answer, BigInt(answer.length), 0), 'hearing of a route');
+  return new DataView(answer.buffer).getInt32(16, true);
 }
 
 /** Listens on a TCP port of every address of this thread's network namespace, of both families where there are two. */
@@ -222,10 +297,10 @@ function setOption(socket: number, level: number, name: number, value: 0 | 1): v
   checked(libc.setsockopt(socket, level, name, new Uint8Array([value, 0, 0, 0]), 4), 'setsockopt');
 }
 
-function withSocket(family: number, work: (socket: number) => void): void {
+function withSocket<T>(family: number, work: (socket: number) => T): T {
   const socket = checked(libc.socket(family, 2 | closeOnExec, 0), 'socket');
   try {
-    work(socket);
+    return work(socket);
   } finally {
     close(socket);
   }

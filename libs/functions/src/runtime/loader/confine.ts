@@ -1,14 +1,7 @@
 import { ownProcess } from '../seccomp-filter.js';
 
-/**
- * Before anything else, and for all threads that there are: leaves the process the system calls of a filter, and then
- * gives up the permission to call libraries, which only this needed.
- */
-export const confineSource = `
-const [, nodeSocket, filter] = Deno.args;
-Object.defineProperty(Deno, 'args', { value: [] });
-const exit = Deno.exit;
-
+/** Defines `installFilter(instructions)`: it holds for all threads that there are, and what comes of them. */
+export const installFilterSource = `
 function installFilter(instructions) {
   const values = new DataView(instructions.buffer);
   for (let at = 4; at < instructions.length; at += 8)
@@ -29,7 +22,17 @@ function installFilter(instructions) {
   const allThreads = 1n;
   return Number(symbols.syscall(seccomp, setModeFilter, allThreads, program)) === 0;
 }
+`;
 
+/**
+ * Before anything else: leaves the process the system calls of a filter, and then gives up the permission to call
+ * libraries, which only this needed.
+ */
+export const confineSource = `
+const [, nodeSocket, filter] = Deno.args;
+Object.defineProperty(Deno, 'args', { value: [] });
+const exit = Deno.exit;
+${installFilterSource}
 if (filter && !installFilter(Uint8Array.from(atob(filter), (character) => character.charCodeAt(0)))) {
   console.error('The system calls of this process could not be filtered.');
   exit(1);
