@@ -52,9 +52,42 @@ describe('the role of a token', () => {
     expect(await jsonOf<string>(await me(bearer({ role: 'service_role' })))).toBe('anon');
   });
 
+  it('stands there also for a token that names no person', async () => {
+    const asNobody = async (claims: object) =>
+      jsonOf<string>(await me(bearer({ sub: undefined, ...claims })));
+    expect(await asNobody({ app: { roles: ['service_role'] } })).toBe('service_role');
+    expect(await asNobody({ role: 'service_role', app: { roles: ['anon'] } })).toBe('anon');
+    expect(await asNobody({ role: 'service_role' })).toBe('anon');
+  });
+
+  it('of what stands for a key in a function stays what the key is for', async () => {
+    expect(await jsonOf<string>(await me(bearer({ role: 'service_role', galley_key: true })))).toBe(
+      'service_role',
+    );
+  });
+
   it('of a key stays what the key is for', async () => {
     expect(await jsonOf<string>(await me({ apikey: server.keys.secretKey }))).toBe('service_role');
     expect(await jsonOf<string>(await me({ apikey: server.keys.serviceRoleKey }))).toBe('service_role');
+  });
+});
+
+describe('an Authorization header', () => {
+  const withKey = (authorization: string) => me({ apikey: server.keys.secretKey, authorization });
+
+  it.each([
+    ['Bearer', 'Empty JWT is sent in Authorization header'],
+    ['bearer x y', 'Expected 3 parts in JWT; got 1'],
+  ])('of %j is refused, also beside a key', async (authorization, message) => {
+    const refused = await withKey(authorization);
+    expect([refused.status, await jsonOf(refused)]).toEqual([
+      401,
+      { code: 'PGRST301', details: null, hint: null, message },
+    ]);
+  });
+
+  it('of another scheme leaves the key', async () => {
+    expect(await jsonOf<string>(await withKey('Basic eDp5'))).toBe('service_role');
   });
 });
 

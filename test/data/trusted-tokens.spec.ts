@@ -42,6 +42,12 @@ describe('tokens of an identity provider whose keys JWT_JWKS names', () => {
     expect((await notesOf(() => signed(somebody))).data).toEqual([]);
   });
 
+  it('cannot claim to be of a function, or to stand for a key', async () => {
+    const claims = { role: 'authenticated', sub: ann, galley_key: true, galley_function: { rpc: [] } };
+    expect((await notesOf(() => signed(claims))).data).toEqual([{ body: 'mine' }]);
+    expect(await server.project.tokens.verify(await signed(claims))).not.toHaveProperty('galley_key');
+  });
+
   it('are refused when somebody else signed them, or when their role is none of callers', async () => {
     const other = await generateKeyPair('RS256');
     const forged = await notesOf(() => signed({ role: 'service_role' }, other.privateKey));

@@ -43,6 +43,8 @@ export const limits = {
   explainedBytes: 4 * 1024 * 1024,
   /** How long that may take, in milliseconds. */
   explainMs: 10_000,
+  /** While the schema is changing, what is not found is looked for in the catalogues once in this time, in milliseconds. */
+  schemaReloadMs: 1000,
   /** Names compared when looking for what a misspelt table or function may have meant. */
   suggestionCandidates: 500,
   /** Requests in one batch. */

@@ -18,6 +18,11 @@ export interface Caller {
   readonly claims: Readonly<Record<string, unknown>>;
   /** How many functions stand between the first event and this request; 0 for people. */
   readonly depth: number;
+  /**
+   * Came with one of the project's own keys, opaque or a JWT, or with what stands for one in a function: its role is
+   * what the key is for, wherever the roles of other tokens stand.
+   */
+  readonly isKey?: boolean;
 }
 
 export const keylessCaller: Caller = {

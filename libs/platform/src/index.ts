@@ -16,6 +16,8 @@ export {
   rootOf,
   keylessCaller,
 } from './caller.js';
+export { callerOfCredential, callerOfToken } from './caller-of-credential.js';
+export { sameSecret } from './same-secret.js';
 export { AccessTokens, type AccessToken } from './access-tokens/access-tokens.js';
 export { type Config, parseConfig } from './config/config.js';
 export { clientFromEnvironment, configFromEnvironment, inheritedEnvironment } from './config/env.js';
@@ -42,7 +44,6 @@ export {
   LeavesBadCredentials,
   OperatorGuard,
   ServiceOnlyGuard,
-  sameSecret,
 } from './http/caller.guard.js';
 export { addressesInHosts, addressesOfName } from './network/addresses-of-name.js';
 export { DeclaredHosts, defaultPorts, isHostName } from './network/declared-hosts.js';

@@ -1,4 +1,11 @@
-import { AppError, callerFromClaims, sameSecret, type Caller, type Project } from '#libs/platform';
+import {
+  AppError,
+  callerOfCredential,
+  callerOfToken,
+  sameSecret,
+  type Caller,
+  type Project,
+} from '#libs/platform';
 import { settingsOfRole } from '../guards/role-guards.js';
 import type { Execution } from '../rest/execute.js';
 import { restCaller } from '../rest/rest-caller.js';
@@ -43,7 +50,7 @@ function mayExplain({ role, kind }: Caller, { explainPoliciesRoles }: RestSettin
   return kind !== 'function' && explainPoliciesRoles.includes(role);
 }
 
-async function callerOf(project: Project, credential: string): Promise<Caller> {
-  if (sameSecret(credential, project.keys.publishableKey)) return callerFromClaims({ role: 'anon' });
-  return callerFromClaims(await project.tokens.verify(credential));
+function callerOf(project: Project, credential: string): Promise<Caller> {
+  const isPublishable = sameSecret(credential, project.keys.publishableKey);
+  return isPublishable ? callerOfCredential(project, credential) : callerOfToken(project, credential);
 }

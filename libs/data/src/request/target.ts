@@ -2,6 +2,7 @@ import { pathError, pgrstError } from '../errors.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import type { Action, ApiRequest } from './api-request.js';
 import type { HttpRequest } from './http-request.js';
+import { schemaOfHeader } from './profile-header.js';
 
 /** Tells what the path, method and profile headers point at. */
 export function resolveTarget(
@@ -62,9 +63,11 @@ export function resolveSchema(
   { schemas }: RestSettings,
 ): Pick<ApiRequest, 'schema' | 'schemaWasNamed'> {
   const isRead = !['POST', 'PATCH', 'PUT', 'DELETE'].includes(http.method);
-  const named = http.headers[isRead ? 'accept-profile' : 'content-profile'];
+  const header = http.headers[isRead ? 'accept-profile' : 'content-profile'];
   // Of several schemas the first is as good as named (postgrest.org, "Schemas").
-  if (named === undefined) return { schema: schemas[0]!, schemaWasNamed: schemas.length > 1 };
+  if (header === undefined) return { schema: schemas[0]!, schemaWasNamed: schemas.length > 1 };
+  // A request of a batch has its headers from JSON, as they are meant.
+  const named = schemas.includes(header) ? header : schemaOfHeader(header);
   if (schemas.includes(named)) return { schema: named, schemaWasNamed: true };
   throw pgrstError('PGRST106', {
     message: `Invalid schema: ${named}`,

@@ -1,4 +1,5 @@
 import { functionClaims, type Caller } from '#libs/platform';
+import { isFramingHeader } from './framing-headers.js';
 import type { HttpResponse } from './http-response.js';
 import { jsonError, type ErrorBody } from './json-error.js';
 
@@ -131,7 +132,10 @@ function statusTextOf(text: unknown): string | undefined {
 function areHeaders(headers: object): boolean {
   return Object.entries(headers).every(
     ([name, value]) =>
-      /^[\w!#$%&'*+.^`|~-]+$/.test(name) && typeof value === 'string' && /^[\t\x20-\x7e]*$/.test(value),
+      /^[\w!#$%&'*+.^`|~-]+$/.test(name) &&
+      !isFramingHeader(name) &&
+      typeof value === 'string' &&
+      /^[\t\x20-\x7e]*$/.test(value),
   );
 }
 

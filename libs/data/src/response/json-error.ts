@@ -17,7 +17,8 @@ export function jsonError(
     status,
     headers: {
       'content-type': 'application/json; charset=utf-8',
-      'proxy-status': `PostgREST; error=${code}`,
+      // Functions raise errors with whatever code; a header holds no more than this.
+      ...(/^[\x20-\x7e]*$/.test(code) && { 'proxy-status': `PostgREST; error=${code}` }),
       ...headers,
     },
     body: JSON.stringify({ code, message, details: details ?? null, hint: hint ?? null }),

@@ -1,5 +1,6 @@
 import { validateHeaderName, validateHeaderValue } from 'node:http';
 import { pgrstError } from '../errors.js';
+import { isFramingHeader } from './framing-headers.js';
 import type { HttpResponse } from './http-response.js';
 import type { QueryResult } from './query-result.js';
 
@@ -31,6 +32,7 @@ function parseHeaders(text: string): Record<string, string | string[]> {
     for (const entry of JSON.parse(text) as object[]) {
       const [[name, value], ...others] = Object.entries(entry) as [[string, string], ...unknown[]];
       if (others.length > 0 || typeof value !== 'string') throw new TypeError('not one member with a text');
+      if (isFramingHeader(name)) throw new TypeError(`${name} is not a function's to say`);
       validateHeaderName(name);
       validateHeaderValue(name, value);
       (headers[name.toLowerCase()] ??= []).push(value);

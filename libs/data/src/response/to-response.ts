@@ -1,6 +1,7 @@
 import { pgrstError } from '../errors.js';
 import type { CallPlan, MutatePlan, Plan, ReadPlan } from '../plan/plan.js';
 import type { ApiRequest } from '../request/api-request.js';
+import { headerOfSchema } from '../request/profile-header.js';
 import { contentLocation, locationOf } from './content-location.js';
 import { contentRange, rangeStatus } from './content-range.js';
 import type { HttpResponse } from './http-response.js';
@@ -18,7 +19,7 @@ export function toResponse(request: ApiRequest, plan: Plan, result: QueryResult)
   const headers: Record<string, string> = { vary };
   if (hasContent(plan)) {
     headers['content-type'] = plan.contentType;
-    if (request.schemaWasNamed) headers['content-profile'] = request.schema;
+    if (request.schemaWasNamed) headers['content-profile'] = headerOfSchema(request.schema);
   }
   if (plan.explain) return { status: 200, headers, body: result.body };
   const applied = preferenceApplied(request, plan);

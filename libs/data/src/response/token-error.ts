@@ -22,6 +22,7 @@ export function tokenErrorBody(
     case 'token_algorithm_unsupported':
       return isUnsecured(partsOf(authorization)[0]) ? unsecured : noKeyFits;
     case 'token_malformed': {
+      if (/^\s*bearer\s*$/i.test(authorization ?? '')) return emptyToken;
       const { length } = partsOf(authorization);
       return {
         code: 'PGRST301',
@@ -32,6 +33,11 @@ export function tokenErrorBody(
   }
   return undefined;
 }
+
+const emptyToken: ErrorBody = {
+  code: 'PGRST301',
+  message: 'Empty JWT is sent in Authorization header',
+};
 
 const noKeyFits: ErrorBody = {
   code: 'PGRST301',

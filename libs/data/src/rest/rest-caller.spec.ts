@@ -16,6 +16,9 @@ it.each([
   ['a publishable key', callerFromClaims({ role: 'anon' }), visitors, 'anon'],
   ['a role elsewhere', callerFromClaims({ sub: 'u', app: { role: 'editor' } }), elsewhere, 'editor'],
   ['no role there', callerFromClaims({ sub: 'u', role: 'editor' }), elsewhere, 'visitor'],
+  ['a role elsewhere for nobody', callerFromClaims({ app: { role: 'editor' } }), elsewhere, 'editor'],
+  ['no role there for nobody', callerFromClaims({ role: 'service_role' }), elsewhere, 'visitor'],
+  ['a key', { ...callerFromClaims({ role: 'service_role' }), isKey: true }, elsewhere, 'service_role'],
 ])('takes who carries %s for what the settings say', (_, caller, settings, role) => {
   const found = restCaller(caller, settings);
   expect(found.role).toBe(role);
@@ -24,6 +27,13 @@ it.each([
 
 it('takes who carries a token without a role for a stranger', () => {
   expect(restCaller(callerFromClaims({ id: 1 }), visitors).kind).toBe('keyless');
+});
+
+it('takes who carries a token for what its role elsewhere makes of them', () => {
+  const kindOf = (claims: object) => restCaller(callerFromClaims({ ...claims }), elsewhere).kind;
+  expect(kindOf({ app: { role: 'service_role' } })).toBe('service');
+  expect(kindOf({ role: 'service_role', app: { role: 'anon' } })).toBe('anon');
+  expect(kindOf({ role: 'service_role', app: { role: 'editor' }, sub: 'u' })).toBe('user');
 });
 
 it('refuses tokens of the future, as far as clocks may differ', () => {

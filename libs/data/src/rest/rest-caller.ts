@@ -4,7 +4,7 @@ import { valueAt } from '../settings/role-claim-path.js';
 
 /**
  * The caller as the settings of the data API see it: who carries nothing, or a token that names no role, has the
- * anonymous role where there is one, and a person's role stands in the token where `jwtRoleClaimKey` says.
+ * anonymous role where there is one, and the role of a token stands where `jwtRoleClaimKey` says.
  * @throws AppError `token_not_for_us` (401) for a token of another audience, `token_not_yet_valid` (401)
  */
 export function restCaller(caller: Caller, settings: RestSettings): Caller {
@@ -12,16 +12,20 @@ export function restCaller(caller: Caller, settings: RestSettings): Caller {
   if (caller.kind === 'keyless') return anonRole === undefined ? caller : withRole(caller, anonRole);
   checkAudience(caller.claims['aud'], settings);
   checkIssuedAt(caller.claims['iat']);
-  if (settings.jwtRoleClaimKey === defaultSettings.jwtRoleClaimKey) {
-    const namesRole = caller.claims['role'] !== undefined;
-    return namesRole || anonRole === undefined ? caller : { ...withRole(caller, anonRole), kind: 'keyless' };
+  // What Galley itself has signed names its role where Galley looks for it.
+  if (caller.isKey || caller.kind === 'function') return caller;
+  const found = valueAt(caller.claims, settings.jwtRoleClaimKey);
+  if (found === undefined || found === null) {
+    if (anonRole !== undefined) return { ...withRole(caller, anonRole), kind: 'keyless' };
+    return withKind(withRole(caller, 'anon'));
   }
-  const isPerson = caller.userId !== null && caller.kind !== 'function';
-  if (!isPerson) return caller;
-  // Where nothing is, as for a token that names no role at all.
-  const found = valueAt(caller.claims, settings.jwtRoleClaimKey) ?? anonRole ?? 'anon';
-  const role = typeof found === 'string' ? found : JSON.stringify(found);
-  return { ...withRole(caller, role), kind: role === 'service_role' ? 'service' : 'user' };
+  if (settings.jwtRoleClaimKey === defaultSettings.jwtRoleClaimKey) return caller;
+  return withKind(withRole(caller, typeof found === 'string' ? found : JSON.stringify(found)));
+}
+
+function withKind(caller: Caller): Caller {
+  if (caller.role === 'service_role') return { ...caller, kind: 'service' };
+  return { ...caller, kind: caller.userId === null ? 'anon' : 'user' };
 }
 
 function withRole(caller: Caller, role: string): Caller {

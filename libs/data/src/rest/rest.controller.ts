@@ -42,10 +42,12 @@ function sendResponse(reply: FastifyReply, { status, headers, body }: HttpRespon
   const type = headers['content-type'];
   // Fastify adds a charset to texts in JSON; a function that chose the type said what it meant.
   const isExact = typeof body === 'string' && type !== undefined && !type.includes('charset');
+  // Node.js writes headers together with a text, and then as UTF-8, which the name of a schema is already.
+  const isEncoded = /[^\x20-\x7e]/.test(String(headers['content-profile'] ?? ''));
   void reply
     .status(status)
     .headers(headers)
-    .send(isExact ? Buffer.from(body) : body);
+    .send(typeof body === 'string' && (isExact || isEncoded) ? Buffer.from(body) : body);
 }
 
 function httpRequestOf(request: FastifyRequest): HttpRequest {

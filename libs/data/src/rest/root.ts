@@ -4,6 +4,7 @@ import { accessibleTables, describeFunctions } from '../openapi/accessible.sql.j
 import { openapiDocument } from '../openapi/openapi-document.js';
 import { schemaDescription } from '../openapi/schema-descriptions.js';
 import type { HttpRequest } from '../request/http-request.js';
+import { headerOfSchema } from '../request/profile-header.js';
 import { resolveSchema } from '../request/target.js';
 import type { HttpResponse } from '../response/http-response.js';
 import { projectSchema } from '../schema-cache/project-schema.js';
@@ -46,7 +47,7 @@ export async function describeSchema(execution: Execution, timing: ServerTiming)
     status: 200,
     headers: {
       'content-type': `${openapiType}; charset=utf-8`,
-      ...(schemaWasNamed && { 'content-profile': schema }),
+      ...(schemaWasNamed && { 'content-profile': headerOfSchema(schema) }),
     },
     body: http.method === 'HEAD' ? undefined : JSON.stringify(document),
   };

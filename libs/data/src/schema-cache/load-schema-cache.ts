@@ -7,7 +7,7 @@ import { loadKeyConstraints } from './key-constraints.sql.js';
 import { loadMediaHandlers } from './media-handlers.sql.js';
 import { primaryKeysOf } from './primary-keys.js';
 import { relationshipsOf } from './relationships.js';
-import type { SchemaCache } from './schema-cache.js';
+import type { SchemaCache, SchemaVersion } from './schema-cache.js';
 import { loadTables } from './tables.sql.js';
 import { loadViewColumns } from './views.sql.js';
 
@@ -37,19 +37,16 @@ export async function loadSchemaCache(project: Project, schemas: readonly string
   });
 }
 
-/**
- * The number of schema changes so far, counted by an event trigger; null while one is under way, which is counted and
- * not yet seen: what is read meanwhile may be old.
- */
-export async function readSchemaVersion(sql: Pick<Project['database'], 'query'>): Promise<string | null> {
-  const { rows } = await sql.query<{ version: string | null }>(
-    `select case when not exists (
+/** What an event trigger has counted, and whether some of it is on its way still. */
+export async function readSchemaVersion(sql: Pick<Project['database'], 'query'>): Promise<SchemaVersion> {
+  const { rows } = await sql.query<SchemaVersion>(
+    `select last_value::text as changes, exists (
        select from pg_locks
        where locktype = 'advisory' and objsubid = 1 and mode = 'ShareLock'
          and database = (select oid from pg_database where datname = current_database())
          and (classid::bigint << 32) + objid::bigint = 'galley.schema_changes'::regclass::oid::bigint
-     ) then last_value::text end as version
+     ) as "isChanging"
      from galley.schema_changes`,
   );
-  return rows[0]!.version;
+  return rows[0]!;
 }

@@ -1,5 +1,6 @@
 import { projectResource, type Project } from '#libs/platform';
 import { pgrstError } from '../errors.js';
+import { limits } from '../limits.js';
 import { reloadChannel } from '../settings/reload-channel.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import { loadSchemaCache, readSchemaVersion } from './load-schema-cache.js';
@@ -9,6 +10,7 @@ import type { SchemaCache } from './schema-cache.js';
 class ProjectSchema {
   readonly #project: Project;
   #snapshot: SchemaCache | undefined;
+  #loadedAtMs = 0;
   #loading: Promise<SchemaCache> | undefined;
   /** A change was announced after the load under way had begun. */
   #again = false;
@@ -45,8 +47,13 @@ class ProjectSchema {
   }
 
   async #reloadIfChanged(): Promise<SchemaCache> {
-    const version = await readSchemaVersion(this.#project.database);
-    return version !== null && this.#snapshot?.version === version ? this.#snapshot : this.#load();
+    const { changes, isChanging } = await readSchemaVersion(this.#project.database);
+    const snapshot = this.#snapshot;
+    if (snapshot?.version.changes !== changes) return this.#load();
+    if (!isChanging && !snapshot.version.isChanging) return snapshot;
+    // A change that stays under way is not looked for by every miss, at the price of a whole load each.
+    const isRecent = performance.now() - this.#loadedAtMs < limits.schemaReloadMs;
+    return isChanging && isRecent ? snapshot : this.#load();
   }
 
   #loadOf(schemas: readonly string[]): Promise<SchemaCache> {
@@ -72,6 +79,7 @@ class ProjectSchema {
         this.#again = false;
         this.#snapshot = await loadSchemaCache(this.#project, this.#schemas);
       } while (this.#again);
+      this.#loadedAtMs = performance.now();
       return this.#snapshot;
     } catch (cause) {
       throw pgrstError('PGRST002', {

@@ -9,8 +9,15 @@ export interface SchemaCache {
   /** Overloads of each function, by {@link nameKey}. */
   readonly functions: ReadonlyMap<string, readonly DatabaseFunction[]>;
   readonly mediaHandlers: MediaHandlers;
-  /** Value of the DDL counter when the snapshot was taken; null when that could not be told, so that it may be old. */
-  readonly version: string | null;
+  /** That of before the snapshot was taken. */
+  readonly version: SchemaVersion;
+}
+
+export interface SchemaVersion {
+  /** How many changes of the schema there were so far, those under way included. */
+  readonly changes: string;
+  /** Some were counted and could not be seen yet: what was read meanwhile may be old. */
+  readonly isChanging: boolean;
 }
 
 export interface QualifiedName {

@@ -1,5 +1,7 @@
+import { validateHeaderName } from 'node:http';
 import { z } from 'zod';
 import { expected, problemsInOneLine } from '#libs/platform';
+import { isFramingHeader } from '../response/framing-headers.js';
 import { defaultSettings, type FunctionName, type RestSettings } from './rest-settings.js';
 import { parseRoleClaimPath } from './role-claim-path.js';
 
@@ -30,6 +32,13 @@ const notExposable = ['pg_catalog', 'information_schema'];
 const audience = name.refine((text) => !text.includes(':') || /^[a-z][\w+.-]*:\S*$/i.test(text), {
   error: 'expected text without a colon, or a URI',
 });
+const headerName = z
+  .string()
+  .transform((header) => header.toLowerCase())
+  .refine((header) => isHeaderName(header), { error: 'expected the name of a header' })
+  .refine((header) => header !== 'set-cookie' && !isFramingHeader(header), {
+    error: "expected a header that is not the server's own",
+  });
 const claimPath = z.string().transform((text, context) => {
   try {
     return parseRoleClaimPath(text);
@@ -77,7 +86,7 @@ const definitions: Definitions = {
   explainPoliciesRoles: ['galley_explain_policies_roles', list],
   clientErrorVerbosity: ['client_error_verbosity', z.enum(['verbose', 'minimal'])],
   serverTimingEnabled: ['server_timing_enabled', flag],
-  serverTraceHeader: ['server_trace_header', z.string().transform((header) => header.toLowerCase())],
+  serverTraceHeader: ['server_trace_header', headerName],
   jwtAud: ['jwt_aud', audience],
   jwtRoleClaimKey: ['jwt_role_claim_key', claimPath],
 };
@@ -93,6 +102,15 @@ const environmentOnly: readonly string[] = ['db_config', 'db_pre_config'];
 export const databaseSettingNames: readonly string[] = [...keyByName.keys()].filter(
   (settingName) => !environmentOnly.includes(settingName),
 );
+
+function isHeaderName(text: string): boolean {
+  try {
+    validateHeaderName(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 function splitList(text: string): string[] {
   const entries = text.split(',').map((entry) => entry.trim());

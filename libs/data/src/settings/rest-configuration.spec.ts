@@ -55,6 +55,9 @@ describe('settings of the environment', () => {
     ['openapi_server_proxy_uri', 'example.com'],
     ['jwt_aud', 'a:b c'],
     ['jwt_role_claim_key', 'role'],
+    ['server_trace_header', 'bad header'],
+    ['server_trace_header', 'Content-Length'],
+    ['server_trace_header', 'set-cookie'],
   ])('refuse %s=%j by name', (name, value) => {
     const parse = () => environmentSettings({ [name]: value });
     expect(parse).toThrow(OperatorError);

@@ -60,7 +60,7 @@ function cinema(): SchemaCache {
     relationships: relationshipsOf({ keys: [key], viewColumns: [], computed: [] }, ['public']),
     functions: new Map([[nameKey('public', 'add'), [add]]]),
     mediaHandlers: { ofTables: new Map(), ofAnything: new Map(), ofFunctions: new Map() },
-    version: '1',
+    version: { changes: '1', isChanging: false },
   };
 }
 

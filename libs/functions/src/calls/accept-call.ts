@@ -153,10 +153,10 @@ function newCall(
  * A token for a try is signed anew, so it must not make another that outlives it: that would speak for a person who has
  * signed out long ago. Loops are known by it as by the token of an invocation.
  */
-function keptClaims({ claims, depth }: Caller, { rootId }: NewDelivery): Record<string, unknown> {
+function keptClaims({ claims, depth, isKey }: Caller, { rootId }: NewDelivery): Record<string, unknown> {
   const notAfter = callClaims(claims)?.not_after ?? Math.floor((Date.now() + limits.spokenForMs) / 1000);
   const call: CallClaims = { depth: depth + 1, root: rootId ?? '', not_after: notAfter };
-  return { ...claims, galley_call: call };
+  return { ...claims, ...(isKey && { galley_key: true }), galley_call: call };
 }
 
 async function keep(tx: Sql, project: Project, { delivery, kept, isAnonymous }: NewCall): Promise<CallState> {

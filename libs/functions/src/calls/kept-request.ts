@@ -102,7 +102,7 @@ export function shownHeaders(
   const service = () =>
     permissions.service_role
       ? serviceRoleKey
-      : project.tokens.sign({ role: 'service_role' }, lifetimeSeconds);
+      : project.tokens.sign({ role: 'service_role', galley_key: true }, lifetimeSeconds);
   const shown: Record<string, string | string[] | undefined> = { ...headers };
   if (claims !== null) {
     const { iat: _iat, exp: _exp, nbf: _nbf, ...told } = JSON.parse(claims) as Record<string, unknown>;

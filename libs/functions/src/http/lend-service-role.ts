@@ -13,7 +13,7 @@ export function serviceRoleLender(project: Project, lifetimeMs: number): Lend {
     // How long they are is no secret, and each comparison hashes both.
     const candidates = [secretKey, serviceRoleKey].filter((key) => key.length === credential.length);
     if (!candidates.some((key) => sameSecret(credential, key))) return undefined;
-    return project.tokens.sign({ role: 'service_role' }, Math.ceil(lifetimeMs / 1000) + 1);
+    return project.tokens.sign({ role: 'service_role', galley_key: true }, Math.ceil(lifetimeMs / 1000) + 1);
   };
 }
 

@@ -1,9 +1,9 @@
 import { Injectable, Optional, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
-import { hash, timingSafeEqual } from 'node:crypto';
 import { AccessTokens } from '../access-tokens/access-tokens.js';
-import { callerFromClaims, functionClaims, keylessCaller, managerCaller, type Caller } from '../caller.js';
+import { callerOfCredential } from '../caller-of-credential.js';
+import { functionClaims, keylessCaller, managerCaller, type Caller } from '../caller.js';
 import { AppError } from '../errors/app-error.js';
 import type { Project } from '../project/project.js';
 import { ProjectRegistry } from '../project/project-registry.js';
@@ -58,14 +58,13 @@ export class CallerGuard implements CanActivate {
       await this.accessTokens.check(bearer);
       return managerCaller;
     }
-    if (bearer !== undefined) return this.#callerOfCredential(project, bearer);
+    if (bearer !== undefined) return this.#liveCallerOf(project, bearer);
     const apiKey = apiKeyOf(request);
-    return apiKey === undefined ? keylessCaller : this.#callerOfCredential(project, apiKey);
+    return apiKey === undefined ? keylessCaller : this.#liveCallerOf(project, apiKey);
   }
 
-  async #callerOfCredential(project: Project, credential: string): Promise<Caller> {
-    if (credential.startsWith('sb_')) return callerOfOpaqueKey(project, credential);
-    const caller = callerFromClaims(await project.tokens.verify(credential));
+  async #liveCallerOf(project: Project, credential: string): Promise<Caller> {
+    const caller = await callerOfCredential(project, credential);
     const invocation = functionClaims(caller);
     if (invocation && !(await this.liveness?.isLive(project, invocation.invocation_id))) {
       throw new AppError({
@@ -82,10 +81,13 @@ function isManagement(request: FastifyRequest): boolean {
   return request.url.startsWith('/v1/');
 }
 
+/**
+ * What follows the scheme, also where it is no token (RFC 6750 §2.1): who sends a broken one is not taken for nobody.
+ * Other schemes are none of ours.
+ */
 function bearerOf(authorization: string | undefined): string | undefined {
-  if (authorization === undefined) return undefined;
-  const match = /^bearer +(\S+)$/i.exec(authorization.trim());
-  return match?.[1];
+  const match = /^bearer(?:\s+(.*))?$/is.exec(authorization?.trim() ?? '');
+  return match ? (match[1] ?? '') : undefined;
 }
 
 function apiKeyOf(request: FastifyRequest): string | undefined {
@@ -93,17 +95,6 @@ function apiKeyOf(request: FastifyRequest): string | undefined {
   if (typeof header === 'string' && header !== '') return header;
   const query = (request.query as Record<string, unknown> | undefined)?.['apikey'];
   return typeof query === 'string' && query !== '' ? query : undefined;
-}
-
-function callerOfOpaqueKey(project: Project, key: string): Caller {
-  if (sameSecret(key, project.keys.publishableKey)) return callerFromClaims({ role: 'anon' });
-  if (sameSecret(key, project.keys.secretKey)) return callerFromClaims({ role: 'service_role' });
-  throw new AppError({ code: 'invalid_api_key', status: 401, message: 'Invalid API key' });
-}
-
-/** Compares two secrets in a time that tells neither their contents nor their lengths. */
-export function sameSecret(a: string, b: string): boolean {
-  return timingSafeEqual(hash('sha256', a, 'buffer'), hash('sha256', b, 'buffer'));
 }
 
 /** Refuses requests that carry neither a key nor a token, as Supabase's gateway does. */

@@ -93,7 +93,7 @@ export class ProjectTokens {
   async #check(token: string): Promise<Record<string, unknown>> {
     try {
       const trusted = this.trusted.length > 0 && (await verifyWithTrusted(token, this.trusted));
-      if (trusted) return trusted;
+      if (trusted) return withoutOwnClaims(trusted);
       const keyFor = ({ alg }: { alg?: string }) => (alg === 'ES256' ? this.#key.publicKey : this.#secret);
       const { payload } = await jwtVerify(token, keyFor, { algorithms: ['HS256', 'ES256'] });
       return payload;
@@ -118,6 +118,11 @@ export class ProjectTokens {
       throw tokenError('token_malformed', 'JWT malformed', error);
     }
   }
+}
+
+/** What these say is believed, of a function or a key say, so they are ours alone to sign. */
+function withoutOwnClaims(claims: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(claims).filter(([name]) => !name.startsWith('galley_')));
 }
 
 function encoded(value: object): string {
