@@ -47,6 +47,7 @@ export {
   ServiceOnlyGuard,
 } from './http/caller.guard.js';
 export { addressesInHosts, addressesOfName } from './network/addresses-of-name.js';
+export { clientNetwork } from './network/client-network.js';
 export { DeclaredHosts, defaultPorts, isHostName } from './network/declared-hosts.js';
 export { isPublicAddress } from './network/public-address.js';
 export { vettedAddresses } from './network/vetted-addresses.js';
