@@ -43,7 +43,7 @@ const ask = (path: string, init: RequestInit = {}, token?: string) =>
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
     },
   });
-const askSlowly = () => ask('rpc/slow', { method: 'POST' });
+const askSlowly = (token?: string) => ask('rpc/slow', { method: 'POST' }, token);
 
 /** Statements that callers run now. */
 async function running(): Promise<number> {
@@ -57,7 +57,7 @@ async function running(): Promise<number> {
 describe('under load', () => {
   it('slow requests of some leave connections to others', async () => {
     await start();
-    const slow = Array.from({ length: 12 }, askSlowly);
+    const slow = Array.from({ length: 12 }, () => askSlowly());
     await eventually(async () => (await running()) === 4);
     const person = tokenOf(server, randomUUID());
     expect((await ask('films?id=eq.1', {}, person)).status).toBe(200);
@@ -67,7 +67,7 @@ describe('under load', () => {
 
   it('a request that waits too long for a connection is told so as PostgREST does', async () => {
     await start({ DB_POOL_WAIT_MS: '100' });
-    const slow = Array.from({ length: 4 }, askSlowly);
+    const slow = Array.from({ length: 4 }, () => askSlowly());
     await eventually(async () => (await running()) === 4);
     const late = await ask('films?id=eq.1');
     expect(late.status).toBe(504);
@@ -84,7 +84,7 @@ describe('under load', () => {
 
   it('more requests than may wait are asked to come again', async () => {
     await start();
-    const slow = Array.from({ length: 4 }, askSlowly);
+    const slow = Array.from({ length: 4 }, () => askSlowly());
     await eventually(async () => (await running()) === 4);
     const refused: Response[] = [];
     const waiting = Array.from({ length: 1100 }, async () => {
@@ -101,9 +101,26 @@ describe('under load', () => {
     await Promise.all(slow);
   });
 
+  it('a line that one fills has room for others', async () => {
+    await start();
+    const slow = [...Array.from({ length: 4 }, () => askSlowly()), askSlowly(tokenOf(server, randomUUID()))];
+    await eventually(async () => (await running()) === 5);
+    let refused = 0;
+    const waiting = Array.from({ length: 1010 }, async () => {
+      if ((await ask('films?id=eq.1')).status === 503) refused += 1;
+    });
+    await eventually(() => refused === 10);
+    const other = ask('films?id=eq.1', {}, tokenOf(server, randomUUID()));
+    await eventually(() => refused === 11);
+    await open();
+    expect((await other).status).toBe(200);
+    await Promise.all([...slow, ...waiting]);
+    expect(refused).toBe(11);
+  });
+
   it('requests fail clearly when PostgreSQL goes, and work when it is back', async () => {
     await start();
-    const slow = Array.from({ length: 4 }, askSlowly);
+    const slow = Array.from({ length: 4 }, () => askSlowly());
     await eventually(async () => (await running()) === 4);
     await server.project.database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity

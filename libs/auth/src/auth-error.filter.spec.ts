@@ -39,6 +39,7 @@ describe('an auth error', () => {
     ['invalid_api_key', 401, 401, 'no_authorization'],
     ['invalid_json', 400, 400, 'bad_json'],
     ['body_too_large', 413, 413, 'request_entity_too_large'],
+    ['body_too_slow', 408, 408, 'request_timeout'],
     ['same_password', 422, 422, 'same_password'],
   ])('renders the code %s with %i as %i %s', (code, status, shownStatus, shownCode) => {
     expect(toAuthError(new AppError({ code, status, message: 'm' }))).toMatchObject({

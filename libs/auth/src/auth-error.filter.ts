@@ -85,6 +85,8 @@ function translated(error: AppError): AppError {
       return badJson();
     case 'body_too_large':
       return new AppError({ code: 'request_entity_too_large', status: 413, message: error.message });
+    case 'body_too_slow':
+      return new AppError({ ...error, code: 'request_timeout', message: error.message });
     default:
       return error;
   }

@@ -1,5 +1,4 @@
-import { isIPv6 } from 'node:net';
-import { projectResource, systemClock, type Clock, type Project } from '#libs/platform';
+import { clientNetwork, projectResource, systemClock, type Clock, type Project } from '#libs/platform';
 import { overRequestRateLimit } from './errors.js';
 import { limits, type RateLimit } from './limits.js';
 
@@ -46,18 +45,4 @@ const rateLimiterOf = projectResource('auth rate limiter', () => new RateLimiter
 export function throttle(project: Project, what: string, rate: RateLimit, ip: string): void {
   const retryAfterSeconds = rateLimiterOf(project).take(`${what} ${clientNetwork(ip)}`, rate);
   if (retryAfterSeconds > 0) throw overRequestRateLimit(retryAfterSeconds);
-}
-
-/** An IPv6 client owns a whole /64 (RFC 6177), so its addresses count as one. */
-export function clientNetwork(ip: string): string {
-  if (!isIPv6(ip) || ip.includes('.')) return ip;
-  const [head = '', tail] = ip.split('::');
-  const before = head === '' ? [] : head.split(':');
-  const after = tail === undefined || tail === '' ? [] : tail.split(':');
-  const gap = tail === undefined ? 0 : 8 - before.length - after.length;
-  const groups = [...before, ...Array<string>(gap).fill('0'), ...after];
-  return groups
-    .slice(0, 4)
-    .map((group) => parseInt(group, 16).toString(16))
-    .join(':');
 }

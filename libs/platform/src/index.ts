@@ -21,6 +21,7 @@ export { sameSecret } from './same-secret.js';
 export { AccessTokens, type AccessToken } from './access-tokens/access-tokens.js';
 export { type Config, parseConfig } from './config/config.js';
 export { clientFromEnvironment, configFromEnvironment, inheritedEnvironment } from './config/env.js';
+export { Abandonment } from './database/abandonment.js';
 export { isConnectionError, isRefusedData, sqlStateOf } from './database/database-error.js';
 export { nestsDeeper, textNestsDeeper } from './json/nesting.js';
 export { type Sql, quoteIdent, quoteQualified, quoteLiteral } from './database/sql.js';
@@ -46,6 +47,7 @@ export {
   ServiceOnlyGuard,
 } from './http/caller.guard.js';
 export { addressesInHosts, addressesOfName } from './network/addresses-of-name.js';
+export { clientNetwork } from './network/client-network.js';
 export { DeclaredHosts, defaultPorts, isHostName } from './network/declared-hosts.js';
 export { isPublicAddress } from './network/public-address.js';
 export { vettedAddresses } from './network/vetted-addresses.js';

@@ -9,8 +9,14 @@ export const limits = {
   textBodyBytes: 16 * 1024 * 1024,
   /** Bodies that this process collects at the same time, all together. */
   heldBodyBytes: 256 * 1024 * 1024,
+  /** A body up to this size finds room beside those, so that large ones cannot keep it out. */
+  smallBodyBytes: 64 * 1024,
+  smallBodiesBytes: 32 * 1024 * 1024,
   /** A body that is collected must arrive within this. */
   bodyMs: 60_000,
+  /** And, once it is not small any more, bring so much in each of these spans: what a poor mobile link does. */
+  bodyPaceBytes: 32 * 1024,
+  bodyPaceMs: 15_000,
   /** What a client may go on sending after its request was answered, and for how long, before it is cut off. */
   discardedBytes: 100 * 1024 * 1024,
   discardMs: 60_000,

@@ -13,6 +13,8 @@ describe('toStorageError', () => {
     [new AppError({ code: 'token_expired', status: 401, message: 'JWT expired' }), 'InvalidJWT', 403],
     [new AppError({ code: 'no_api_key', status: 401, message: 'x' }), 'NoApiKey', 401],
     [new AppError({ code: 'body_too_large', status: 413, message: 'x' }), 'EntityTooLarge', 413],
+    [new AppError({ code: 'body_too_slow', status: 408, message: 'x' }), 'RequestTimeout', 408],
+    [new AppError({ code: 'too_busy', status: 503, message: 'x' }), 'SlowDown', 503],
     [postgres('42501', 'permission denied for table objects'), 'AccessDenied', 403],
     [postgres('23505'), 'KeyAlreadyExists', 409],
     [postgres('53300'), 'SlowDown', 429],

@@ -98,6 +98,10 @@ function translated(error: AppError): AppError {
     case 'body_too_large':
     case 'event_too_large':
       return new AppError({ code: 'EntityTooLarge', status: 413, message: error.message });
+    case 'body_too_slow':
+      return new AppError({ ...error, code: 'RequestTimeout', message: error.message });
+    case 'too_busy':
+      return new AppError({ ...error, code: 'SlowDown', message: error.message });
     default:
       return error;
   }

@@ -76,9 +76,10 @@ function beginOf(
 ): CallerTransaction {
   const { schema } = resolveSchema(execution.http, execution.settings);
   const readOnly = requests.every(({ method }) => method === 'GET' || method === 'HEAD');
-  const { requestId, isolation, undo } = transactionOf(execution, { schema, preferences });
+  const { requestId, abandonment, isolation, undo } = transactionOf(execution, { schema, preferences });
   return {
     requestId,
+    abandonment,
     isolation,
     readOnly,
     undo: undo === true && !readOnly,

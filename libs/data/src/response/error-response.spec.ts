@@ -150,6 +150,18 @@ describe('other errors', () => {
     expect(statusOf(Object.assign(new Error('x'), { statusCode: 413 }))).toBe(413);
   });
 
+  it('tells of bodies that did not come in time, and of too many of them', () => {
+    for (const [code, status, expected] of [
+      ['body_too_slow', 408, 'PGRST102'],
+      ['too_busy', 503, 'PGRST003'],
+    ] as const) {
+      const error = new AppError({ code, status, message: 'm', headers: { 'Retry-After': '5' } });
+      const response = errorResponse(error, undefined)!;
+      expect(JSON.parse(String(response.body)).code).toBe(expected);
+      expect([response.status, response.headers['Retry-After']]).toEqual([status, '5']);
+    }
+  });
+
   it('leaves the unforeseen to its caller', () => {
     for (const error of [new TypeError('x'), 'text', null, undefined, {}]) {
       expect(errorResponse(error, user)).toBeUndefined();

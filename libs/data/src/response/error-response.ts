@@ -51,6 +51,8 @@ export function unforeseenResponse(): HttpResponse {
 /** Codes of the platform's own errors in PostgREST's vocabulary. */
 const platformCodes = new Map([
   ['body_too_large', 'PGRST102'],
+  ['body_too_slow', 'PGRST102'],
+  ['too_busy', 'PGRST003'],
   ['database_busy', 'PGRST003'],
   ['database_timeout', 'PGRST003'],
 ]);

@@ -1,4 +1,4 @@
-import type { Caller, CallerStatements, CallerTransaction, Project, Sql } from '#libs/platform';
+import type { Abandonment, Caller, CallerStatements, CallerTransaction, Project, Sql } from '#libs/platform';
 import { refuseCostlyPlan } from '../guards/plan-cost.js';
 import type { Plan } from '../plan/plan.js';
 import type { HttpRequest } from '../request/http-request.js';
@@ -18,6 +18,7 @@ export interface Execution {
   readonly requestId: string;
   readonly http: HttpRequest;
   readonly settings: RestSettings;
+  readonly abandonment: Abandonment;
   /** Is told how many rows were answered, or changed. */
   onRows(kind: 'read' | 'written', rows: number): void;
 }

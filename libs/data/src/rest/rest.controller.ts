@@ -1,5 +1,5 @@
 import { All, Controller, Req, Res, UseFilters, UseGuards } from '@nestjs/common';
-import { TextBodyGuard } from '#libs/platform';
+import { Abandonment, TextBodyGuard } from '#libs/platform';
 import { UsageLedger } from '#libs/usage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { HttpRequest } from '../request/http-request.js';
@@ -25,6 +25,7 @@ export class RestController {
   @All(['rest/v1', 'rest/v1/*'])
   async handle(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     const { project, caller, requestId } = request.galley;
+    const abandonment = abandonmentOf(reply);
     const onRows = (kind: 'read' | 'written', rows: number) =>
       this.ledger.addMeter(project.ref, `rows_${kind}`, rows, new Date());
     const settings = await this.configuration.of(project).current();
@@ -32,9 +33,19 @@ export class RestController {
     if (traced !== undefined) void reply.header(traced, request.headers[traced] ?? '');
     const http = httpRequestOf(request);
     const { database } = project;
-    const execution = { project, database, caller, requestId, http, settings, onRows };
+    const execution = { project, database, caller, requestId, http, settings, abandonment, onRows };
     sendResponse(reply, await rest(execution, new ServerTiming(reply.elapsedTime)));
   }
+}
+
+/** Happens when the connection closes before all of the answer is written. */
+function abandonmentOf({ raw }: FastifyReply): Abandonment {
+  const abandonment = new Abandonment();
+  if (raw.destroyed) abandonment.happen();
+  raw.once('close', () => {
+    if (!raw.writableFinished) abandonment.happen();
+  });
+  return abandonment;
 }
 
 /** Sends `response` as it is: its body has been written by PostgreSQL already. */

@@ -10,7 +10,7 @@ import type { Execution } from './execute.js';
  * role's is stronger than the connection's, and a function's stronger than both.
  */
 export function transactionOf(
-  { caller, requestId, http, settings }: Execution,
+  { caller, requestId, http, settings, abandonment }: Execution,
   { schema, preferences }: Pick<ApiRequest, 'schema'> & Partial<Pick<ApiRequest, 'preferences'>>,
   plan?: Plan,
 ): CallerTransaction {
@@ -19,6 +19,7 @@ export function transactionOf(
   const { [isolationSetting]: functionIsolation, ...functionSettings } = ofFunction;
   return {
     requestId,
+    abandonment,
     isolation: isolationOf(functionIsolation ?? role?.isolation),
     beforeRole: { search_path: searchPath(schema, settings), ...role?.settings },
     settings: {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Abandonment } from './abandonment.js';
 import { FairPlaces } from './fair-places.js';
 
 const places = (count: number, waiting = 100, timeoutMs = 60_000) =>
@@ -72,6 +73,41 @@ describe('FairPlaces', () => {
     back();
     (await next)();
     expect(await few.take('b')).toEqual(expect.any(Function));
+  });
+
+  it('sends away the last of the longest line for whoever has a shorter one', async () => {
+    const order: string[] = [];
+    const { ask, giveBack } = asker(places(1, 4), order);
+    for (const holder of ['many', 'many', 'many', 'many', 'many', 'many']) ask(holder);
+    await settled();
+    expect(order).toEqual(['many', 'many was sent away']);
+    ask('few');
+    await settled();
+    expect(order).toEqual(['many', 'many was sent away', 'many was sent away']);
+    // Now there are three of the one and one of the other; a second of the other makes them equal, a third is too many.
+    for (const holder of ['few', 'few', 'many']) ask(holder);
+    await settled();
+    expect(order.slice(3).toSorted()).toEqual([
+      'few was sent away',
+      'many was sent away',
+      'many was sent away',
+    ]);
+    for (let i = 0; i < 4; i++) await giveBack();
+    expect(order.slice(6)).toEqual(['many', 'few', 'many', 'few']);
+  });
+
+  it('forgets whoever leaves, and does not let who has left begin', async () => {
+    const one = places(1, 2);
+    const back = await one.take('a');
+    const abandonment = new Abandonment();
+    const waiting = [one.take('b', abandonment), one.take('b', abandonment)];
+    abandonment.happen();
+    for (const left of waiting) await expect(left).rejects.toMatchObject({ code: 'client_gone' });
+    const next = one.take('b');
+    back();
+    (await next)();
+    await expect(one.take('b', abandonment)).rejects.toMatchObject({ code: 'client_gone' });
+    expect(await one.take('c')).toEqual(expect.any(Function));
   });
 
   it('lets nobody wait for ever, and gives no place to who has left', async () => {

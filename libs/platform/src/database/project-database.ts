@@ -2,8 +2,10 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { rootOf, type Caller } from '../caller.js';
 import { limits } from '../limits.js';
+import type { Abandonment } from './abandonment.js';
 import { bareConnection } from './bare-connection.js';
-import { FairPlaces } from './fair-places.js';
+import { cancelAbandoned } from './cancel-abandoned.js';
+import { clientGone, FairPlaces } from './fair-places.js';
 import { forgetSession, isForgottenStatement } from './forget-session.js';
 import { listen } from './listen.js';
 import { prepared } from './prepared.js';
@@ -40,6 +42,11 @@ export interface CallerTransaction extends RequestSettings {
   readonly first?: string | undefined;
   /** Ends in ROLLBACK, when all constraints have been checked. */
   readonly undo?: boolean | undefined;
+  /**
+   * When nobody waits for the answer any more, what has not begun does not, and what only reads is cancelled; what writes
+   * runs to its end.
+   */
+  readonly abandonment?: Abandonment | undefined;
 }
 
 /** A transaction of the platform that can lower itself to a caller for some statements. */
@@ -108,9 +115,9 @@ export class ProjectDatabase {
       const result = (results[ahead.length + 1] as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
       return { rows: result.rows, rowCount: result.rowCount ?? 0 };
     };
-    return this.#withCallersClient(caller, run).catch((error: unknown) => {
+    return this.#withCallersClient(caller, request, run).catch((error: unknown) => {
       // Nothing has been done, and on another connection it can be.
-      if (isForgottenStatement(error)) return this.#withCallersClient(caller, run);
+      if (isForgottenStatement(error)) return this.#withCallersClient(caller, request, run);
       throw error;
     });
   }
@@ -118,7 +125,7 @@ export class ProjectDatabase {
   /** Runs several statements in one transaction as the caller; an error rolls all of them back. */
   async asCaller<T>(caller: Caller, request: CallerTransaction, work: (tx: Sql) => Promise<T>): Promise<T> {
     const ahead = aheadOf(caller, request);
-    return this.#withCallersClient(caller, (client, drop) =>
+    return this.#withCallersClient(caller, request, (client, drop) =>
       inTransaction(client, callersFrame(client, request, ahead, drop), () => work(sqlOf(client))),
     );
   }
@@ -132,7 +139,7 @@ export class ProjectDatabase {
     begin: CallerTransaction,
     work: (requests: CallerStatements) => Promise<T>,
   ): Promise<T> {
-    return this.#withCallersClient(caller, (client, drop) => {
+    return this.#withCallersClient(caller, begin, (client, drop) => {
       const shared = new SharedTransaction(client, begin, aheadOf);
       const settled = async () => {
         const result = await work(shared);
@@ -185,13 +192,24 @@ export class ProjectDatabase {
   /** Whoever asks without being a person shares their role's turns. */
   async #withCallersClient<T>(
     { userId, role }: Caller,
+    { abandonment, readOnly }: CallerTransaction,
     work: (client: pg.PoolClient, drop: () => void) => Promise<T>,
   ): Promise<T> {
-    const giveBack = await this.#places.take(userId ?? role);
+    const giveBack = await this.#places.take(userId ?? role, abandonment);
     try {
-      return await withClient(this.#callers, (client, drop) => {
+      return await withClient(this.#callers, async (client, drop) => {
         if (this.#renewals.get(client) !== this.#renewal) drop();
-        return work(client, drop);
+        // A new connection took its time.
+        if (abandonment?.hasHappened) throw clientGone();
+        const settle =
+          abandonment && readOnly ? cancelAbandoned(client, this.#system, abandonment) : undefined;
+        try {
+          return await work(client, drop);
+        } catch (error) {
+          throw settle && abandonment?.hasHappened ? clientGone() : error;
+        } finally {
+          await settle?.();
+        }
       });
     } finally {
       giveBack();

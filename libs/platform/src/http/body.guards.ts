@@ -2,6 +2,7 @@ import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/com
 import type { FastifyRequest } from 'fastify';
 import type { Readable } from 'node:stream';
 import { limits } from '../limits.js';
+import { clientNetwork } from '../network/client-network.js';
 import { readBody, readJson } from './read-body.js';
 
 // Bodies are read by guards, and stand behind the guards that ask for a key: nothing is held in memory for who has
@@ -13,7 +14,7 @@ export class JsonBodyGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const body = bodyOf(request);
-    if (body) request.body = await readJson(body, limits.jsonBodyBytes);
+    if (body) request.body = await readJson(body, limits.jsonBodyBytes, clientNetwork(request.ip));
     return true;
   }
 }
@@ -25,7 +26,7 @@ export class TextBodyGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     const body = bodyOf(request);
     if (!body) return true;
-    const bytes = await readBody(body, limits.textBodyBytes);
+    const bytes = await readBody(body, limits.textBodyBytes, clientNetwork(request.ip));
     const isBinary = request.headers['content-type']?.startsWith('application/octet-stream');
     request.body = isBinary ? bytes : bytes.toString('utf8');
     return true;

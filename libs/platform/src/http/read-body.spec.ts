@@ -36,15 +36,34 @@ describe('a request body', () => {
     expect(body.destroyed).toBe(false);
   });
 
-  it('is refused while too many others arrive, until they are done', async () => {
-    const large = new PassThrough({ highWaterMark: 2 * limits.heldBodyBytes });
-    const reading = readBody(large, 2 * limits.heldBodyBytes);
-    large.write(Buffer.alloc(limits.heldBodyBytes));
+  it('is refused when it stops once it takes up memory, and not while it is small', async () => {
+    jest.useFakeTimers();
+    const [large, small] = [new PassThrough({ highWaterMark: 1024 * 1024 }), new PassThrough()];
+    const readings = [large, small].map((body) => readBody(body, limits.textBodyBytes));
+    large.write(Buffer.alloc(limits.smallBodyBytes + 1));
+    small.write('a part');
+    await jest.advanceTimersByTimeAsync(limits.bodyPaceMs);
+    large.write(Buffer.alloc(limits.bodyPaceBytes));
+    await jest.advanceTimersByTimeAsync(limits.bodyPaceMs);
+    large.write(Buffer.alloc(limits.bodyPaceBytes - 1));
+    const refused = expect(readings[0]).rejects.toMatchObject({ code: 'body_too_slow', status: 408 });
+    await jest.advanceTimersByTimeAsync(limits.bodyPaceMs);
+    await refused;
+    small.end(' and the rest');
+    expect(String(await readings[1])).toBe('a part and the rest');
+  });
+
+  it('is refused while too many others arrive, unless it is small, until they are done', async () => {
+    const others = new PassThrough({ highWaterMark: 2 * limits.heldBodyBytes });
+    const reading = readBody(others, 2 * limits.heldBodyBytes);
+    others.write(Buffer.alloc(limits.heldBodyBytes));
     await new Promise(setImmediate);
-    const small = () => readBody(Readable.from([Buffer.from('small')]), 100);
-    await expect(small()).rejects.toMatchObject({ code: 'too_busy', status: 503 });
-    large.end();
+    const bodyOf = (sizeBytes: number) => readBody(Readable.from([Buffer.alloc(sizeBytes)]), 1024 * 1024);
+    const large = () => bodyOf(limits.smallBodyBytes + 1);
+    await expect(large()).rejects.toMatchObject({ code: 'too_busy', status: 503 });
+    expect(await bodyOf(limits.smallBodyBytes)).toHaveLength(limits.smallBodyBytes);
+    others.end();
     await reading;
-    expect((await small()).toString()).toBe('small');
+    expect(await large()).toHaveLength(limits.smallBodyBytes + 1);
   });
 });
