@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { limits } from '../../libs/data/src/limits.js';
 import type { TestServer } from '../support/server.js';
 import { startCinema } from './cinema.js';
 
@@ -7,6 +8,10 @@ let server: TestServer;
 beforeAll(async () => {
   server = await startCinema();
   await server.project.database.query(`
+    create function length_of(text) returns int language sql immutable as $$ select length($1) $$;
+    create function size_of(bytea) returns int language sql immutable as $$ select octet_length($1) $$;
+    create function members_of(json) returns int language sql immutable as
+      $$ select count(*)::int from json_object_keys($1) $$;
     create function described(title text, year int default 0) returns text language sql immutable as
       $$ select title || ' ' || year $$;
     create domain rank as int default 7;
@@ -23,7 +28,7 @@ beforeEach(() => server.project.database.query('delete from films where id > 4; 
 async function send(
   path: string,
   type: string,
-  body: string,
+  body: string | Uint8Array<ArrayBuffer>,
   prefer = 'return=representation',
   method = 'POST',
 ): Promise<[number, unknown]> {
@@ -175,5 +180,99 @@ describe('missing=default', () => {
   it('keeps every member without it, even one that is there twice', async () => {
     const twice = '{"id":10,"title":"x","info":{"a":1, "a":2}}';
     expect(await send('films?select=info', json, twice)).toEqual([201, [{ info: { a: 2 } }]]);
+  });
+});
+
+describe('a body that is not UTF-8', () => {
+  const broken = (text: string) => Uint8Array.from(Buffer.from(text.replace('?', '\xff'), 'latin1'));
+
+  it.each([
+    ['films', 'application/json', '{"id":60,"title":"a?b"}', 'Empty or invalid json'],
+    ['films?columns=id,title', 'application/json', '{"id":60,"title":"a?b"}', 'Empty or invalid json'],
+    ['batch', 'application/json', '{"requests":[{"path":"/films?"}]}', 'Empty or invalid json'],
+    ['films', 'text/csv', 'id,title\n60,a?b\n', 'The request body is not UTF-8'],
+    ['films', form, 'id=60&title=a?b', 'The request body is not UTF-8'],
+  ])('is refused by %s as %s', async (path, type, text, message) => {
+    const error = { code: 'PGRST102', message, details: null, hint: null };
+    expect(await send(path, type, broken(text))).toEqual([400, error]);
+  });
+
+  it('is refused by PostgreSQL where a function takes a text', async () => {
+    expect(await send('rpc/length_of', 'text/plain', broken('a?b'))).toMatchObject([
+      400,
+      { code: '22021', message: 'invalid byte sequence for encoding "UTF8": 0xff' },
+    ]);
+  });
+
+  it('is taken as it is where it says to be bytes, in letters of any case', async () => {
+    for (const type of [
+      'application/octet-stream',
+      'Application/Octet-Stream',
+      'APPLICATION/OCTET-STREAM ; a=b',
+    ]) {
+      expect(await send('rpc/size_of', type, broken('a?b'))).toEqual([200, 3]);
+    }
+  });
+});
+
+describe('a large body', () => {
+  const json = 'application/json';
+  const manyKeys = `{${Array.from({ length: limits.columns + 1 }, (_, i) => `"key${i}":1`).join(',')}}`;
+
+  it('may be as many rows as fit into it', async () => {
+    const rows = Array.from({ length: 20_000 }, (_, i) => ({ id: i + 1000, title: 'x'.repeat(700) }));
+    const minimal = { apikey: server.keys.publishableKey, prefer: 'return=minimal' };
+    const [one, ...others] = rows;
+    const lines = others.map(({ id, title }) => `${id},${title}`).join('\n');
+    for (const [type, body] of [
+      [json, JSON.stringify(others)],
+      ['text/csv', `id,title\n${lines}`],
+    ] as const) {
+      expect(await send('films?select=id', json, JSON.stringify(one))).toEqual([201, [{ id: 1000 }]]);
+      const headers = { ...minimal, 'content-type': type };
+      const response = await fetch(`${server.url}/rest/v1/films`, { method: 'POST', headers, body });
+      expect(response.status).toBe(201);
+      const { rows: stored } = await server.project.database.query<{ count: string }>(
+        'with gone as (delete from films where id > 4 returning length(title) as size) select count(*) from gone where size = 700',
+        [],
+      );
+      expect(Number(stored[0]!.count)).toBe(20_000);
+    }
+  });
+
+  it('has no more keys than a table may have columns', async () => {
+    const message = `The request has more than ${limits.columns} keys in its objects`;
+    for (const [path, body] of [
+      ['films', manyKeys],
+      ['films', `[${manyKeys}]`],
+      ['rpc/members_of', `[${manyKeys}]`],
+    ] as const) {
+      expect(await send(path, json, body)).toMatchObject([400, { code: 'PGRST100', message }]);
+    }
+  });
+
+  it('may be an object of any size for a function that takes it whole', async () => {
+    expect(await send('rpc/members_of', json, manyKeys)).toEqual([200, limits.columns + 1]);
+  });
+
+  it('is not sent back in an error', async () => {
+    const name = 'x'.repeat(1_000_000);
+    for (const [path, body] of [
+      ['rpc/nope', manyKeys],
+      ['rpc/add', manyKeys],
+      ['rpc/add', `{"${name}":1}`],
+      ['films', `{"${name}":1}`],
+    ] as const) {
+      const [status, error] = await send(path, json, body);
+      expect([400, 404]).toContain(status);
+      expect(error).toMatchObject({ message: expect.stringContaining('…') });
+      expect(JSON.stringify(error).length).toBeLessThan(3 * limits.namesInErrorsLength);
+    }
+  });
+
+  it('of CSV is not written out with its header in every row', async () => {
+    const csv = `${'x'.repeat(100_000)}\n${'1\n'.repeat(20_000)}`;
+    const message = `The request has more than ${limits.csvJsonBytes} bytes as JSON`;
+    expect(await send('films', 'text/csv', csv)).toMatchObject([400, { code: 'PGRST100', message }]);
   });
 });

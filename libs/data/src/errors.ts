@@ -1,4 +1,5 @@
 import { AppError } from '#libs/platform';
+import { limits } from './limits.js';
 
 interface ErrorParts {
   readonly message: string;
@@ -56,6 +57,12 @@ export function limitError(what: string, highest: number): AppError {
     message: `The request has more than ${highest} ${what}`,
     hint: 'Split it into several requests.',
   });
+}
+
+/** Names that a client sent, as far as an error repeats them. */
+export function cutNames(text: string): string {
+  const { namesInErrorsLength: longest } = limits;
+  return text.length > longest ? `${text.slice(0, longest)}…` : text;
 }
 
 /** A part of the PostgREST protocol that this server does not speak. */

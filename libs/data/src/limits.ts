@@ -16,8 +16,17 @@ export const limits = {
   orderTerms: 100,
   /** Arrows in one JSON path. */
   jsonPathSteps: 32,
-  /** Names in `columns`, `on_conflict` or a function call; PostgreSQL's own bound on columns is 1600. */
+  /**
+   * Names in `columns`, `on_conflict`, a function call or the rows of a body; PostgreSQL's own bound on columns is 1600.
+   * An object that a function takes whole may have more members.
+   */
   columns: 1600,
+  /** Lists and objects in each other in a row of a body. */
+  bodyNesting: 10_000,
+  /** A body of CSV when it is written as JSON, which repeats the names of its header in each row. */
+  csvJsonBytes: 64 * 1024 * 1024,
+  /** What an error repeats of the names in a body, in characters; the rest is cut off. */
+  namesInErrorsLength: 4096,
   /** Rows that one response holds at most; a larger `limit` is cut to it. */
   rows: 100_000,
   /** Bytes that one response holds at most. JavaScript ends at 512 MB for one string. */

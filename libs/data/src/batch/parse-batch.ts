@@ -60,7 +60,9 @@ export function parseBatch({ body, headers, query }: HttpRequest): BatchRequest[
   if (type !== 'application/json') {
     throw pgrstError('PGRST102', { message: `Content-Type not acceptable: ${type}` });
   }
-  const text = body?.toString() ?? '';
+  // Bytes are none of JSON's, which is UTF-8.
+  if (Buffer.isBuffer(body)) throw pgrstError('PGRST102', { message: 'Empty or invalid json' });
+  const text = body ?? '';
   if (Buffer.byteLength(text) > limits.batchBodyBytes) {
     throw limitError('bytes in the body of a batch', limits.batchBodyBytes);
   }

@@ -1,5 +1,8 @@
 import { limits } from '../limits.js';
 
+/** Names of PostgreSQL are no longer, and texts that are take too long to compare. */
+const longestCompared = 63;
+
 /** How much alike what is suggested has to be, from 0 to 1. */
 export const leastSimilarity = {
   /** A name that anybody may try is not to be guessed letter by letter. */
@@ -17,6 +20,7 @@ export function closestName(
   candidates: Iterable<string>,
   least: number = leastSimilarity.name,
 ): string | undefined {
+  if (name.length > longestCompared) return undefined;
   const compared = Array.from(take(candidates, limits.suggestionCandidates));
   return mostSimilar(name, compared, least, 3) ?? mostSimilar(name, compared, least, 2);
 }
@@ -59,7 +63,7 @@ function partsOf(name: string, letters: number): string[] {
 function similarityOf(a: string, b: string, least: number): number {
   const longest = Math.max(a.length, b.length);
   // Far apart by their lengths alone; long texts are not worth comparing.
-  if (longest > 63 || Math.abs(a.length - b.length) > longest * (1 - least)) return 0;
+  if (longest > longestCompared || Math.abs(a.length - b.length) > longest * (1 - least)) return 0;
   let previous = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i += 1) {
     const row = [i];

@@ -1,4 +1,4 @@
-import { pgrstError } from '../errors.js';
+import { cutNames, pgrstError } from '../errors.js';
 import type { ApiRequest } from '../request/api-request.js';
 import { isRaw } from '../request/payload.js';
 import { nameKey, type DatabaseFunction, type SchemaCache } from '../schema-cache/schema-cache.js';
@@ -58,11 +58,12 @@ function notFound(
   const qualified = `${request.schema}.${request.target}`;
   const { payload } = request;
   const bodyOnly = payload && isRaw(payload);
-  const withNames = list.length === 0 ? ' without parameters' : `(${list.join(', ')})`;
+  const listed = cutNames(list.join(', '));
+  const withNames = list.length === 0 ? ' without parameters' : `(${listed})`;
   const parameters = list.length > 1 ? 'parameters' : 'parameter';
   const searched = bodyOnly
     ? ` with a single unnamed ${payload.kind} parameter`
-    : (list.length === 0 ? ' without parameters' : ` with ${parameters} ${list.join(', ')}`) +
+    : (list.length === 0 ? ' without parameters' : ` with ${parameters} ${listed}`) +
       (payload?.isJson ? ' or with a single unnamed json/jsonb parameter' : '');
   return pgrstError('PGRST202', {
     message: `Could not find the function ${qualified}${bodyOnly ? '' : withNames} in the schema cache`,

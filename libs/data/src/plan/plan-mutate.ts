@@ -1,4 +1,4 @@
-import { pgrstError } from '../errors.js';
+import { cutNames, pgrstError } from '../errors.js';
 import type { ApiRequest } from '../request/api-request.js';
 import { isRaw, type RowsPayload } from '../request/payload.js';
 import { allRows } from '../request/range.js';
@@ -105,7 +105,7 @@ function newValues(request: ApiRequest, table: Table): { columns: Column[]; payl
     const column = table.columns.get(name);
     if (column) return column;
     throw pgrstError('PGRST204', {
-      message: `Could not find the '${name}' column of '${table.name}' in the schema cache`,
+      message: `Could not find the '${cutNames(name)}' column of '${table.name}' in the schema cache`,
     });
   });
   return { columns, payload };

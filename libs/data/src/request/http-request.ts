@@ -7,6 +7,6 @@ export interface HttpRequest {
   readonly query: string;
   /** By lower-case name; repeated ones joined by `, `. */
   readonly headers: Readonly<Record<string, string | undefined>>;
-  /** Bytes where they are said to be no text. */
+  /** Bytes where they are said to be no text, or are none: not UTF-8. */
   readonly body: string | Buffer | undefined;
 }

@@ -3,6 +3,7 @@ import { limits } from '../limits.js';
 import type { Action } from './api-request.js';
 import { parseCsv } from './csv.js';
 import type { HttpRequest } from './http-request.js';
+import { jsonShape } from './json-shape.js';
 import { jsonMediaType, mediaTypeName, parseMediaType } from './media-type.js';
 
 /** A request body, kept as its text where it is JSON: PostgreSQL parses it. */
@@ -56,74 +57,60 @@ export function parsePayload(
   const type = bodyType(headers['content-type']);
   const rawType = isCall ? rawTypes.get(type) : undefined;
   if (rawType) return { kind: rawType, value: body ?? '' };
-  const text = body?.toString() ?? '';
   switch (type) {
-    case 'application/json':
+    case 'application/json': {
+      const text = textOf(body, 'Empty or invalid json');
       // A function without arguments may be called without a body.
-      return parseJson(isCall && text === '' ? '{}' : text, action === 'upsert' ? undefined : columns);
-    case 'text/csv':
-      return csvPayload(text);
-    case 'application/x-www-form-urlencoded':
+      return parseJson(
+        isCall && text === '' ? '{}' : text,
+        action === 'upsert' ? undefined : columns,
+        isCall,
+      );
+    }
+    case 'text/csv': {
+      const { keys, json } = parseCsv(textOf(body, notUtf8));
+      return { kind: 'json-array', text: json, keys: keys.toSorted(), isJson: false };
+    }
+    case 'application/x-www-form-urlencoded': {
+      const text = textOf(body, notUtf8);
       return isCall ? { kind: 'form', arguments: parseForm(text) } : formRow(text);
+    }
     default:
       throw bodyError(`Content-Type not acceptable: ${type}`);
   }
+}
+
+const notUtf8 = 'The request body is not UTF-8';
+
+/** @param problem  what is answered to bytes that are no text; those of raw types PostgreSQL refuses itself */
+function textOf(body: HttpRequest['body'], problem: string): string {
+  if (Buffer.isBuffer(body)) throw bodyError(problem);
+  return body ?? '';
 }
 
 function bodyType(header: string | undefined): string {
   return mediaTypeName(header === undefined ? jsonMediaType : parseMediaType(header));
 }
 
-function parseJson(text: string, columns: readonly string[] | undefined): RowsPayload {
+function parseJson(text: string, columns: readonly string[] | undefined, isCall: boolean): RowsPayload {
   // With `columns=` the body goes to PostgreSQL unread; it refuses what is not JSON.
   if (columns) {
     const kind = /^[ \t\r\n]*\{/.test(text) ? 'json-object' : 'json-array';
     return { kind, text, keys: columns.toSorted(), isJson: true };
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    throw pgrstError('PGRST102', { message: 'Empty or invalid json', cause });
-  }
-  if (isObject(value)) {
-    return { kind: 'json-object', text, keys: Object.keys(value).toSorted(), isJson: true };
-  }
+  const { kind, keys, isUneven } = jsonShape(text, limits.columns);
   // A bare value is no row.
-  if (!Array.isArray(value)) return { kind: 'json-array', text: '[]', keys: [], isJson: true };
-  return { kind: 'json-array', text, keys: commonKeys(value).toSorted(), isJson: true };
-}
-
-function commonKeys(rows: readonly unknown[]): string[] {
-  if (rows.length === 0) return [];
-  const [first] = rows;
-  if (!isObject(first)) throw unlikeKeys();
-  const keys = Object.keys(first);
-  for (const row of rows) {
-    const same =
-      isObject(row) &&
-      Object.keys(row).length === keys.length &&
-      keys.every((key) => Object.hasOwn(row, key));
-    if (!same) throw unlikeKeys();
-  }
-  return keys;
-}
-
-/** The word NULL stands for null. As in PostgREST, fields beyond those of the header are passed over. */
-function csvPayload(text: string): RowsPayload {
-  const { header, lines } = parseCsv(text);
-  if (header.length > limits.columns) throw limitError('fields in its lines', limits.columns);
-  const width = Math.min(lines[0]?.length ?? 0, header.length);
-  // Of a repeated name the last field counts.
-  const fields = [...new Map(header.slice(0, width).map((name, i) => [name, i]))];
-  const rows = lines.map((line) => {
-    if (Math.min(line.length, header.length) !== width) {
-      throw bodyError('All lines must have same number of fields');
-    }
-    return Object.fromEntries(fields.map(([name, i]) => [name, line[i] === 'NULL' ? null : line[i]]));
-  });
-  const keys = fields.map(([name]) => name).toSorted();
-  return { kind: 'json-array', text: JSON.stringify(rows), keys, isJson: false };
+  if (kind === 'value') return { kind: 'json-array', text: '[]', keys: [], isJson: true };
+  // No function has so many parameters, but one may take the whole object.
+  const mayHaveMore = isCall && kind === 'object';
+  if (keys.length > limits.columns && !mayHaveMore) throw limitError('keys in its objects', limits.columns);
+  if (isUneven) throw bodyError('All object keys must match');
+  return {
+    kind: kind === 'object' ? 'json-object' : 'json-array',
+    text,
+    keys: keys.toSorted(),
+    isJson: true,
+  };
 }
 
 /** Of a repeated name the last value counts. */
@@ -133,17 +120,13 @@ function formRow(text: string): RowsPayload {
 }
 
 function parseForm(text: string): [name: string, value: string][] {
-  const fields = [...new URLSearchParams(text)];
-  if (fields.length > limits.columns) throw limitError('fields', limits.columns);
-  return fields;
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function unlikeKeys() {
-  return bodyError('All object keys must match');
+  // Counted before they are made.
+  let count = 1;
+  for (let end = text.indexOf('&'); end !== -1; end = text.indexOf('&', end + 1)) {
+    count += 1;
+    if (count > limits.columns) throw limitError('fields', limits.columns);
+  }
+  return [...new URLSearchParams(text)];
 }
 
 function bodyError(message: string) {

@@ -1,5 +1,6 @@
 import { Injectable, type CanActivate, type ExecutionContext } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
+import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
 import { limits } from '../limits.js';
 import { clientNetwork } from '../network/client-network.js';
@@ -19,7 +20,11 @@ export class JsonBodyGuard implements CanActivate {
   }
 }
 
-/** Replaces `request.body` by its text, or by its bytes where it says to be none. @throws AppError `body_too_large` (413) */
+/**
+ * Replaces `request.body` by its text, or by its bytes where it says to be none or is none: what is not UTF-8 would be
+ * changed by being made a text.
+ * @throws AppError `body_too_large` (413)
+ */
 @Injectable()
 export class TextBodyGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -27,10 +32,15 @@ export class TextBodyGuard implements CanActivate {
     const body = bodyOf(request);
     if (!body) return true;
     const bytes = await readBody(body, limits.textBodyBytes, clientNetwork(request.ip));
-    const isBinary = request.headers['content-type']?.startsWith('application/octet-stream');
-    request.body = isBinary ? bytes : bytes.toString('utf8');
+    const isText = !isBinary(request.headers['content-type']) && isUtf8(bytes);
+    request.body = isText ? bytes.toString('utf8') : bytes;
     return true;
   }
+}
+
+/** Types are equal in any case of their letters (RFC 9110 §8.3.1). */
+function isBinary(contentType: string | undefined): boolean {
+  return contentType?.split(';', 1)[0]!.trim().toLowerCase() === 'application/octet-stream';
 }
 
 /** Undefined where the request announced none. */
