@@ -23,7 +23,7 @@ export const limits = {
   columns: 1600,
   /** Lists and objects in each other in a row of a body. */
   bodyNesting: 10_000,
-  /** A body of CSV when it is written as JSON, which repeats the names of its header in each row. */
+  /** A body of CSV when it is written as JSON, which takes some bytes more for each field. */
   csvJsonBytes: 64 * 1024 * 1024,
   /** What an error repeats of the names in a body, in characters; the rest is cut off. */
   namesInErrorsLength: 4096,

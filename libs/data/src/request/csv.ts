@@ -4,8 +4,8 @@ import { JsonRows } from './json-rows.js';
 
 /** Lines of CSV as a list of objects. */
 export interface CsvRows {
-  /** Names of their members, without repetition. */
-  readonly keys: readonly string[];
+  /** What the objects call each field, by its name: a long header is not to be repeated in each of them. */
+  readonly members: ReadonlyMap<string, string>;
   readonly json: string;
 }
 
@@ -19,7 +19,10 @@ export function parseCsv(text: string): CsvRows {
   // Bytes, read and written one by one: a text of each field of a large body would hold up every other request.
   const reader = new CsvReader(Buffer.from(text));
   const header = readHeader(reader);
-  const rows = new JsonRows(header, 2 * text.length + 1);
+  const rows = new JsonRows(
+    header.map((_, i) => memberName(i)),
+    2 * text.length + 1,
+  );
   let width: number | undefined;
   let isUneven = false;
   do {
@@ -32,7 +35,13 @@ export function parseCsv(text: string): CsvRows {
   } while (reader.takeLineEnd());
   if (!reader.atEnd) reader.fail('endOfInput');
   if (isUneven) throw pgrstError('PGRST102', { message: 'All lines must have same number of fields' });
-  return { keys: [...new Set(header.slice(0, width ?? 0))], json: rows.finish() };
+  // Of a repeated name the last field counts.
+  const members = new Map(header.slice(0, width ?? 0).map((name, i) => [name, memberName(i)]));
+  return { members, json: rows.finish() };
+}
+
+function memberName(index: number): string {
+  return index.toString(36);
 }
 
 function readHeader(reader: CsvReader): string[] {

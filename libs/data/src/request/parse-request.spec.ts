@@ -141,12 +141,16 @@ describe('bodies', () => {
   it('makes rows of the lines of CSV', () => {
     expect(payload('b,a\n1,NULL\n"NULL",\n', 'text/csv; charset=utf-8')).toEqual({
       kind: 'json-array',
-      text: '[{"b":"1","a":null},{"b":null,"a":""}]',
+      text: '[{"0":"1","1":null},{"0":null,"1":""}]',
       keys: ['a', 'b'],
+      members: new Map([
+        ['b', '0'],
+        ['a', '1'],
+      ]),
       isJson: false,
     });
-    expect(payload('a\n1,2\n3', 'text/csv')).toMatchObject({ text: '[{"a":"1"},{"a":"3"}]' });
-    expect(payload('a,b\n1\n', 'text/csv')).toMatchObject({ text: '[{"a":"1"}]', keys: ['a'] });
+    expect(payload('a\n1,2\n3', 'text/csv')).toMatchObject({ text: '[{"0":"1"},{"0":"3"}]' });
+    expect(payload('a,b\n1\n', 'text/csv')).toMatchObject({ text: '[{"0":"1"}]', keys: ['a'] });
   });
 
   it('makes a row of a form', () => {

@@ -15,6 +15,8 @@ export interface RowsPayload {
   readonly text: string;
   /** Members to be taken, sorted: those of the objects, or those that `columns=` names. */
   readonly keys: readonly string[];
+  /** What the objects call their members, by key, where those are not their names. */
+  readonly members?: ReadonlyMap<string, string>;
   /** The body came as JSON, so it may also be the only argument of a function. */
   readonly isJson: boolean;
 }
@@ -33,6 +35,11 @@ export interface RawPayload {
 
 export function isRaw(payload: RowsPayload | RawPayload): payload is RawPayload {
   return payload.kind === 'text' || payload.kind === 'xml' || payload.kind === 'bytea';
+}
+
+/** What the objects of a body call the member `key`. */
+export function memberOf({ members }: RowsPayload, key: string): string {
+  return members?.get(key) ?? key;
 }
 
 /** PostgreSQL's types of raw bodies, by their media types. */
@@ -68,8 +75,8 @@ export function parsePayload(
       );
     }
     case 'text/csv': {
-      const { keys, json } = parseCsv(textOf(body, notUtf8));
-      return { kind: 'json-array', text: json, keys: keys.toSorted(), isJson: false };
+      const { members, json } = parseCsv(textOf(body, notUtf8));
+      return { kind: 'json-array', text: json, keys: [...members.keys()].toSorted(), members, isJson: false };
     }
     case 'application/x-www-form-urlencoded': {
       const text = textOf(body, notUtf8);

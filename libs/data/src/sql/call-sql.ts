@@ -5,6 +5,7 @@ import type { FunctionParameter } from '../schema-cache/schema-cache.js';
 import { responseSql } from './body-sql.js';
 import { columnSql } from './field-sql.js';
 import { matchingRowsSql, rowsSql } from './rows-sql.js';
+import { recordSql } from './record-sql.js';
 import { Parameters, type SqlQuery } from './sql-query.js';
 
 export function callSql(plan: CallPlan): SqlQuery {
@@ -53,13 +54,12 @@ function argumentsSql(
     case 'json': {
       const passed = known.filter((parameter) => given.names.includes(parameter.name));
       if (passed.length === 0) return { list: '', from: '' };
-      const types = passed.map((parameter) => `${quoteIdent(parameter.name)} ${parameter.type}`).join(', ');
       const body = `${parameters.add(given.payload.text)}::json${given.payload.kind === 'json-array' ? ' -> 0' : ''}`;
       return {
         list: passed
           .map((parameter) => argumentSql(parameter, columnSql(bodyName, parameter.name)))
           .join(', '),
-        from: `json_to_record(${body}) as ${bodyName} (${types})`,
+        from: recordSql(`json_to_record(${body})`, passed, given.payload),
       };
     }
   }

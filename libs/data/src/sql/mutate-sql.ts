@@ -11,10 +11,12 @@ import type {
   Update,
   Upsert,
 } from '../plan/plan.js';
+import { memberOf } from '../request/payload.js';
 import type { Column } from '../schema-cache/schema-cache.js';
 import { responseSql } from './body-sql.js';
 import { applySql, columnSql } from './field-sql.js';
 import { conditionSql, rowsSql } from './rows-sql.js';
+import { recordSql } from './record-sql.js';
 import { Parameters, type SqlQuery } from './sql-query.js';
 
 export function mutateSql(plan: MutatePlan): SqlQuery {
@@ -90,7 +92,7 @@ function addInserted(step: 1 | -1): string {
 }
 
 function updateSql(alias: string, update: Update, parameters: Parameters): string {
-  const values = update.columns.map((column) => newValueSql(column, update.useDefaults, parameters));
+  const values = update.columns.map((column) => newValueSql(column, update, parameters));
   const set = update.columns.map((column, i) => `${quoteIdent(column.name)} = ${values[i]}`);
   const from = payloadSql(update, parameters);
   return `set ${set.join(', ')} ${from}${whereSql(alias, update, parameters)}`;
@@ -115,16 +117,20 @@ function sliceSql(alias: string, { keys, rows }: Slice, parameters: Parameters):
   return `(${keys.map((key) => columnSql(alias, key)).join(', ')}) in (${rowsSql(rows, parameters)})`;
 }
 
-function newValuesSql({ columns, useDefaults }: Insert | Upsert, parameters: Parameters): string {
-  return columns.map((column) => newValueSql(column, useDefaults, parameters)).join(', ');
+function newValuesSql(insert: Insert | Upsert, parameters: Parameters): string {
+  return insert.columns.map((column) => newValueSql(column, insert, parameters)).join(', ');
 }
 
-function newValueSql(column: Column, useDefaults: boolean, parameters: Parameters): string {
+function newValueSql(
+  column: Column,
+  { payload, useDefaults }: Insert | Upsert | Update,
+  parameters: Parameters,
+): string {
   const fromJson = column.representation?.fromJson;
   const member = columnSql(bodyName, column.name);
   const given = fromJson ? applySql(fromJson, member) : member;
   if (!useDefaults || column.defaultValue === null) return given;
-  const isGiven = `galley_item.value ? ${parameters.add(column.name)}::text`;
+  const isGiven = `galley_item.value ? ${parameters.add(memberOf(payload, column.name))}::text`;
   return `case when ${isGiven} then ${given} else ${column.defaultValue} end`;
 }
 
@@ -137,14 +143,16 @@ function payloadSql(
   if (columns.length === 0 && !isList) return `from (values (1)) as ${bodyName}`;
   const body = `${parameters.add(payload.text)}::${useDefaults ? 'jsonb' : 'json'}`;
   if (columns.length === 0) return `from json_array_elements(${body}::json) as ${bodyName}`;
-  const typeOf = ({ representation, type }: Column) => (representation?.fromJson ? 'json' : type);
-  const types = columns.map((column) => `${quoteIdent(column.name)} ${typeOf(column)}`).join(', ');
-  if (!useDefaults)
-    return `from ${isList ? 'json_to_recordset' : 'json_to_record'}(${body}) as ${bodyName} (${types})`;
+  const typed = columns.map(({ name, representation, type }) => ({
+    name,
+    type: representation?.fromJson ? 'json' : type,
+  }));
+  const record = (rows: string) => recordSql(rows, typed, payload);
+  if (!useDefaults) return `from ${record(`${isList ? 'json_to_recordset' : 'json_to_record'}(${body})`)}`;
   const items = isList
     ? `jsonb_array_elements(${body}) as galley_item (value)`
     : `(select ${body} as value) as galley_item`;
-  return `from ${items}, lateral jsonb_to_record(galley_item.value) as ${bodyName} (${types})`;
+  return `from ${items}, lateral ${record('jsonb_to_record(galley_item.value)')}`;
 }
 
 /** Names and texts of the values, of one new row alone. */
