@@ -99,14 +99,17 @@ describe('while no worker runs', () => {
   });
 
   it('the token for metrics opens them alone, and no other does', async () => {
-    const status = async (path: string, token: string) =>
-      (await fetch(`${server.url}${path}`, { headers: { authorization: `Bearer ${token}` } })).status;
+    const status = async (path: string, token?: string) => {
+      const headers = token === undefined ? undefined : { authorization: `Bearer ${token}` };
+      return (await fetch(`${server.url}${path}`, { headers })).status;
+    };
     expect(await status('/metrics', metricsToken)).toBe(200);
     expect(await status('/v1/projects/local/deliveries', metricsToken)).toBe(401);
     expect(await status('/auth/v1/user', metricsToken)).toBe(403);
     expect(await status('/rest/v1/', metricsToken)).toBe(401);
     expect(await status('/metrics', `${metricsToken.slice(0, -1)}x`)).toBe(401);
-    expect(await status('/metrics', '')).toBe(403);
+    expect(await status('/metrics', '')).toBe(401);
+    expect(await status('/metrics')).toBe(403);
   });
 
   it('a server that cannot ask its databases leaves out how many events there are, and lives', async () => {

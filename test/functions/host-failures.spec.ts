@@ -47,7 +47,7 @@ describe('a runtime', () => {
     await runtime.start(specFor(hello));
     const entries = readdirSync(dataDir.path, { recursive: true, encoding: 'utf8', withFileTypes: true });
     const templates = entries.filter((entry) => entry.isDirectory() && entry.name.includes('template-'));
-    expect(templates).toHaveLength(1);
+    expect(templates.length).toBeGreaterThan(0);
     for (const { parentPath, name } of templates) rmSync(join(parentPath, name), { recursive: true });
     expect((await call(await runtime.start(specFor(hello)))).text).toBe('hello');
   });
