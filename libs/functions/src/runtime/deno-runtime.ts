@@ -171,9 +171,10 @@ export class DenoRuntime implements FunctionRuntime {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#warm.close();
+    const warmEnded = this.#warm.close();
     for (const instance of this.#instances) instance.kill('shutdown');
     await Promise.all([...this.#instances].map((instance) => instance.exited));
+    await warmEnded;
     await Promise.all(this.#endings);
     await this.sandbox.close();
   }

@@ -15,7 +15,7 @@ export interface WarmProcess extends DenoProcess {
 export class WarmProcesses {
   readonly #ready: WarmProcess[] = [];
   readonly #starts: number[] = [];
-  #starting = false;
+  #filling: Promise<void> | null = null;
   #isClosed = false;
   #timer: NodeJS.Timeout | undefined;
 
@@ -41,22 +41,27 @@ export class WarmProcesses {
 
   /** Starts as many as are missing, one after the other. */
   async fill(): Promise<void> {
-    if (this.#starting) return;
-    this.#starting = true;
+    if (this.#filling || this.#isClosed) return;
+    this.#filling = this.#fill();
+    await this.#filling;
+    this.#filling = null;
+    this.#checkLater();
+  }
+
+  async #fill(): Promise<void> {
     try {
       while (!this.#isClosed && this.#ready.length < this.#wanted()) this.#add(await this.start());
     } catch {
       // The host has no room just now; the next start tries again.
-    } finally {
-      this.#starting = false;
     }
-    this.#checkLater();
   }
 
-  close(): void {
+  /** Resolves when the one that was being started, if any, has been given to its end. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     for (const process of this.#ready.splice(0)) this.end(process);
+    await this.#filling;
   }
 
   #wanted(): number {
@@ -84,7 +89,7 @@ export class WarmProcesses {
 
   /** What a burst made necessary goes when it is over; nothing ticks when no more than the least are there. */
   #checkLater(): void {
-    if (this.#ready.length <= this.least || this.#timer) return;
+    if (this.#isClosed || this.#ready.length <= this.least || this.#timer) return;
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       while (this.#ready.length > this.#wanted()) this.end(this.#ready.pop()!);

@@ -59,6 +59,7 @@ export class Jailer {
   #rootFd = -1;
   readonly #making = new Map<string, Making>();
   #next = 0;
+  #isClosed = false;
 
   constructor(
     private readonly options: {
@@ -78,6 +79,7 @@ export class Jailer {
 
   /** @throws Error when the host does not allow it, or too late. */
   async make(order: Omit<JailOrder, 'jail'>): Promise<Jail> {
+    if (this.#isClosed) throw new Error('The jailer was closed.');
     await (this.#started ??= this.#start());
     const { pid } = this.#process!;
     const name = (this.#next++).toString(36);
@@ -110,6 +112,7 @@ export class Jailer {
   }
 
   async close(): Promise<void> {
+    this.#isClosed = true;
     const ending = this.#process;
     if (!ending || ending.exitCode !== null || ending.signalCode !== null) return;
     ending.ref();
