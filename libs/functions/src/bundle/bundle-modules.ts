@@ -79,7 +79,11 @@ export async function bundleModules(
     join(room.sources, script),
     join(room.sources, tree.entrypoint),
   ];
-  const { exitCode, stdout, stderr } = await runDenoTool({ args, room, onLine });
+  const run = () => runDenoTool({ args, room, onLine });
+  const first = await run();
+  // Builds share the cache: the very first ones may start the bundler's program while another is still writing it.
+  const again = first.exitCode !== 0 && first.stderr.includes('failed to start esbuild');
+  const { exitCode, stdout, stderr } = again ? await run() : first;
   if (exitCode !== 0) throw bundleError([cleanOutput(stderr, room.sources).trim()]);
   const end = stdout.indexOf('\n');
   const { errors, codeBytes, hasMap } = answerHead.parse(JSON.parse(stdout.toString('utf8', 0, end)));
