@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { BuildRoom } from './build-room.js';
 import { bundleError, cleanOutput } from './bundle-error.js';
 import { bundleLimits as limits } from './bundle-limits.js';
-import { runDenoTool } from './deno-tool.js';
+import { runDenoTool, type ToolResult } from './deno-tool.js';
 import { withSourceNames } from './source-names.js';
 import type { SourceTree } from './source-tree.js';
 
@@ -79,11 +79,7 @@ export async function bundleModules(
     join(room.sources, script),
     join(room.sources, tree.entrypoint),
   ];
-  const run = () => runDenoTool({ args, room, onLine });
-  const first = await run();
-  // Builds share the cache: the very first ones may start the bundler's program while another is still writing it.
-  const again = first.exitCode !== 0 && first.stderr.includes('failed to start esbuild');
-  const { exitCode, stdout, stderr } = again ? await run() : first;
+  const { exitCode, stdout, stderr } = await withBundler(() => runDenoTool({ args, room, onLine }));
   if (exitCode !== 0) throw bundleError([cleanOutput(stderr, room.sources).trim()]);
   const end = stdout.indexOf('\n');
   const { errors, codeBytes, hasMap } = answerHead.parse(JSON.parse(stdout.toString('utf8', 0, end)));
@@ -101,6 +97,27 @@ export async function bundleModules(
     onLine(`The source map is larger than ${limits.sourceMapBytes} bytes: stacks name the bundle.`);
   const map = stdout.subarray(end + 1 + codeBytes);
   return { code, sourceMap: hasMap ? withSourceNames(map, tree.entrypoint, room) : null };
+}
+
+let isBundlerThere = false;
+let lastWithout: Promise<unknown> = Promise.resolve();
+
+/**
+ * Until a build has had the bundler's program, builds take turns: Deno writes it into the cache that they share, under a
+ * name made of its process id, which in jails is the same for all.
+ */
+async function withBundler(run: () => Promise<ToolResult>): Promise<ToolResult> {
+  const result = await (isBundlerThere ? run() : inTurn(run));
+  if (result.exitCode === 0) isBundlerThere = true;
+  // Another server may have been at it.
+  const wasDisturbed = result.exitCode !== 0 && /failed to (?:copy|start) esbuild/.test(result.stderr);
+  return wasDisturbed ? run() : result;
+}
+
+function inTurn(run: () => Promise<ToolResult>): Promise<ToolResult> {
+  const turn = lastWithout.then(run);
+  lastWithout = turn.catch(() => {});
+  return turn;
 }
 
 /** Lines are left out: the bundler counts them in compiled text. */
