@@ -44,6 +44,7 @@ export class DenoRuntime implements FunctionRuntime {
   /** Of the API, which functions reach through a door of their jail; known from the first start on. */
   #apiPort = 80;
   #watching: NodeJS.Timeout | null = null;
+  #refilling: NodeJS.Timeout | null = null;
   #isClosed = false;
   #sentBytes = 0;
   #receivedBytes = 0;
@@ -102,9 +103,7 @@ export class DenoRuntime implements FunctionRuntime {
 
   async prepare(api: { port: number }): Promise<void> {
     this.#apiPort = api.port;
-    if (!this.sandbox.jailer) return;
-    await this.#warm.fill();
-    await this.sandbox.keepJail(this.#usualPorts());
+    await this.#refill();
   }
 
   async start(spec: InstanceSpec): Promise<FunctionInstance> {
@@ -122,17 +121,21 @@ export class DenoRuntime implements FunctionRuntime {
     } catch (error) {
       throw hostError(error);
     } finally {
-      if (this.sandbox.jailer) this.#fillLater();
+      if (this.sandbox.jailer) this.#refillSoon();
     }
   }
 
-  /** What the next starts will find ready; the function that has just started comes first. */
-  #fillLater(): void {
-    setImmediate(() => void this.#warm.fill());
-    const { spareJailMs } = limits;
-    setTimeout(() => {
-      if (this.sandbox.jailer && !this.#isClosed) void this.sandbox.keepJail(this.#usualPorts());
-    }, spareJailMs).unref();
+  /** Makes ready what the next starts will find, when the function that has just started has had the processors. */
+  #refillSoon(): void {
+    this.#refilling ??= setTimeout(() => {
+      this.#refilling = null;
+      void this.#refill();
+    }, limits.refillMs).unref();
+  }
+
+  async #refill(): Promise<void> {
+    if (this.sandbox.jailer && !this.#isClosed) await this.#warm.fill();
+    if (this.sandbox.jailer && !this.#isClosed) await this.sandbox.keepJail(this.#usualPorts());
   }
 
   /** Tries again, once, when a process or the jailer was killed before any of the function's code could run. */

@@ -53,8 +53,8 @@ export const runtimeLimits = {
   warmWindowMs: 60_000,
   /** How long after the end of one another is started in its place. */
   warmAgainMs: 1_000,
-  /** How long after a start the jail of the next one is made. */
-  spareJailMs: 50,
+  /** How long after a start the process and the jail are made ready that the next starts will find. */
+  refillMs: 50,
   /** A start that failed before the function's code could run is tried again within this. */
   startAgainMs: 3_000,
   /** The memory that they are started with; a function with more gets a process of its own from the start. */
