@@ -29,16 +29,16 @@ export function tellBytes(socket: Socket, tell: Seen['tell']): void {
     connections.set(socket, (seen = { bytesIn: 0, bytesOut: 0, tell }));
     const opened = seen;
     socket.once('close', () => {
-      const rest = since(opened, socket);
-      if (rest.bytesIn + rest.bytesOut > 0) opened.tell({ ...rest, requests: 0 });
+      const rest = since(opened, socket, 0);
+      if (rest.bytesIn + rest.bytesOut > 0) opened.tell(rest);
     });
   }
   seen.tell = tell;
-  tell({ ...since(seen, socket), requests: 1 });
+  tell(since(seen, socket, 1));
 }
 
-function since(seen: Seen, { bytesRead, bytesWritten }: Socket): { bytesIn: number; bytesOut: number } {
-  const passed = { bytesIn: bytesRead - seen.bytesIn, bytesOut: bytesWritten - seen.bytesOut };
+function since(seen: Seen, { bytesRead, bytesWritten }: Socket, requests: 0 | 1): ConnectionBytes {
+  const passed = { bytesIn: bytesRead - seen.bytesIn, bytesOut: bytesWritten - seen.bytesOut, requests };
   seen.bytesIn = bytesRead;
   seen.bytesOut = bytesWritten;
   return passed;

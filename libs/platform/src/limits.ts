@@ -20,6 +20,8 @@ export const limits = {
   /** What a client may go on sending after its request was answered, and for how long, before it is cut off. */
   discardedBytes: 100 * 1024 * 1024,
   discardMs: 60_000,
+  /** How long after a statement was to be cancelled that is asked again. */
+  cancelAgainMs: 1_000,
   /** Any request must arrive within this, an upload over a slow line too. */
   requestMs: 15 * 60_000,
   /** Request headers in all; a JWT with many claims fits. */

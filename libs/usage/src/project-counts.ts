@@ -11,10 +11,12 @@ export interface RequestUsage {
   readonly bytesOut: number;
 }
 
+type Writable<T> = { -readonly [Name in keyof T]: T[Name] };
+
 /** Sums up requests, meters and active users, until they are written. */
 export class ProjectCounts {
   /** `project ref, hour, service` → */
-  readonly #requests = new Map<string, RequestUsage>();
+  readonly #requests = new Map<string, Writable<RequestUsage>>();
   /** `project ref, hour, meter` → */
   readonly #meters = new Map<string, number>();
   /** `project ref, first day of the month, user id` */
@@ -70,11 +72,12 @@ export class ProjectCounts {
 
   #sumUpRequest(key: string, usage: RequestUsage): void {
     const sum = this.#requests.get(key);
-    this.#requests.set(key, {
-      requests: usage.requests + (sum?.requests ?? 0),
-      bytesIn: usage.bytesIn + (sum?.bytesIn ?? 0),
-      bytesOut: usage.bytesOut + (sum?.bytesOut ?? 0),
-    });
+    if (!sum) this.#requests.set(key, { ...usage });
+    else {
+      sum.requests += usage.requests;
+      sum.bytesIn += usage.bytesIn;
+      sum.bytesOut += usage.bytesOut;
+    }
   }
 
   #sumUpMeter(key: string, amount: number): void {

@@ -10,7 +10,8 @@ import type { ServerTiming } from './server-timing.js';
 
 /** Answers one request of the data API. */
 export async function rest(asked: Execution, timing: ServerTiming): Promise<HttpResponse> {
-  const execution = { ...asked, settings: settingsOfRole(asked.settings, asked.caller.role) };
+  const settings = settingsOfRole(asked.settings, asked.caller.role);
+  const execution = settings === asked.settings ? asked : { ...asked, settings };
   const response = await answer(execution, timing);
   if (!execution.settings.serverTimingEnabled) return response;
   return { ...response, headers: { ...response.headers, 'server-timing': timing.header } };

@@ -54,18 +54,18 @@ function searchPath(schema: string, { extraSearchPath }: RestSettings): string {
 
 /** What policies and functions may read with `current_setting('request.headers')` and its like. */
 function requestSettings({ method, path, headers }: HttpRequest): Record<string, string> {
-  const { cookie, ...others } = headers;
+  const { cookie } = headers;
   return {
     'request.method': method,
     'request.path': `/${path}`,
-    'request.headers': JSON.stringify(others),
-    'request.cookies': JSON.stringify(cookiesOf(cookie)),
+    'request.headers': JSON.stringify(cookie === undefined ? headers : { ...headers, cookie: undefined }),
+    'request.cookies': cookie === undefined ? '{}' : JSON.stringify(cookiesOf(cookie)),
   };
 }
 
 /** RFC 6265 §5.4: `name=value` pairs; of a repeated name the first counts. */
-function cookiesOf(header: string | undefined): Record<string, string> {
-  const pairs = (header ?? '').split(';').map((pair): [string, string] => {
+function cookiesOf(header: string): Record<string, string> {
+  const pairs = header.split(';').map((pair): [string, string] => {
     const [name, ...value] = pair.split('=');
     return [name!.trim(), value.join('=').trim()];
   });

@@ -1,11 +1,12 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { EventEmitter } from 'node:events';
 import type pg from 'pg';
+import { limits } from '../limits.js';
 import { Abandonment } from './abandonment.js';
 import { cancelAbandoned } from './cancel-abandoned.js';
 
 /** A connection in a transaction of this status, and others whose answers are given by hand. */
-function connections(status: 'I' | 'T') {
+function connections(status: 'I' | 'T', mayBegin = false) {
   const state = { status, asked: [] as unknown[], answer: () => {}, connected: Promise.resolve() };
   const connection = new EventEmitter();
   const client = Object.assign(new EventEmitter(), {
@@ -26,6 +27,7 @@ function connections(status: 'I' | 'T') {
     client as unknown as pg.PoolClient,
     system as unknown as pg.Pool,
     abandonment,
+    { mayBegin },
   );
   return { state, connection, abandonment, settle };
 }
@@ -55,6 +57,32 @@ describe('cancelling what was abandoned', () => {
     connection.emit('readyForQuery');
     await turn();
     expect(state.asked).toEqual([7]);
+  });
+
+  it('does not wait where the transaction is implied', async () => {
+    const { state, abandonment } = connections('I', true);
+    abandonment.happen();
+    await turn();
+    expect(state.asked).toEqual([7]);
+  });
+
+  it('asks again of a process that took no notice, until the statement has ended', async () => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate'] });
+    const { state, abandonment, settle } = connections('I', true);
+    abandonment.happen();
+    await turn();
+    state.answer();
+    await turn();
+    jest.advanceTimersByTime(limits.cancelAgainMs);
+    await turn();
+    expect(state.asked).toEqual([7, 7]);
+    state.answer();
+    await turn();
+    await settle();
+    jest.advanceTimersByTime(limits.cancelAgainMs);
+    await turn();
+    expect(state.asked).toEqual([7, 7]);
+    jest.useRealTimers();
   });
 
   it('does not ask when the statement has ended meanwhile', async () => {

@@ -7,6 +7,7 @@ import { bareConnection } from './bare-connection.js';
 import { cancelAbandoned } from './cancel-abandoned.js';
 import { clientGone, FairPlaces } from './fair-places.js';
 import { forgetSession, isForgottenStatement } from './forget-session.js';
+import { inImpliedTransaction, type PreparedSettings } from './implied-transaction.js';
 import { listen } from './listen.js';
 import { prepared } from './prepared.js';
 import type { Sql } from './sql.js';
@@ -85,8 +86,7 @@ export class ProjectDatabase {
   }
 
   /**
-   * Runs one statement in a transaction of its own as the caller. Everything is sent at once; PostgreSQL
-   * skips the rest after an error and turns COMMIT into ROLLBACK.
+   * Runs one statement in a transaction of its own as the caller.
    *
    * @throws AppError as {@link FairPlaces.take} does
    */
@@ -96,30 +96,39 @@ export class ProjectDatabase {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
+    const statement = statementOf(request, text, values);
+    const isImplied = mayBeImplied(request);
     const run = async (client: pg.PoolClient, drop: () => void) => {
-      const statement = statementOf(request, text, values);
-      const ahead = aheadOf(caller, request);
-      // Held back until all are written, so that they leave in one system call.
-      client.connection.stream.cork();
-      const sent = Promise.allSettled([
-        client.query(beginOf(request)),
-        ...ahead.map((other) => client.query(other)),
-        client.query<Row>(statement),
-        ...endOf(request).map((end) => client.query(end)),
-        forgetSession(client, drop),
-      ]);
-      client.connection.stream.uncork();
-      const results = await sent;
-      const failed = results.find((result) => result.status === 'rejected');
-      if (failed) throw failed.reason;
-      const result = (results[ahead.length + 1] as PromiseFulfilledResult<pg.QueryResult<Row>>).value;
-      return { rows: result.rows, rowCount: result.rowCount ?? 0 };
+      const { rows, rowCount } = await (isImplied
+        ? this.#queryAtOnce<Row>(client, settingsOf(caller, request), statement, drop)
+        : inTransaction(client, callersFrame(client, request, aheadOf(caller, request), drop), () =>
+            client.query<Row>(statement),
+          ));
+      return { rows, rowCount: rowCount ?? 0 };
     };
-    return this.#withCallersClient(caller, request, run).catch((error: unknown) => {
+    const tried = () => this.#withCallersClient(caller, request, run, isImplied);
+    return tried().catch((error: unknown) => {
       // Nothing has been done, and on another connection it can be.
-      if (isForgottenStatement(error)) return this.#withCallersClient(caller, request, run);
+      if (isForgottenStatement(error)) return tried();
       throw error;
     });
+  }
+
+  /** In one round trip. */
+  async #queryAtOnce<Row extends object>(
+    client: pg.PoolClient,
+    settings: PreparedSettings,
+    statement: pg.QueryConfig,
+    drop: () => void,
+  ): Promise<pg.QueryResult<Row>> {
+    const { stream } = client.connection;
+    // Held back until all are written, so that they leave in one system call.
+    stream.cork();
+    const answered = inImpliedTransaction<Row>(client, settings, statement);
+    const forgotten = forgetSession(client, drop);
+    stream.uncork();
+    await Promise.allSettled([answered, forgotten]);
+    return answered;
   }
 
   /** Runs several statements in one transaction as the caller; an error rolls all of them back. */
@@ -194,6 +203,7 @@ export class ProjectDatabase {
     { userId, role }: Caller,
     { abandonment, readOnly }: CallerTransaction,
     work: (client: pg.PoolClient, drop: () => void) => Promise<T>,
+    isImplied = false,
   ): Promise<T> {
     const giveBack = await this.#places.take(userId ?? role, abandonment);
     try {
@@ -202,7 +212,9 @@ export class ProjectDatabase {
         // A new connection took its time.
         if (abandonment?.hasHappened) throw clientGone();
         const settle =
-          abandonment && readOnly ? cancelAbandoned(client, this.#system, abandonment) : undefined;
+          abandonment && readOnly
+            ? cancelAbandoned(client, this.#system, abandonment, { mayBegin: isImplied })
+            : undefined;
         try {
           return await work(client, drop);
         } catch (error) {
@@ -237,6 +249,11 @@ function beginOf({ isolation, readOnly }: CallerTransaction): string {
   return `begin${isolation ? ` isolation level ${isolation}` : ''}${readOnly ? ' read only' : ''}`;
 }
 
+/** PostgreSQL has no other way to say how a transaction begins, or that it is to be undone. */
+function mayBeImplied({ isolation, first, undo }: CallerTransaction): boolean {
+  return isolation === undefined && first === undefined && undo !== true;
+}
+
 function endOf({ undo }: CallerTransaction): string[] {
   return undo ? ['set constraints all immediate', 'rollback'] : ['commit'];
 }
@@ -255,19 +272,31 @@ function callersFrame(
   };
 }
 
-/** Takes the caller's role, on a connection that may take no others than callers have. */
 function aheadOf(caller: Caller, request: CallerTransaction): Ahead[] {
-  const before = Object.entries(request.beforeRole ?? {});
-  const settings = settingsStatement([...before, ['role', caller.role], ...requestSettings(caller, request)]);
+  const settings = settingsOf(caller, request);
   return request.first === undefined ? [settings] : [settings, { text: request.first }];
 }
 
-function settingsStatement(settings: readonly [name: string, value: string][]): Ahead {
+/** Takes the caller's role, on a connection that may take no others than callers have. */
+function settingsOf(caller: Caller, request: CallerTransaction): PreparedSettings {
+  const before = Object.entries(request.beforeRole ?? {});
+  return settingsStatement([
+    ...(request.readOnly ? [readOnlySetting] : []),
+    ...before,
+    ['role', caller.role],
+    ...requestSettings(caller, request),
+  ]);
+}
+
+const readOnlySetting: [name: string, value: string] = ['transaction_read_only', 'on'];
+
+function settingsStatement(settings: readonly [name: string, value: string][]): PreparedSettings {
   const calls = settings.map((_, i) => `set_config($${i * 2 + 1}, $${i * 2 + 2}, true)`);
   return {
     // Names of prepared statements end at 63 bytes (NAMEDATALEN); the text depends on the count alone.
     name: `settings_${settings.length}`,
-    text: `select ${calls.join(', ')}`,
+    // One number instead of all their values, which nobody reads.
+    text: `select pg_catalog.num_nulls(array[${calls.join(', ')}])`,
     values: settings.flat(),
   };
 }
