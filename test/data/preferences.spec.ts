@@ -164,8 +164,8 @@ describe('tx', () => {
     ]);
   });
 
-  it('rollback checks what COMMIT would have', async () => {
-    expect(await send('POST', 'later', 'tx=rollback', { a: 1 })).toMatchObject({
+  it.each(['rollback', 'commit'])('%s tells what only the end of the transaction finds', async (end) => {
+    expect(await send('POST', 'later', `tx=${end}`, { a: 1 })).toMatchObject({
       status: 409,
       body: { code: '23505' },
     });
