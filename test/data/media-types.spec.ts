@@ -264,7 +264,7 @@ describe('an aggregate that returns such a domain', () => {
   });
 });
 
-it('writes GeoJSON with PostGIS, and says so where that is missing', async () => {
+it('GeoJSON is refused where PostGIS is missing', async () => {
   const [status, , body] = await answer('films', 'application/geo+json');
   expect([status, JSON.parse(body)]).toMatchObject([
     404,

@@ -11,6 +11,9 @@ export const testEnvironment = JSON.parse(process.env['GALLEY_TEST_ENVIRONMENT']
 /** Redis to test against, where one is reachable: `GALLEY_TEST_REDIS_URL`. */
 export const redisUrl = process.env['GALLEY_TEST_REDIS_URL'];
 
+/** A PostgreSQL that has PostGIS, where one is reachable: `GALLEY_TEST_POSTGIS_URL`, of a superuser. */
+export const postgisUrl = process.env['GALLEY_TEST_POSTGIS_URL'];
+
 /** S3 or MinIO to test against, where one is reachable: `GALLEY_TEST_S3_…`. */
 export const s3 =
   process.env['GALLEY_TEST_S3_ENDPOINT'] === undefined
