@@ -15,6 +15,8 @@ import { longBacklog, manyUploads } from './events-at-scale.mjs';
 import { startPostgres } from './postgres.mjs';
 
 const many = 3_000;
+/** The best of them counts, of ours and of the floor. */
+const rounds = 4;
 const concurrency = 32;
 const single = 100;
 const slow = { jobs: 1_000, ms: 100, instances: 4 };
@@ -90,22 +92,26 @@ function scaledLines(name, { seconds, turns, emptySeconds }) {
   ];
 }
 
-/** Seconds from before the change until the last of its events has ended. */
+/** Seconds from before a change until the last of its events has ended. */
 async function manyAtOnce(bench) {
   await subscribe(bench, 'many', 'Deno.serve(() => new Response());', { concurrency, max_instances: 1 });
   await change(bench, 'many', 200);
   await untilEnded(bench, 'many', 200);
-  const startedAt = performance.now();
-  await change(bench, 'many', many);
-  await untilEnded(bench, 'many', 200 + many);
-  return (performance.now() - startedAt) / 1000;
+  const seconds = [];
+  for (let round = 1; round <= rounds; round++) {
+    const startedAt = performance.now();
+    await change(bench, 'many', many);
+    await untilEnded(bench, 'many', 200 + round * many);
+    seconds.push((performance.now() - startedAt) / 1000);
+  }
+  return Math.min(...seconds);
 }
 
 /** The middle of the times between a change and the beginning of its warm invocation. */
 async function commitToStart(bench) {
   for (let n = 1; n <= single; n++) {
     await change(bench, 'many', 1);
-    await untilEnded(bench, 'many', 200 + many + n);
+    await untilEnded(bench, 'many', 200 + rounds * many + n);
   }
   const { rows } = await bench.platform.query(
     `select percentile_cont(0.5) within group (order by extract(epoch from i.started_at - d.occurred_at) * 1000) as ms
@@ -173,7 +179,7 @@ async function desiredInstances(galley, name) {
 }
 
 function bareQueue(options) {
-  const floor = JSON.stringify({ ...options, jobs: many, concurrency });
+  const floor = JSON.stringify({ ...options, jobs: many, rounds, concurrency });
   const child = fork(join(root, 'bench', 'events-floor.mjs'), [floor], { cwd: root });
   return new Promise((resolve, reject) => {
     child.once('message', resolve);

@@ -14,7 +14,7 @@ import { scenarios } from './rest/scenarios.mjs';
 
 const concurrency = 32;
 const requests = 5_000;
-const rounds = 2;
+const rounds = 3;
 const claims = { role: 'authenticated', aud: 'authenticated', sub: owner };
 
 export async function benchRest() {
