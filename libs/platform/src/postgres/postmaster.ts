@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inheritedEnvironment } from '../config/env.js';
 import { OperatorError } from '../errors/app-error.js';
+import { scheduleInBatches } from './batch-scheduling.js';
 import type { Binaries } from './binaries.js';
 import { commandOf, type Unprivileged } from './unprivileged-user.js';
 
@@ -29,6 +30,7 @@ export interface PostmasterOptions {
  */
 export async function startPostmaster(options: PostmasterOptions): Promise<ChildProcess> {
   const child = await launch(options);
+  if (child.pid !== undefined) await scheduleInBatches(child.pid);
   await ready(child, options.cluster, options.logPath);
   return child;
 }
