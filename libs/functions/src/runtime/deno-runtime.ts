@@ -162,6 +162,7 @@ export class DenoRuntime implements FunctionRuntime {
     try {
       await started.cell.bringIn(deployment);
       const egress = this.#openDoors(started.cell, spec);
+      instance.onRefused = (destination) => egress?.onRefused(destination);
       void instance.exited.then(() => egress?.close());
       await instance.boot(warm?.socket ?? null);
       return instance;
