@@ -102,13 +102,13 @@ describe.each(arrangements)('the network, in the arrangement "%s"', (arrangement
       ]);
     });
 
-    const service = `port: 5432, hostname: '93.184.216.34'`;
+    const database = `port: 5432, hostname: '93.184.216.34'`;
     const failing = (connection: string) => `new Promise((_, no) => { ${connection} = no; })`;
     const node = (module: string, connection: string) =>
       `import('node:${module}').then((it) => new Promise((_, no) => ${connection}.on('error', no)))`;
     it.each([
-      ['Deno.connect', `Deno.connect({ ${service} })`],
-      ['Deno.connectTls', `Deno.connectTls({ ${service} })`],
+      ['Deno.connect', `Deno.connect({ ${database} })`],
+      ['Deno.connectTls', `Deno.connectTls({ ${database} })`],
       ['fetch', `fetch('http://93.184.216.34:5432/')`],
       ['WebSocket', failing(`new WebSocket('ws://93.184.216.34:5432/').onerror`)],
       ['node:net', node('net', `it.connect({ port: 5432, host: '93.184.216.34' })`)],
