@@ -168,6 +168,7 @@ export class DenoRuntime implements FunctionRuntime {
       return instance;
     } catch (error) {
       attempt.isTold = instance.isTold;
+      this.deployments.doubt(spec.deploymentId);
       instance.kill('removed');
       throw error;
     }

@@ -9,7 +9,7 @@ import {
   statSync,
   utimesSync,
 } from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -21,8 +21,13 @@ import { runtimeLimits as limits } from './runtime-limits.js';
 
 const execute = promisify(execFile);
 
-/** A file with the sizes of all files of the code, written last. */
-const sizesFile = 'sizes.json';
+/** Tells of all files of the code what they hold, written last. */
+const contentsFile = 'contents.json';
+
+interface FileContents {
+  readonly sizeBytes: number;
+  readonly sha256: string;
+}
 /** Begins the names of what is not ready yet. */
 export const draftPrefix = '.draft-';
 
@@ -74,7 +79,7 @@ export class DeploymentDirectories {
 
   async #make(deploymentId: string, uid: number | null, files: Files): Promise<DeploymentDirectory> {
     const path = join(this.#root, directoryName(deploymentId));
-    if (isWhole(path)) {
+    if (await isSound(path)) {
       const now = new Date();
       utimesSync(path, now, now);
       return parts(path);
@@ -98,16 +103,21 @@ export class DeploymentDirectories {
 
   async #fill(draft: string, template: string, uid: number | null, files: Files): Promise<void> {
     const { codeDirectory, denoDirectory } = parts(draft);
-    const sizes: Record<string, number> = {};
+    const contents: Record<string, FileContents> = {};
     for (const [path, bytes] of await files()) {
       if (!isPlainPath(path)) throw bootError(`${JSON.stringify(path)} is no plain path.`);
       await mkdir(join(codeDirectory, dirname(path)), { recursive: true });
       await writeFile(join(codeDirectory, path), bytes, { flush: true });
-      sizes[path] = bytes.byteLength;
+      contents[path] = { sizeBytes: bytes.byteLength, sha256: hashOf(bytes) };
     }
     await cp(template, denoDirectory, { recursive: true, verbatimSymlinks: true });
-    await writeFile(join(draft, sizesFile), JSON.stringify(sizes), { flush: true });
+    await writeFile(join(draft, contentsFile), JSON.stringify(contents), { flush: true });
     giveTo(uid, draft);
+  }
+
+  /** Has the code looked at closely before the next start: after one that failed, say. */
+  doubt(deploymentId: string): void {
+    this.#ready.delete(deploymentId);
   }
 
   /** The template, made again if that failed before, or if somebody has removed it. */
@@ -186,14 +196,35 @@ function directoryName(deploymentId: string): string {
 function isWhole(path: string): boolean {
   try {
     const { codeDirectory, denoDirectory } = parts(path);
-    const sizes = JSON.parse(readFileSync(join(path, sizesFile), 'utf8')) as Record<string, number>;
     return (
       existsSync(denoDirectory) &&
-      Object.entries(sizes).every(([name, size]) => statSync(join(codeDirectory, name)).size === size)
+      contentsOf(path).every(
+        ([name, { sizeBytes }]) => statSync(join(codeDirectory, name)).size === sizeBytes,
+      )
     );
   } catch {
     return false;
   }
+}
+
+/** Whether it is what was written, to the last bit: too slow to be asked at every start. */
+async function isSound(path: string): Promise<boolean> {
+  if (!isWhole(path)) return false;
+  const { codeDirectory } = parts(path);
+  for (const [name, { sha256 }] of contentsOf(path)) {
+    const bytes = await readFile(join(codeDirectory, name)).catch(() => null);
+    if (!bytes || hashOf(bytes) !== sha256) return false;
+  }
+  return true;
+}
+
+function contentsOf(path: string): [name: string, contents: FileContents][] {
+  const text = readFileSync(join(path, contentsFile), 'utf8');
+  return Object.entries(JSON.parse(text) as Record<string, FileContents>);
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('base64');
 }
 
 function parts(path: string): DeploymentDirectory {
