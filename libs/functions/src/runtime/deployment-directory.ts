@@ -1,33 +1,18 @@
 import { execFile } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  utimesSync,
-} from 'node:fs';
-import { chmod, cp, mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { chmodSync, chownSync, existsSync, lstatSync, readdirSync, statSync, utimesSync } from 'node:fs';
+import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { isPlainPath } from '../bundle/plain-path.js';
 import { bootError } from './boot-error.js';
+import { hasHashes, hasSizes, writeContents } from './code-contents.js';
 import { mainFile } from './function-runtime.js';
 import { runtimeBases } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 const execute = promisify(execFile);
 
-/** Tells of all files of the code what they hold, written last. */
-const contentsFile = 'contents.json';
-
-interface FileContents {
-  readonly sizeBytes: number;
-  readonly sha256: string;
-}
 /** Begins the names of what is not ready yet. */
 export const draftPrefix = '.draft-';
 
@@ -103,15 +88,15 @@ export class DeploymentDirectories {
 
   async #fill(draft: string, template: string, uid: number | null, files: Files): Promise<void> {
     const { codeDirectory, denoDirectory } = parts(draft);
-    const contents: Record<string, FileContents> = {};
-    for (const [path, bytes] of await files()) {
+    const written = await files();
+    for (const [path, bytes] of written) {
       if (!isPlainPath(path)) throw bootError(`${JSON.stringify(path)} is no plain path.`);
       await mkdir(join(codeDirectory, dirname(path)), { recursive: true });
       await writeFile(join(codeDirectory, path), bytes, { flush: true });
-      contents[path] = { sizeBytes: bytes.byteLength, sha256: hashOf(bytes) };
     }
     await cp(template, denoDirectory, { recursive: true, verbatimSymlinks: true });
-    await writeFile(join(draft, contentsFile), JSON.stringify(contents), { flush: true });
+    // Last: without it nothing counts as written.
+    await writeContents(draft, written);
     giveTo(uid, draft);
   }
 
@@ -194,37 +179,13 @@ function directoryName(deploymentId: string): string {
 
 /** Whether all is there that was written, as far as sizes tell. */
 function isWhole(path: string): boolean {
-  try {
-    const { codeDirectory, denoDirectory } = parts(path);
-    return (
-      existsSync(denoDirectory) &&
-      contentsOf(path).every(
-        ([name, { sizeBytes }]) => statSync(join(codeDirectory, name)).size === sizeBytes,
-      )
-    );
-  } catch {
-    return false;
-  }
+  const { codeDirectory, denoDirectory } = parts(path);
+  return existsSync(denoDirectory) && hasSizes(codeDirectory, path);
 }
 
-/** Whether it is what was written, to the last bit: too slow to be asked at every start. */
+/** Whether it is what was written: too slow to be asked at every start. */
 async function isSound(path: string): Promise<boolean> {
-  if (!isWhole(path)) return false;
-  const { codeDirectory } = parts(path);
-  for (const [name, { sha256 }] of contentsOf(path)) {
-    const bytes = await readFile(join(codeDirectory, name)).catch(() => null);
-    if (!bytes || hashOf(bytes) !== sha256) return false;
-  }
-  return true;
-}
-
-function contentsOf(path: string): [name: string, contents: FileContents][] {
-  const text = readFileSync(join(path, contentsFile), 'utf8');
-  return Object.entries(JSON.parse(text) as Record<string, FileContents>);
-}
-
-function hashOf(bytes: Uint8Array): string {
-  return createHash('sha256').update(bytes).digest('base64');
+  return isWhole(path) && (await hasHashes(parts(path).codeDirectory, path));
 }
 
 function parts(path: string): DeploymentDirectory {
