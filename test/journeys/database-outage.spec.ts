@@ -83,6 +83,13 @@ describe('The embedded PostgreSQL, when it cannot start again', () => {
     ]);
     expect((await fetch(`${galley.url}/health/live`)).status).toBe(200);
     expect((await client.from('notes').select()).status).toBe(503);
+    const headers = { authorization: `Bearer ${secretKey}` };
+    const call = await fetch(`${galley.url}/functions/v1/witness`, { headers });
+    expect([call.status, call.headers.get('retry-after'), call.headers.get('sb-error-code')]).toEqual([
+      503,
+      '1',
+      'DATABASE_UNAVAILABLE',
+    ]);
     expect(galley.output()).toMatch(/PostgreSQL did not start: .*postgres\.log/);
 
     await mendCluster();
