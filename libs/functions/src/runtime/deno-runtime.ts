@@ -127,7 +127,8 @@ export class DenoRuntime implements FunctionRuntime {
 
   /** Makes ready what the next starts will find, when the function that has just started has had the processors. */
   #refillSoon(): void {
-    this.#refilling ??= setTimeout(() => {
+    if (this.#refilling) return;
+    this.#refilling = setTimeout(() => {
       this.#refilling = null;
       void this.#refill();
     }, limits.refillMs).unref();
