@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chownSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from 'node:fs';
 import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -239,7 +240,7 @@ async function installation(more: Record<string, string> = {}) {
       const response = await fetch(`${galley.url}/v1/projects/local/functions${path}`, { ...init, headers });
       return { status: response.status, body: (await response.json()) as Record<string, unknown> };
     },
-    async query(text: string, values: unknown[]) {
+    async query(text: string, values: unknown[] = []) {
       const url = new URL(databases.projectUrl);
       url.pathname = `/${databases.platformName}`;
       const client = new pg.Client({ connectionString: url.href });
@@ -286,6 +287,7 @@ describe('a build whose server is killed', () => {
 
 describe('a build on a full disk', () => {
   const small = smallDisk();
+  const tablespace = `small_${randomBytes(4).toString('hex')}`;
   afterAll(() => {
     if (small === undefined) return;
     spawnSync('umount', [small]);
@@ -303,6 +305,34 @@ describe('a build on a full disk', () => {
     });
     expect(await manage(galley, '/large/builds')).toMatchObject({ body: [{ status: 'failed' }] });
     expect((await manage(galley, '/large')).status).toBe(404);
+    expect(await deploy(answering('large'))).toMatchObject({ status: 201, body: { version: 1 } });
+    await galley.end('SIGTERM');
+    await remove();
+  });
+
+  (small ? it : it.skip)('fails in the same way when that is the disk of the database', async () => {
+    const { start, manage, query, remove } = await installation();
+    const galley = await start();
+    const directory = join(small!, 'tables');
+    const { uid, gid } = statSync(join(testEnvironment.dataDir, 'postgres'));
+    mkdirSync(directory, { mode: 0o700 });
+    chownSync(directory, uid, gid);
+    await query(`create tablespace ${tablespace} location '${directory}'`);
+    await query(`alter table deployments set tablespace ${tablespace}`);
+    const deploy = (source: string) =>
+      manage(galley, '/deploy?slug=large', { method: 'POST', body: formOf('large', source) });
+    // What cannot be compressed.
+    const noise = `// ${randomBytes(1024 * 1024).toString('base64')}`;
+    expect(await deploy(`${answering('large')} ${noise}`)).toMatchObject({
+      status: 507,
+      body: { code: 'insufficient_storage', message: expect.stringContaining('Nothing was deployed') },
+    });
+    expect(await manage(galley, '/large/builds')).toMatchObject({
+      body: [{ status: 'failed', error: expect.stringContaining('no space left') }],
+    });
+    expect((await manage(galley, '/large')).status).toBe(404);
+    await query('alter table deployments set tablespace pg_default');
+    await query(`drop tablespace ${tablespace}`);
     expect(await deploy(answering('large'))).toMatchObject({ status: 201, body: { version: 1 } });
     await galley.end('SIGTERM');
     await remove();

@@ -91,6 +91,30 @@ describe('an invocation on a host that fails', () => {
     expect(await deliver()).toMatchObject({ status: 'succeeded' });
   });
 
+  it('fails when its process is killed, and the next one works', async () => {
+    const source = `Deno.serve(({ url }) => {
+      if (!url.endsWith('/never')) return new Response('answered');
+      console.log('pid ' + Deno.pid);
+      return new Promise(() => {});
+    });`;
+    await server.deploy('killed', source);
+    const waiting = server.call('killed/never');
+    const pid = await eventually(async () => {
+      const { body } = await server.manage('GET', '/functions/killed/logs');
+      return (body as unknown as { message: string }[])
+        .map(({ message }) => /^pid (\d+)$/.exec(message)?.[1])
+        .find((found) => found !== undefined);
+    });
+    process.kill(Number(pid), 'SIGKILL');
+    const response = await waiting;
+    expect(response.status).toBe(500);
+    expect(await response.json()).toEqual({
+      code: 'WORKER_ERROR',
+      message: expect.stringContaining('process ended (SIGKILL)'),
+    });
+    expect(await (await server.call('killed')).text()).toBe('answered');
+  });
+
   it('is not tried at all, and so no failure, while the process stops', async () => {
     await server.get(InstancePool).drain(0);
     expect(await deliver()).toEqual({

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { readdirSync, readFileSync, truncateSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Cancellation } from '../../libs/functions/src/cancellation.js';
 import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
@@ -75,12 +75,51 @@ where('the jailer', () => {
 });
 
 describe('code on disk', () => {
-  it('that was cut short is written again', async () => {
-    const spec = specFor(hello, { limits: { memoryBytes: 300 * 2 ** 20 } });
-    (await runtime.start(spec)).kill('removed');
+  /** Files of all deployments that this host has unpacked. */
+  const files = (...path: string[]) => {
     const root = join(dataDir.path, 'deployments');
-    for (const name of readdirSync(root)) truncateSync(join(root, name, 'code', 'main.js'));
-    expect((await call(await runtime.start(spec))).text).toBe('hello');
+    return readdirSync(root).map((name) => join(root, name, ...path));
+  };
+  const spec = () => specFor(hello, { limits: { memoryBytes: 300 * 2 ** 20 } });
+  /** As a disk that failed may leave it: as long as it was. */
+  const damage = (path: string) => {
+    const length = readFileSync(path).byteLength;
+    rmSync(path);
+    writeFileSync(path, Buffer.alloc(length));
+  };
+
+  it('that was cut short is written again', async () => {
+    const own = spec();
+    (await runtime.start(own)).kill('removed');
+    for (const path of files('code', 'main.js')) truncateSync(path);
+    expect((await call(await runtime.start(own))).text).toBe('hello');
+  });
+
+  it('that is damaged fails one start at most, and is written again', async () => {
+    const own = spec();
+    (await runtime.start(own)).kill('removed');
+    for (const path of files('code', 'main.js')) damage(path);
+    await expect(runtime.start(own)).rejects.toMatchObject({ code: 'BOOT_ERROR', status: 503 });
+    expect((await call(await runtime.start(own))).text).toBe('hello');
+  });
+
+  it('that was damaged while no server ran is written again before it is started', async () => {
+    const own = spec();
+    (await runtime.start(own)).kill('removed');
+    await runtime.close();
+    for (const path of files('code', 'main.js')) damage(path);
+    runtime = await DenoRuntime.open({ dataDir: dataDir.path });
+    expect((await call(await runtime.start(own))).text).toBe('hello');
+  });
+
+  it('may have lost what V8 compiled of it', async () => {
+    if (runtime.isolation().network !== 'namespace') return;
+    const own = spec();
+    const compiled = () => files('compiled', 'v8_code_cache_v2').filter((path) => existsSync(path));
+    (await runtime.start(own)).kill('removed');
+    const [kept] = await eventually(() => compiled().length > 0 && compiled(), { what: 'compiled code' });
+    damage(kept!);
+    expect((await call(await runtime.start(own))).text).toBe('hello');
   });
 });
 

@@ -70,8 +70,9 @@ async function reachPostgres(
   const given = config.masterKey === undefined ? undefined : Buffer.from(config.masterKey, 'base64');
   if (config.postgres.url) {
     if (!given) throw new OperatorError(missingMasterKey);
-    await checkConnection(config.postgres.url);
-    return { server: connectionOf(config.postgres.url), masterKey: given };
+    const server = connectionOf(config.postgres.url);
+    await checkConnection(server);
+    return { server, masterKey: given };
   }
   const directory = await DataDirectory.acquire(config.dataDir);
   closers.push(() => directory.release());
@@ -82,10 +83,12 @@ async function reachPostgres(
   return { server: { ...postgres.connection, database: 'postgres' }, masterKey };
 }
 
-/** Fields instead of a URL: a URL's database would win over the one that is named beside it. */
+/**
+ * Fields instead of a URL: a URL's database would win over the one that is named beside it.
+ * @throws OperatorError when a file that it names cannot be read
+ */
 function connectionOf(url: string): pg.ClientConfig {
-  const client = new pg.Client({ connectionString: url });
-  const { host, port, user, password, database, ssl } = client;
+  const { host, port, user, password, database, ssl } = clientOf(url);
   return {
     host,
     port,
@@ -96,12 +99,32 @@ function connectionOf(url: string): pg.ClientConfig {
   };
 }
 
+function clientOf(url: string): pg.Client {
+  try {
+    return new pg.Client({ connectionString: url });
+  } catch (cause) {
+    throw new OperatorError(`DATABASE_URL cannot be used: ${(cause as Error).message}`, { cause });
+  }
+}
+
 const missingMasterKey =
   'DATABASE_URL is set but GALLEY_MASTER_KEY is not. Servers that share a database need the same master key: ' +
   'make one with `openssl rand -base64 32` and give it to each of them.';
 
-async function checkConnection(url: string): Promise<void> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
+/** What Node.js says of a certificate when it knows nobody who vouches for it (tls, X509 certificate error codes). */
+const unknownAuthority: readonly unknown[] = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
+const howToTrust =
+  '. Its certificate is verified: name the file of its authority in DATABASE_URL (`sslmode=verify-full&sslrootcert=…`), ' +
+  'or do without (`sslmode=no-verify`).';
+
+async function checkConnection(server: pg.ClientConfig): Promise<void> {
+  const client = new pg.Client({ ...server, connectionTimeoutMillis: 10_000 });
   try {
     await client.connect();
     const { rows } = await client.query<{ superuser: boolean }>(
@@ -114,9 +137,9 @@ async function checkConnection(url: string): Promise<void> {
     }
   } catch (cause) {
     if (cause instanceof OperatorError) throw cause;
-    throw new OperatorError(`PostgreSQL at DATABASE_URL does not answer: ${(cause as Error).message}`, {
-      cause,
-    });
+    const { message, code } = cause as Error & { code?: unknown };
+    const hint = unknownAuthority.includes(code) ? howToTrust : '';
+    throw new OperatorError(`PostgreSQL at DATABASE_URL does not answer: ${message}${hint}`, { cause });
   } finally {
     await client.end().catch(() => {});
   }

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { LogLine } from '../../../libs/functions/src/runtime/function-runtime.js';
+import { eventually } from '../../support/eventually.js';
+import { freePort } from '../../support/server.js';
 import { arrangements, useHostileRuntime } from '../hostile-support.js';
 import { call } from '../runtime-support.js';
 
@@ -97,6 +99,72 @@ describe.each(arrangements)('the network, in the arrangement "%s"', (arrangement
         `${sentenceOn('10.1.2.3:80', '10.1.2.3')}; since it is not public, the operator must allow it with GALLEY_PRIVATE_HOSTS.`,
         `${sentenceOn('93.184.216.34:80', '93.184.216.34')}.`,
         `${sentenceOn('[2606:2800:220:1::1]:443', '[2606:2800:220:1::1]')}.`,
+      ]);
+    });
+
+    const database = `port: 5432, hostname: '93.184.216.34'`;
+    const failing = (connection: string) => `new Promise((_, no) => { ${connection} = no; })`;
+    const node = (module: string, connection: string) =>
+      `import('node:${module}').then((it) => new Promise((_, no) => ${connection}.on('error', no)))`;
+    it.each([
+      ['Deno.connect', `Deno.connect({ ${database} })`],
+      ['Deno.connectTls', `Deno.connectTls({ ${database} })`],
+      ['fetch', `fetch('http://93.184.216.34:5432/')`],
+      ['WebSocket', failing(`new WebSocket('ws://93.184.216.34:5432/').onerror`)],
+      ['node:net', node('net', `it.connect({ port: 5432, host: '93.184.216.34' })`)],
+      ['node:tls', node('tls', `it.connect({ port: 5432, host: '93.184.216.34' })`)],
+      ['node:https', node('https', `it.get('https://93.184.216.34:5432/')`)],
+    ])('tells once of connections by %s to a port that nobody declared', async (_, connection) => {
+      const told: LogLine[] = [];
+      const onLog = (line: LogLine) => void told.push(line);
+      const twice = `(async () => {
+        const tries = [${connection}, ${connection}];
+        return (await Promise.allSettled(tries)).map(({ status }) => status).join();
+      })()`;
+      expect(await used.inside(twice, { allowedHosts: [], onLog })).toBe('rejected,rejected');
+      await eventually(() => told.length > 0, { what: 'the log telling of it' });
+      expect(told.map(({ level, message }) => `${level} ${message}`)).toEqual([
+        'warn A connection to 93.184.216.34:5432 was refused: it is not among permissions.hosts. ' +
+          'To allow it, add "93.184.216.34:5432" there.',
+      ]);
+    });
+
+    it('tells of other ports of a declared host by its name, and of nothing that is declared', async () => {
+      const told: string[] = [];
+      const onLog = ({ message }: LogLine) => void told.push(message.split(':').slice(0, 2).join(':'));
+      const free = await freePort();
+      privateHosts.push(`127.0.0.1:${free}`);
+      const tries = [
+        // Declared, and nobody listens: that is not ours to explain.
+        `fetch('http://127.0.0.1:${free}/')`,
+        `Deno.connect({ port: 5432, hostname: 'database.example' })`,
+        node('net', `it.connect(6379, 'database.example')`),
+      ];
+      const settled = `Promise.allSettled([${tries.join()}]).then((all) => all.map(({ status }) => status).join())`;
+      const allowedHosts = [`127.0.0.1:${free}`, 'database.example'];
+      expect(await used.inside(settled, { allowedHosts, onLog })).toBe('rejected,rejected,rejected');
+      await eventually(() => told.length > 1, { what: 'the log telling of both' });
+      expect(told.toSorted()).toEqual([
+        'A connection to database.example:5432 was refused',
+        'A connection to database.example:6379 was refused',
+      ]);
+    });
+
+    it('leaves WebSocket and fetch as they are found elsewhere', async () => {
+      const look = `[
+        WebSocket.name, WebSocket.OPEN, fetch.name, typeof fetch,
+        new WebSocket('ws://127.0.0.1:1/') instanceof WebSocket,
+        WebSocket.prototype.constructor === WebSocket,
+        class extends WebSocket {}.name,
+      ]`;
+      expect(JSON.parse(await used.inside(look))).toEqual([
+        'WebSocket',
+        1,
+        'fetch',
+        'function',
+        true,
+        true,
+        '',
       ]);
     });
   }

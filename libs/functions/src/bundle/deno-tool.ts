@@ -129,7 +129,7 @@ export function storageFull(cause?: unknown): AppError {
   return new AppError({
     code: 'insufficient_storage',
     status: 507,
-    message: 'The server has no space left to build the function. Nothing was deployed.',
+    message: 'The server has no space left for the function. Nothing was deployed.',
     cause,
   });
 }

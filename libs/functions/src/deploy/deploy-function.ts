@@ -4,12 +4,14 @@ import {
   CONFIG,
   LOGGER,
   PlatformDatabase,
+  sqlStateOf,
   type Config,
   type Logger,
   type Project,
   type Sql,
 } from '#libs/platform';
 import { bundleFunction } from '../bundle/bundle-function.js';
+import { storageFull } from '../bundle/deno-tool.js';
 import { chosenStaticFiles } from '../bundle/static-files.js';
 import { parseManifest, type Manifest } from '../manifest/manifest.js';
 import { checkSlug } from '../manifest/slug.js';
@@ -137,14 +139,17 @@ export class DeployFunction {
     return { ...recorded, function: found, buildId: build.id };
   }
 
-  /** @param contentOf is asked while nobody else can change which deployment is active */
+  /**
+   * @param contentOf is asked while nobody else can change which deployment is active
+   * @throws AppError `insufficient_storage` (507)
+   */
   async #record(
     project: Project,
     activates: boolean,
     contentOf: (tx: Sql) => Promise<Content>,
     build?: Build,
   ): Promise<Recorded> {
-    return this.database.transaction(async (tx) => {
+    const recording = this.database.transaction(async (tx) => {
       await lockActivations(tx, project.ref);
       const content = await contentOf(tx);
       const recorded = await recordDeployment(tx, project.ref, content, build);
@@ -153,6 +158,9 @@ export class DeployFunction {
         await this.activations.activateIn(tx, project, [{ id, slug, manifest: content.manifest }]);
       }
       return recorded;
+    });
+    return recording.catch((error: unknown) => {
+      throw sqlStateOf(error) === diskFull ? storageFull(error) : error;
     });
   }
 }
@@ -167,6 +175,9 @@ function sourceOf({ entrypoint, importMap, files, staticPatterns = [] }: DeployR
     staticFiles: chosenStaticFiles({ files, entrypoint, patterns: staticPatterns }),
   };
 }
+
+/** SQLSTATE of PostgreSQL. */
+const diskFull = '53100';
 
 /** What the build's log says at its end. */
 function outcome({ deployment: { number }, created }: Recorded, activates: boolean): string {

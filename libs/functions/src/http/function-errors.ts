@@ -39,6 +39,17 @@ export function invalidRequest(message: string, cause?: unknown): AppError {
   return new AppError({ code: 'invalid_request', status: 400, message, cause });
 }
 
+/** Whether a function may be called, and how, stands in the database. */
+export function databaseUnavailable(cause: unknown): AppError {
+  return new AppError({
+    code: 'DATABASE_UNAVAILABLE',
+    status: 503,
+    message: 'The database cannot be reached just now',
+    headers: { 'retry-after': '1' },
+    cause,
+  });
+}
+
 export function methodNotAllowed(method: string): AppError {
   return new AppError({
     code: 'METHOD_NOT_ALLOWED',

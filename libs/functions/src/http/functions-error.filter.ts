@@ -7,10 +7,10 @@ import {
   type ArgumentsHost,
   type ExceptionFilter,
 } from '@nestjs/common';
-import { AppError, LOGGER, type Logger } from '#libs/platform';
+import { AppError, isConnectionError, LOGGER, type Logger } from '#libs/platform';
 import { BudgetExceeded } from '#libs/usage';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { methodNotAllowed } from './function-errors.js';
+import { databaseUnavailable, methodNotAllowed } from './function-errors.js';
 
 /**
  * Renders what goes wrong before or instead of a function's own answer, as Supabase's gateway and relay do. Faults of
@@ -58,6 +58,7 @@ export class FunctionsErrorFilter implements ExceptionFilter {
       return new AppError({ code: HttpStatus[status] ?? 'BAD_REQUEST', status, message: error.message });
     }
     this.logger.error({ err: error, requestId: request.galley.requestId }, 'A function could not be called');
+    if (isConnectionError(error)) return databaseUnavailable(error);
     return new AppError({ code: 'INTERNAL_ERROR', status: 500, message: 'Internal error' });
   }
 }

@@ -46,6 +46,8 @@ export class DenoInstance implements FunctionInstance {
   bootMs = 0;
   /** Whether the process knows which function it is: from then on its code may have run. */
   isTold = false;
+  /** Called with `host port` when the function says that nothing listens there. */
+  onRefused: (destination: string) => void = () => {};
   /** The end of standard error, for explaining a failed boot. */
   #stderrTail = '';
   readonly #meter: ProcessMeter;
@@ -296,8 +298,9 @@ export class DenoInstance implements FunctionInstance {
   #readLogs(stream: Readable, level: LogLine['level']): void {
     readLogRecords(stream, level, this.#gate, {
       onRecord: (recordLevel, message, writerId) => this.#log(recordLevel, message, writerId),
-      onNotice: (mark, invocationId) => {
-        if (mark !== marks.unloaded) this.#work.onNotice(mark, invocationId);
+      onNotice: (mark, what) => {
+        if (mark === marks.refused) this.onRefused(what);
+        else if (mark !== marks.unloaded) this.#work.onNotice(mark, what);
         else if (this.#lastWordsTimer) this.#end();
       },
     });

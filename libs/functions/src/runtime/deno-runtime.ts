@@ -127,7 +127,8 @@ export class DenoRuntime implements FunctionRuntime {
 
   /** Makes ready what the next starts will find, when the function that has just started has had the processors. */
   #refillSoon(): void {
-    this.#refilling ??= setTimeout(() => {
+    if (this.#refilling) return;
+    this.#refilling = setTimeout(() => {
       this.#refilling = null;
       void this.#refill();
     }, limits.refillMs).unref();
@@ -162,11 +163,13 @@ export class DenoRuntime implements FunctionRuntime {
     try {
       await started.cell.bringIn(deployment);
       const egress = this.#openDoors(started.cell, spec);
+      instance.onRefused = (destination) => egress?.onRefused(destination);
       void instance.exited.then(() => egress?.close());
       await instance.boot(warm?.socket ?? null);
       return instance;
     } catch (error) {
       attempt.isTold = instance.isTold;
+      this.deployments.doubt(spec.deploymentId);
       instance.kill('removed');
       throw error;
     }

@@ -1,28 +1,18 @@
 import { execFile } from 'node:child_process';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  lstatSync,
-  readdirSync,
-  readFileSync,
-  statSync,
-  utimesSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, lstatSync, readdirSync, statSync, utimesSync } from 'node:fs';
 import { chmod, cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { isPlainPath } from '../bundle/plain-path.js';
 import { bootError } from './boot-error.js';
+import { hasHashes, hasSizes, writeContents } from './code-contents.js';
 import { mainFile } from './function-runtime.js';
 import { runtimeBases } from './run-directory.js';
 import { runtimeLimits as limits } from './runtime-limits.js';
 
 const execute = promisify(execFile);
 
-/** A file with the sizes of all files of the code, written last. */
-const sizesFile = 'sizes.json';
 /** Begins the names of what is not ready yet. */
 export const draftPrefix = '.draft-';
 
@@ -74,7 +64,7 @@ export class DeploymentDirectories {
 
   async #make(deploymentId: string, uid: number | null, files: Files): Promise<DeploymentDirectory> {
     const path = join(this.#root, directoryName(deploymentId));
-    if (isWhole(path)) {
+    if (await isSound(path)) {
       const now = new Date();
       utimesSync(path, now, now);
       return parts(path);
@@ -98,16 +88,21 @@ export class DeploymentDirectories {
 
   async #fill(draft: string, template: string, uid: number | null, files: Files): Promise<void> {
     const { codeDirectory, denoDirectory } = parts(draft);
-    const sizes: Record<string, number> = {};
-    for (const [path, bytes] of await files()) {
+    const written = await files();
+    for (const [path, bytes] of written) {
       if (!isPlainPath(path)) throw bootError(`${JSON.stringify(path)} is no plain path.`);
       await mkdir(join(codeDirectory, dirname(path)), { recursive: true });
       await writeFile(join(codeDirectory, path), bytes, { flush: true });
-      sizes[path] = bytes.byteLength;
     }
     await cp(template, denoDirectory, { recursive: true, verbatimSymlinks: true });
-    await writeFile(join(draft, sizesFile), JSON.stringify(sizes), { flush: true });
+    // Last: without it nothing counts as written.
+    await writeContents(draft, written);
     giveTo(uid, draft);
+  }
+
+  /** Has the code looked at closely before the next start: after one that failed, say. */
+  doubt(deploymentId: string): void {
+    this.#ready.delete(deploymentId);
   }
 
   /** The template, made again if that failed before, or if somebody has removed it. */
@@ -184,16 +179,13 @@ function directoryName(deploymentId: string): string {
 
 /** Whether all is there that was written, as far as sizes tell. */
 function isWhole(path: string): boolean {
-  try {
-    const { codeDirectory, denoDirectory } = parts(path);
-    const sizes = JSON.parse(readFileSync(join(path, sizesFile), 'utf8')) as Record<string, number>;
-    return (
-      existsSync(denoDirectory) &&
-      Object.entries(sizes).every(([name, size]) => statSync(join(codeDirectory, name)).size === size)
-    );
-  } catch {
-    return false;
-  }
+  const { codeDirectory, denoDirectory } = parts(path);
+  return existsSync(denoDirectory) && hasSizes(codeDirectory, path);
+}
+
+/** Whether it is what was written: too slow to be asked at every start. */
+async function isSound(path: string): Promise<boolean> {
+  return isWhole(path) && (await hasHashes(parts(path).codeDirectory, path));
 }
 
 function parts(path: string): DeploymentDirectory {

@@ -6,6 +6,7 @@ import { legacyServeSource } from './loader/legacy-serve.js';
 import { lifecycleSource } from './loader/lifecycle.js';
 import { nodeModulesSource } from './loader/node-modules.js';
 import { unloadMark } from './loader/protocol.js';
+import { refusedSource } from './loader/refused.js';
 import { serveSource } from './loader/serve.js';
 
 /**
@@ -86,6 +87,7 @@ globalThis.Worker = class Worker {
 `,
   consoleSource,
   lifecycleSource,
+  refusedSource,
   serveSource,
   legacyServeSource,
   lambdaSource,

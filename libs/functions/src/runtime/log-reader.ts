@@ -13,6 +13,7 @@ const notices: ReadonlySet<string> = new Set([
   marks.backgroundEnded,
   marks.handlerEnded,
   marks.unloaded,
+  marks.refused,
 ]);
 /** What may stand between the mark of a level and the message: whose record it is, or nothing. */
 // eslint-disable-next-line no-control-regex
@@ -29,8 +30,8 @@ const controlCharacters = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028\u2029]
 export interface LogSink {
   /** @param invocationId of the invocation that the function claims to have written it; null when it says nothing */
   onRecord(level: Level, message: string, invocationId: string | null): void;
-  /** What the loader tells of the function's work; `invocationId` is set when a handler has ended. */
-  onNotice(mark: string, invocationId: string): void;
+  /** What the loader tells of the function's work; `what` is an invocation's id or a destination, as the mark says. */
+  onNotice(mark: string, what: string): void;
 }
 
 /** Splits one stream of an instance into log records: what the loader marked is one record, anything else one per line. */

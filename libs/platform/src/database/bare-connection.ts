@@ -1,5 +1,5 @@
 import pg from 'pg';
-import { connect, type Socket } from 'node:net';
+import { connect, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
 import { join } from 'node:path';
 
@@ -23,9 +23,20 @@ export async function bareConnection(config: pg.ClientConfig): Promise<Socket> {
     socket.destroy();
     throw new Error('PostgreSQL speaks no TLS.');
   }
-  const secure = connectTls({ ...(ssl === true ? {} : ssl), host, servername: host, socket });
+  const secure = connectTls({
+    ...(ssl === true ? {} : withKey(ssl)),
+    host,
+    // A certificate is chosen by names alone (RFC 6066 §3).
+    ...(isIP(host) === 0 && { servername: host }),
+    socket,
+  });
   await opened(secure, 'secureConnect');
   return secure;
+}
+
+/** pg hides the key of a client's certificate from whoever copies what it keeps. */
+function withKey(ssl: ConnectionOptions): ConnectionOptions {
+  return ssl.key === undefined ? ssl : { ...ssl, key: ssl.key };
 }
 
 function opened<T = unknown>(socket: Socket, event: string): Promise<T[]> {

@@ -1,8 +1,16 @@
 import { Catch, HttpException, Inject, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { isConnectionError } from '../database/database-error.js';
 import { AppError } from '../errors/app-error.js';
 import type { Logger } from '../logging/logger.js';
 import { LOGGER } from '../injection-tokens.js';
+
+const databaseAway = {
+  status: 503,
+  code: 'database_unavailable',
+  message: 'The database cannot be reached just now',
+  headers: { 'retry-after': '1' },
+};
 
 /** The last filter: renders what no protocol's own filter took, as `{ code, message, hint }`. */
 @Catch()
@@ -49,6 +57,7 @@ export class PlatformErrorFilter implements ExceptionFilter {
       { err: error, requestId: request.galley?.requestId, method: request.method },
       'Request failed',
     );
+    if (isConnectionError(error)) return databaseAway;
     return { status: 500, code: 'internal', message: 'Internal error', headers: undefined };
   }
 }

