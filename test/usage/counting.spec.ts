@@ -221,12 +221,16 @@ describe('what a project uses', () => {
       await ask(agent, 'POST', name, randomBytes(randomInt(0, 200_000)));
       return ask(agent, 'GET', name);
     });
-    agent.destroy();
     const own = [...sockets];
-    const after = await eventually(async () => {
-      const now = await bytesOf();
-      return now.requests - before.requests === 140 && now;
-    });
+    const after = await eventually(
+      async () => {
+        const now = await bytesOf();
+        return now.requests - before.requests === 140 && now;
+      },
+      { what: '140 more requests' },
+    );
+    // Not before: a client has all of an answer a moment before the server knows that it has sent it.
+    agent.destroy();
     expect(own.length).toBeGreaterThan(1);
     expect(after.in - before.in).toBe(own.reduce((sum, socket) => sum + socket.bytesWritten, 0));
     expect(after.out - before.out).toBe(own.reduce((sum, socket) => sum + socket.bytesRead, 0));
