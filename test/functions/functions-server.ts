@@ -13,7 +13,7 @@ interface ManagementAnswer {
 }
 
 /** A record of an invocation, as its listing tells it. */
-export interface Invocation {
+interface Invocation {
   id: string;
   status: string;
   start: string;
