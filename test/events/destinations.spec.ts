@@ -31,6 +31,17 @@ const deliveries = async () =>
     )
   ).rows;
 
+/** How a try ends that was answered 204. */
+const success = (deliveryId: string, invocationId: string) => ({
+  deliveryId,
+  invocationId,
+  state: 'succeeded' as const,
+  error: null,
+  tried: true,
+  httpStatus: 204,
+  retryInMs: null,
+});
+
 beforeAll(async () => {
   server = await startFunctionsServer([EventsHttpModule, WorkerModule]);
   await server.project.database.query(
@@ -149,16 +160,10 @@ describe('what became of a delivery', () => {
     const invocationId = newId();
     await insertChain(limits.chainDeliveries - 5, 'succeeded', null);
     const { rows: running } = await insertChain(3, 'running', invocationId);
-    const end = ({ id: deliveryId }: { id: string }) => ({
-      deliveryId,
-      invocationId,
-      state: 'succeeded' as const,
-      error: null,
-      tried: true,
-      httpStatus: 204,
-      retryInMs: null,
-    });
-    const following = await endTries(database, running.map(end));
+    const following = await endTries(
+      database,
+      running.map(({ id }) => success(id, invocationId)),
+    );
     // Two more are left of it.
     expect(following.map((own) => own!.length).toSorted()).toEqual([0, 1, 1]);
     const { rows: refused } = await database.query<{ error: string }>(
@@ -179,16 +184,7 @@ describe('what became of a delivery', () => {
       [id, newId(), newId()],
     );
     await startDeliveries(server.platform.database, [{ deliveryId: id, invocationId, parcelId: null }]);
-    const ended = {
-      deliveryId: id,
-      invocationId,
-      state: 'succeeded' as const,
-      error: null,
-      tried: true,
-      httpStatus: 204,
-      retryInMs: null,
-    };
-    const [following] = await endTries(server.platform.database, [ended]);
+    const [following] = await endTries(server.platform.database, [success(id, invocationId)]);
     expect(following).toMatchObject([{ functionSlug: 'keeper' }]);
     // What waited for long is made sure of having a job.
     await server.platform.database.query(`update deliveries set created_at = now() - interval '1 minute'`);

@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import {
   EventsHttpModule,
   JobQueue,
@@ -30,6 +32,25 @@ const records = () =>
     `select attempts, failures, (select count(*)::integer from invocations i
                                  where i.delivery_id = d.id and i.status = 'succeeded') as succeeded from deliveries d`,
   );
+
+/** A URL that answers nobody until it is opened. */
+async function closedDoor() {
+  const waiting: ServerResponse[] = [];
+  let isOpen = false;
+  const door = createServer((_request, response) => {
+    if (isOpen) response.end();
+    else waiting.push(response);
+  });
+  await new Promise<void>((resolve) => door.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(door.address() as AddressInfo).port}`,
+    open() {
+      isOpen = true;
+      for (const response of waiting) response.end();
+    },
+    close: () => new Promise((resolve) => door.close(resolve)),
+  };
+}
 
 beforeAll(async () => {
   server = await startFunctionsServer([EventsHttpModule, WorkerModule]);
@@ -80,20 +101,24 @@ describe('deliveries that came together', () => {
   });
 
   it('get jobs of their own where they do not come to their turn soon, for other workers to take', async () => {
-    await deploy(
-      'slow',
-      'Deno.serve(() => new Promise((end) => setTimeout(() => end(new Response()), 400)));',
-    );
+    const door = await closedDoor();
+    await deploy('slow', `Deno.serve(() => fetch('${door.url}'));`, {
+      permissions: { hosts: [new URL(door.url).host] },
+    });
     await insertJobs(8);
+    // The first is being made; the job of the parcel is under way as long.
     await eventually(
-      async () => (await rows('select from deliveries where parcel_id is not null')).length > 0,
+      async () =>
+        (await rows(`select from deliveries where state = 'queued' and parcel_id is null`)).length === 7,
     );
     const queue = server.get(JobQueue);
-    await eventually(async () => (await queue.counts(queueNameOf('local', 'slow'))).waiting > 0);
+    await eventually(async () => (await queue.counts(queueNameOf('local', 'slow'))).waiting === 7);
+    door.open();
     await allAre('succeeded', 8);
     expect((await records()).every(({ attempts, succeeded }) => attempts === 1 && succeeded === 1)).toBe(
       true,
     );
+    await door.close();
   });
 
   it('are begun at the rate of their function', async () => {

@@ -6,14 +6,6 @@ import { limits } from '../../libs/functions/src/limits.js';
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
-interface Invocation {
-  error: string | null;
-  status: string;
-  start: string;
-  wall_ms: number;
-  cpu_ms: number;
-}
-
 let server: FunctionsServer;
 let pool: InstancePool;
 beforeAll(async () => {
@@ -21,18 +13,6 @@ beforeAll(async () => {
   pool = server.get(InstancePool);
 });
 afterAll(() => server.close());
-
-const invocationsOf = (slug: string, count: number) =>
-  eventually(async () => {
-    const { body } = await server.manage('GET', `/invocations?function=${slug}`);
-    return body.length >= count && (body as unknown as Invocation[]);
-  });
-
-const hasLogged = (slug: string, text: string) =>
-  eventually(async () => {
-    const { body } = await server.manage('GET', `/functions/${slug}/logs`);
-    return (body as unknown as { message: string }[]).some(({ message }) => message === text);
-  });
 
 /** Begins an upload to a function and leaves it unfinished. */
 async function beginUpload(slug: string): Promise<Socket> {
@@ -98,7 +78,7 @@ it('clients that leave before their calls have begun hold no instance', async ()
   }
   await eventually(() => pool.statistics().busy === 0, { within: 2000, what: 'their end' });
   expect(await (await server.call('fleeting', { method: 'POST', body: 'whole' })).text()).toBe('whole');
-  const invocations = await invocationsOf('fleeting', 2);
+  const invocations = await server.invocationsOf('fleeting', 2);
   expect(invocations.filter(({ error }) => error?.includes('IDLE_TIMEOUT'))).toEqual([]);
 });
 
@@ -146,7 +126,7 @@ describe('a client that pauses in the middle of its upload', () => {
       '{"code":"REQUEST_TIMEOUT","message":"The request body stopped coming for 300 ms"}',
     );
     expect(await (await server.call('stalled', { method: 'POST', body: 'whole' })).text()).toBe('whole');
-    const [next, stalled] = await invocationsOf('stalled', 2);
+    const [next, stalled] = await server.invocationsOf('stalled', 2);
     expect(stalled).toMatchObject({ status: 'failed', error: expect.stringMatching(/^REQUEST_TIMEOUT: /) });
     expect(next).toMatchObject({ status: 'succeeded', start: 'warm' });
   });
@@ -196,7 +176,7 @@ describe('a function whose client has gone', () => {
   async function leaveSpinning(slug: string): Promise<void> {
     const client = new AbortController();
     const call = server.call(slug, { headers: { 'x-spin': '1' }, signal: client.signal });
-    await hasLogged(slug, 'spins');
+    await server.hasLogged(slug, 'spins');
     client.abort();
     await expect(call).rejects.toThrow('aborted');
   }
@@ -206,7 +186,7 @@ describe('a function whose client has gone', () => {
     await server.call('spins');
     await leaveSpinning('spins');
     expect((await server.call('spins')).status).toBe(200);
-    const [innocent, gone] = await invocationsOf('spins', 3);
+    const [innocent, gone] = await server.invocationsOf('spins', 3);
     expect(gone).toMatchObject({ status: 'failed', error: expect.stringContaining('CLIENT_GONE') });
     expect(gone!.wall_ms).toBeGreaterThanOrEqual(1490);
     expect(gone!.cpu_ms).toBeGreaterThan(200);
@@ -219,7 +199,7 @@ describe('a function whose client has gone', () => {
     await server.call('endless');
     await leaveSpinning('endless');
     expect(await (await server.call('endless')).text()).toBe('ok');
-    const [innocent, gone] = await invocationsOf('endless', 3);
+    const [innocent, gone] = await server.invocationsOf('endless', 3);
     expect(gone).toMatchObject({ status: 'failed', error: expect.stringContaining('CLIENT_GONE') });
     expect(gone!.wall_ms).toBeGreaterThanOrEqual(995);
     expect(innocent).toMatchObject({ status: 'succeeded', start: 'cold' });
@@ -240,12 +220,12 @@ describe('a function whose client has gone', () => {
     );
     const client = new AbortController();
     const call = server.call('tidy', { signal: client.signal });
-    await hasLogged('tidy', 'begun');
+    await server.hasLogged('tidy', 'begun');
     client.abort();
     await expect(call).rejects.toThrow('aborted');
     // Nothing was granted to it; 401 would mean that the token is dead.
-    await hasLogged('tidy', 'answered 403');
-    await invocationsOf('tidy', 1);
+    await server.hasLogged('tidy', 'answered 403');
+    await server.invocationsOf('tidy', 1);
     expect(pool.statistics().busy).toBe(0);
   });
 });

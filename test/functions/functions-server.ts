@@ -2,6 +2,7 @@ import { DataModule } from '#libs/data';
 import { FunctionsHttpModule } from '#libs/functions';
 import { UsageHttpModule } from '#libs/usage';
 import type { Feature } from '../../apps/server/src/server.js';
+import { eventually } from '../support/eventually.js';
 import { startTestServer, type TestServer } from '../support/server.js';
 
 /** An answer of the management API. */
@@ -9,6 +10,21 @@ interface ManagementAnswer {
   status: number;
   // The tests say what they expect in it.
   body: Record<string, unknown> & unknown[];
+}
+
+/** A record of an invocation, as its listing tells it. */
+interface Invocation {
+  id: string;
+  status: string;
+  start: string;
+  http_status: number | null;
+  error: string | null;
+  request_id: string;
+  wall_ms: number;
+  cpu_ms: number;
+  gb_ms: number;
+  peak_memory_bytes: number;
+  boot_ms: number | null;
 }
 
 /** A server that runs functions, and its management API as the owner of the project calls it. */
@@ -20,6 +36,10 @@ export interface FunctionsServer extends TestServer {
   tryDeploy(slug: string, source: string, manifest?: Record<string, unknown>): Promise<ManagementAnswer>;
   /** Calls a function with the publishable key, as a client without a session does. */
   call(path: string, init?: RequestInit): Promise<Response>;
+  /** The records of a function's invocations, the newest first, once there are so many. */
+  invocationsOf(slug: string, count: number): Promise<Invocation[]>;
+  /** Waits for a line of the function's log that has `text` in it. */
+  hasLogged(slug: string, text: string): Promise<void>;
 }
 
 export async function startFunctionsServer(
@@ -63,5 +83,14 @@ export async function startFunctionsServer(
         ...init,
         headers: { authorization: `Bearer ${server.keys.publishableKey}`, ...init.headers },
       }),
+    invocationsOf: (slug, count) =>
+      eventually(async () => {
+        const { body } = await manage('GET', `/invocations?function=${slug}`);
+        return body.length >= count && (body as unknown as Invocation[]);
+      }),
+    async hasLogged(slug, text) {
+      const path = `/functions/${slug}/logs?text=${encodeURIComponent(text)}`;
+      await eventually(async () => (await manage('GET', path)).body.length > 0);
+    },
   };
 }

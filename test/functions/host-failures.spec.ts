@@ -7,7 +7,6 @@ import { createLogger, EmbeddedPostgres } from '#libs/platform';
 import { InstancePool } from '../../libs/functions/src/instances/instance-pool.js';
 import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import { runtimeBases } from '../../libs/functions/src/runtime/run-directory.js';
-import { eventually } from '../support/eventually.js';
 import { newDelivery } from './new-delivery.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 import { call, scratchDataDir, specFor } from './runtime-support.js';
@@ -81,10 +80,7 @@ describe('an invocation on a host that fails', () => {
       error: expect.stringContaining('BOOT_ERROR'),
       record: { status: 'failed', error: expect.stringContaining('EEXIST') },
     });
-    const [record] = await eventually(async () => {
-      const { body } = await server.manage('GET', '/invocations?function=hello');
-      return body.length >= 1 && (body as unknown as { status: string; error: string }[]);
-    });
+    const [record] = await server.invocationsOf('hello', 1);
     expect(record).toMatchObject({ status: 'failed', error: expect.stringContaining('BOOT_ERROR') });
     mend();
     expect(await (await server.call('hello')).text()).toBe('hello');

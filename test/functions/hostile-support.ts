@@ -1,4 +1,4 @@
-import { afterAll, beforeAll } from '@jest/globals';
+import { afterAll, beforeAll, expect } from '@jest/globals';
 import { DenoRuntime } from '../../libs/functions/src/runtime/deno-runtime.js';
 import type { FunctionInstance, InstanceSpec } from '../../libs/functions/src/runtime/function-runtime.js';
 import { call, scratchDataDir, specFor } from './runtime-support.js';
@@ -62,6 +62,19 @@ export function useHostileRuntime(
       }
     },
   };
+}
+
+/** Calls a function that fills its memory without end: it ends, or is told no, and the host is not harmed. */
+export async function expectBoundedMemory(instance: FunctionInstance, memoryBytes: number): Promise<void> {
+  const usage = instance.startMeter();
+  const answer = await call(instance).catch((error: unknown) => error);
+  // A refused allocation is an error inside the function, which answers 500; anything else ends the process.
+  expect(answer).toMatchObject(
+    answer instanceof Error ? { code: expect.stringMatching(/^WORKER_(LIMIT|ERROR)$/) } : { status: 500 },
+  );
+  instance.kill('removed');
+  await instance.exited;
+  expect(usage().peakMemoryBytes).toBeLessThan(memoryBytes + 180 * 1024 * 1024);
 }
 
 /** A function that answers every call with what `expression` comes to. */

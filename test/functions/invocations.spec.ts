@@ -17,20 +17,6 @@ class Probe {
   }
 }
 
-interface Invocation {
-  id: string;
-  status: string;
-  start: string;
-  http_status: number | null;
-  error: string | null;
-  request_id: string;
-  wall_ms: number;
-  cpu_ms: number;
-  gb_ms: number;
-  peak_memory_bytes: number;
-  boot_ms: number | null;
-}
-
 interface LogLine {
   message: string;
   level: string;
@@ -43,12 +29,6 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-const invocationsOf = async (slug: string, count: number) =>
-  eventually(async () => {
-    const { body } = await server.manage('GET', `/invocations?function=${slug}`);
-    return body.length >= count && (body as unknown as Invocation[]);
-  });
-
 describe('an invocation over HTTP', () => {
   it('is recorded with what it cost, measured from outside', async () => {
     await server.deploy(
@@ -59,7 +39,7 @@ describe('an invocation over HTTP', () => {
     const first = await server.call('busy', { headers: { 'x-request-id': 'trace-busy' } });
     expect(await first.text()).toBe('done');
     await (await server.call('busy')).text();
-    const [warm, cold] = await invocationsOf('busy', 2);
+    const [warm, cold] = await server.invocationsOf('busy', 2);
     expect(cold).toMatchObject({
       id: first.headers.get('x-galley-invocation-id'),
       request_id: 'trace-busy',
@@ -85,17 +65,17 @@ describe('an invocation over HTTP', () => {
         c.enqueue(new Uint8Array(1)); await new Promise((r) => setTimeout(r, 80)); c.close(); } })));`,
     );
     await (await server.call('dripping')).arrayBuffer();
-    const [record] = await invocationsOf('dripping', 1);
+    const [record] = await server.invocationsOf('dripping', 1);
     expect(record!.wall_ms).toBeGreaterThanOrEqual(75);
   });
 
   it('is recorded as failed when the function fails, cannot start or runs out of time', async () => {
     await server.deploy('fails', 'Deno.serve(() => { throw new Error("oh"); });');
     await server.call('fails');
-    expect((await invocationsOf('fails', 1))[0]).toMatchObject({ status: 'failed', http_status: 500 });
+    expect((await server.invocationsOf('fails', 1))[0]).toMatchObject({ status: 'failed', http_status: 500 });
     await server.deploy('no-start', 'throw new Error("oh");');
     await server.call('no-start');
-    const [noStart] = await invocationsOf('no-start', 1);
+    const [noStart] = await server.invocationsOf('no-start', 1);
     expect(noStart).toMatchObject({
       status: 'failed',
       http_status: null,
@@ -103,7 +83,7 @@ describe('an invocation over HTTP', () => {
     });
     await server.deploy('late', 'Deno.serve(() => new Promise(() => {}));', { timeout_ms: 100 });
     await server.call('late');
-    const [late] = await invocationsOf('late', 1);
+    const [late] = await server.invocationsOf('late', 1);
     expect(late).toMatchObject({ status: 'failed', error: expect.stringContaining('IDLE_TIMEOUT') });
     expect(late!.wall_ms).toBeGreaterThanOrEqual(95);
   });

@@ -28,6 +28,13 @@ export async function deployFiles(
   if (status !== 201) throw new Error(`Deploying ${slug} answered ${status}: ${JSON.stringify(body)}`);
 }
 
+/** Lines as the management API lists them, at a path below that of functions. */
+export async function listedLines(server: FunctionsServer, path: string): Promise<LogLine[]> {
+  const { status, body } = await server.manage('GET', `/functions/${path}`);
+  if (status !== 200) throw new Error(`${path} answered ${status}: ${JSON.stringify(body)}`);
+  return body as unknown as LogLine[];
+}
+
 /** The function's lines, oldest first, once there are `count` of them. */
 export async function writtenLines(
   server: FunctionsServer,

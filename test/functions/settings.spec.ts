@@ -5,15 +5,6 @@ import { isolationLevel } from '../../libs/functions/src/runtime/function-runtim
 import { eventually } from '../support/eventually.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 
-interface Invocation {
-  status: string;
-  start: string;
-  error: string | null;
-  cpu_ms: number;
-  wall_ms: number;
-  boot_ms: number | null;
-}
-
 let server: FunctionsServer;
 beforeAll(async () => {
   server = await startFunctionsServer([], { GALLEY_MAX_INSTANCES: '6' });
@@ -23,11 +14,6 @@ afterAll(() => server.close());
 const burn = `const burn = (ms) => { const end = performance.now() + ms; while (performance.now() < end); };`;
 const pid = `Deno.serve(() => new Response(String(Deno.pid)));`;
 const textOf = async (path: string, init?: RequestInit) => (await server.call(path, init)).text();
-const invocationsOf = (slug: string, count: number) =>
-  eventually(async () => {
-    const { body } = await server.manage('GET', `/invocations?function=${slug}`);
-    return body.length >= count && (body as unknown as Invocation[]);
-  });
 const isAlive = (id: number) => {
   try {
     return process.kill(id, 0);
@@ -52,7 +38,7 @@ describe('cpu_ms', () => {
     ]);
     // Others take their share of the processors; the limit counts only what this process had.
     expect(performance.now() - began).toBeLessThan(5_000);
-    const [record] = await invocationsOf('hungry', 2);
+    const [record] = await server.invocationsOf('hungry', 2);
     expect(record).toMatchObject({
       status: 'failed',
       error: 'WORKER_LIMIT: The function used more CPU time than its limit.',
@@ -83,7 +69,7 @@ describe('cpu_ms', () => {
     );
     const id = Number(await textOf('after'));
     await eventually(() => !isAlive(id));
-    const [record] = await invocationsOf('after', 1);
+    const [record] = await server.invocationsOf('after', 1);
     expect(record).toMatchObject({ status: 'succeeded' });
     expect(record!.cpu_ms).toBeGreaterThan(200);
   });
@@ -120,7 +106,7 @@ describe('policy', () => {
     const response = await server.call('endless');
     const id = Number(await response.text());
     await eventually(() => !isAlive(id));
-    const [record] = await invocationsOf('endless', 1);
+    const [record] = await server.invocationsOf('endless', 1);
     expect(record).toMatchObject({ status: 'succeeded' });
     expect(record!.wall_ms).toBeGreaterThanOrEqual(395);
     expect(record!.wall_ms).toBeLessThan(1_000);
@@ -135,7 +121,7 @@ describe('policy', () => {
     expect(texts.every((text) => text.endsWith(' 1'))).toBe(true);
     expect(new Set(ids).size).toBe(6);
     await eventually(() => ids.every((id) => !isAlive(id)));
-    const records = await invocationsOf('once', 6);
+    const records = await server.invocationsOf('once', 6);
     expect(records.every(({ start, boot_ms: bootMs }) => start === 'cold' && bootMs! > 0)).toBe(true);
   });
 
@@ -147,7 +133,7 @@ describe('policy', () => {
       seen.add(await textOf('spare'));
       await eventually(async () => (await usageOf('spare')).starts > seen.size);
     }
-    const records = await invocationsOf('spare', 3);
+    const records = await server.invocationsOf('spare', 3);
     expect(records.some(({ start, boot_ms: bootMs }) => start === 'warm' && bootMs === null)).toBe(true);
     await server.manage('DELETE', '/functions/spare');
   });
@@ -179,7 +165,7 @@ describe('min_instances', () => {
     await server.deploy('ready', pid, { min_instances: 2, idle_ms: 50 });
     await eventually(async () => (await usageOf('ready')).starts === 2);
     const id = await textOf('ready');
-    const [record] = await invocationsOf('ready', 1);
+    const [record] = await server.invocationsOf('ready', 1);
     expect(record).toMatchObject({ start: 'warm', boot_ms: null });
     // Enough others for all places of the host.
     for (const slug of ['other-1', 'other-2', 'other-3', 'other-4', 'other-5']) {

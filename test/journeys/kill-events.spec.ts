@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { telling, tellingTables } from '../events/telling-function.js';
 import { eventually } from '../support/eventually.js';
-import { installEmbedded, installOutgrown, type Installation, type Victim } from '../support/installation.js';
-import { outgrownIsReachable } from '../support/sizes.js';
+import type { Installation, Victim } from '../support/installation.js';
+import { killedInBothSizes } from '../support/both-sizes.js';
 
 const customers = ['ann', 'bob', 'cleo'];
 const rows = 90;
@@ -127,16 +127,7 @@ function killedEvents(size: string, victims: readonly Victim[], install: () => P
   });
 }
 
-killedEvents('in one process on embedded defaults', ['server', 'function', 'postgres'], installEmbedded);
-
-if (outgrownIsReachable) {
-  killedEvents(
-    'on a server and a worker with PostgreSQL, Redis and MinIO',
-    ['worker', 'function', 'server', 'worker'],
-    installOutgrown,
-  );
-} else {
-  describe.skip('whatever is killed, on a server and a worker with PostgreSQL, Redis and MinIO', () => {
-    it('is tested where GALLEY_TEST_REDIS_URL and GALLEY_TEST_S3_ENDPOINT name a Redis and a MinIO', () => {});
-  });
-}
+killedInBothSizes(killedEvents, {
+  embedded: ['server', 'function', 'postgres'],
+  outgrown: ['worker', 'function', 'server', 'worker'],
+});

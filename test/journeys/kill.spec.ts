@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomUUID } from 'node:crypto';
-import { outgrownIsReachable } from '../support/sizes.js';
+import { killedInBothSizes } from '../support/both-sizes.js';
 import { eventually } from '../support/eventually.js';
-import { installEmbedded, installOutgrown, type Installation, type Victim } from '../support/installation.js';
+import type { Installation, Victim } from '../support/installation.js';
 import {
   avatarUrls,
   loadThumbnail,
@@ -143,16 +143,7 @@ function killedStory(size: string, victims: readonly Victim[], install: () => Pr
   });
 }
 
-killedStory('in one process on embedded defaults', ['server', 'function', 'postgres'], installEmbedded);
-
-if (outgrownIsReachable) {
-  killedStory(
-    'on a server and a worker with PostgreSQL, Redis and MinIO',
-    ['server', 'worker', 'function', 'postgres'],
-    installOutgrown,
-  );
-} else {
-  describe.skip('whatever is killed, on a server and a worker with PostgreSQL, Redis and MinIO', () => {
-    it('is tested where GALLEY_TEST_REDIS_URL and GALLEY_TEST_S3_ENDPOINT name a Redis and a MinIO', () => {});
-  });
-}
+killedInBothSizes(killedStory, {
+  embedded: ['server', 'function', 'postgres'],
+  outgrown: ['server', 'worker', 'function', 'postgres'],
+});

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { setTimeout as delay } from 'node:timers/promises';
 import { eventually } from '../support/eventually.js';
-import { installEmbedded, installOutgrown, type Installation, type Victim } from '../support/installation.js';
-import { outgrownIsReachable } from '../support/sizes.js';
+import type { Installation, Victim } from '../support/installation.js';
+import { killedInBothSizes } from '../support/both-sizes.js';
 
 const source = `Deno.serve(() => new Response('ok'));`;
 const manifest = {
@@ -114,16 +114,7 @@ async function expectOneSuccessEach(galley: Installation): Promise<void> {
   expect(wrong).toEqual([]);
 }
 
-wakeUps('in one process on embedded defaults', ['server', 'function', 'server', 'postgres'], installEmbedded);
-
-if (outgrownIsReachable) {
-  wakeUps(
-    'on a server and a worker with PostgreSQL, Redis and MinIO',
-    ['worker', 'server', 'worker', 'postgres'],
-    installOutgrown,
-  );
-} else {
-  describe.skip('whatever is killed, on a server and a worker with PostgreSQL, Redis and MinIO', () => {
-    it('is tested where GALLEY_TEST_REDIS_URL and GALLEY_TEST_S3_ENDPOINT name a Redis and a MinIO', () => {});
-  });
-}
+killedInBothSizes(wakeUps, {
+  embedded: ['server', 'function', 'server', 'postgres'],
+  outgrown: ['worker', 'server', 'worker', 'postgres'],
+});

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { newId } from '#libs/platform';
-import { Budgets, insertInvocations } from '#libs/usage';
+import { Budgets, type InvocationRecord } from '#libs/usage';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
 import { eventually } from '../support/eventually.js';
 import { startUsageServer, type UsageServer } from './usage-server.js';
@@ -30,6 +29,9 @@ beforeEach(async () => {
   await server.rows('truncate invocations, invocation_hours, budget_notices');
   await read();
 });
+
+const called = (more: Partial<InvocationRecord> = {}) =>
+  server.newRecord('counted', new Date(), { wallMs: 1, ...more });
 
 async function put(budgets: object[]): Promise<BudgetJson[]> {
   const { status, body } = await server.manage('PUT', '/budgets', budgets);
@@ -125,16 +127,13 @@ describe('a budget of invocations', () => {
   it('counts what other processes recorded, within a second or so', async () => {
     await put([{ function: 'counted', measure: 'invocations', most: 100 }]);
     expect(await statuses(1)).toEqual([200]);
-    await insertInvocations(server.platform.database, Array.from({ length: 99 }, recordOf));
+    await server.record(Array.from({ length: 99 }, () => called()));
     await eventually(async () => (await server.call('counted')).status === 429, { within: 3_000 });
   });
 
   it('of a day is not that of the day before', async () => {
     const yesterday = new Date(Date.now() - 24 * 3_600_000);
-    await insertInvocations(
-      server.platform.database,
-      Array.from({ length: 5 }, () => ({ ...recordOf(), startedAt: yesterday })),
-    );
+    await server.record(Array.from({ length: 5 }, () => called({ startedAt: yesterday })));
     const [budget] = await put([{ function: 'counted', measure: 'invocations', most: 2, period: 'day' }]);
     expect(budget).toMatchObject({ used: 0, resets_at: expect.stringMatching(/T00:00:00\.000Z$/) });
     expect(await statuses(3)).toEqual([200, 200, 429]);
@@ -145,7 +144,7 @@ describe('a budget of money or memory', () => {
   it('stops calls when what ended has used it up', async () => {
     await put([{ function: 'counted', measure: 'gb_ms', most: 1000 }]);
     expect(await statuses(1)).toEqual([200]);
-    await insertInvocations(server.platform.database, [{ ...recordOf(), wallMs: 4000 }]);
+    await server.record([called({ wallMs: 4000 })]);
     await read();
     expect(await statuses(1)).toEqual([429]);
   });
@@ -221,28 +220,3 @@ describe('budgets', () => {
     expect((body as { message?: string }).message).toMatch(message);
   });
 });
-
-function recordOf() {
-  return {
-    id: newId(),
-    projectRef: server.project.ref,
-    functionSlug: 'counted',
-    deploymentId: newId(),
-    trigger: 'http' as const,
-    deliveryId: null,
-    attempt: 1,
-    requestId: newId(),
-    start: 'warm' as const,
-    status: 'succeeded' as const,
-    httpStatus: 200,
-    error: null,
-    startedAt: new Date(),
-    wallMs: 1,
-    cpuMs: 1,
-    peakMemoryBytes: 1,
-    memoryBytes: 2 ** 28,
-    bootMs: null,
-    bytesIn: 0,
-    bytesOut: 0,
-  };
-}

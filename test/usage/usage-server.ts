@@ -1,6 +1,7 @@
 import { AuthModule } from '#libs/auth';
+import { newId } from '#libs/platform';
 import { StorageModule } from '#libs/storage';
-import { UsageLedger } from '#libs/usage';
+import { insertInvocations, UsageLedger, type InvocationRecord } from '#libs/usage';
 import type { Feature } from '../../apps/server/src/server.js';
 import { startFunctionsServer, type FunctionsServer } from '../functions/functions-server.js';
 
@@ -24,6 +25,10 @@ export interface UsageServer extends FunctionsServer {
   invocations(slug?: string): Promise<RawInvocation[]>;
   /** Rows of the platform's database. */
   rows<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** An invocation that succeeded in 100 ms with 256 MB, unless `more` says otherwise. */
+  newRecord(slug: string, startedAt: Date, more?: Partial<InvocationRecord>): InvocationRecord;
+  /** As another process would. */
+  record(invocations: readonly InvocationRecord[]): Promise<unknown>;
 }
 
 export async function startUsageServer(features: readonly Feature[] = []): Promise<UsageServer> {
@@ -35,6 +40,30 @@ export async function startUsageServer(features: readonly Feature[] = []): Promi
   return {
     ...server,
     rows,
+    newRecord: (slug, startedAt, more) => ({
+      id: newId(),
+      projectRef: server.project.ref,
+      functionSlug: slug,
+      deploymentId: newId(),
+      trigger: 'http',
+      deliveryId: null,
+      attempt: 1,
+      requestId: newId(),
+      start: 'warm',
+      status: 'succeeded',
+      httpStatus: 200,
+      error: null,
+      startedAt,
+      wallMs: 100,
+      cpuMs: 10,
+      peakMemoryBytes: 1e6,
+      memoryBytes: 2 ** 28,
+      bootMs: null,
+      bytesIn: 1,
+      bytesOut: 2,
+      ...more,
+    }),
+    record: (invocations) => insertInvocations(server.platform.database, invocations),
     invocations: (slug) =>
       rows<RawInvocation>(
         `select id, function_slug, started_at, wall_ms, cpu_ms, memory_bytes::float8, gb_ms, bytes_in::float8,

@@ -1,58 +1,26 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { createHmac, randomBytes } from 'node:crypto';
-import { endDeliveriesToNobody, EventsHttpModule } from '#libs/events';
-import { Secrets } from '#libs/functions';
-import { WebhooksHttpModule } from '#libs/webhooks';
-import { WorkerModule } from '../../apps/worker/src/worker.module.js';
-import { startFunctionsServer, type FunctionsServer } from '../functions/functions-server.js';
+import { endDeliveriesToNobody } from '#libs/events';
 import { eventually } from '../support/eventually.js';
-import { startReceiver, type Received, type Receiver } from './receiver.js';
+import type { Received } from './receiver.js';
+import { key, startWebhooksServer, whsec, type WebhooksServer } from './webhooks-server.js';
 
-let server: FunctionsServer;
-let receiver: Receiver;
-const key = randomBytes(32);
+let server: WebhooksServer;
 const otherKey = randomBytes(24);
-const whsec = (bytes: Buffer) => `whsec_${bytes.toString('base64')}`;
 
 beforeAll(async () => {
-  receiver = await startReceiver();
-  server = await startFunctionsServer([WorkerModule, EventsHttpModule, WebhooksHttpModule.with(Secrets)]);
-  await setSecret('HOOK_KEY', whsec(key));
-  await sql('create table public.orders (id bigint primary key, title text)');
-  await sql('create table public.others (id bigint primary key)');
-}, 60_000);
-afterAll(async () => {
-  await server.close();
-  receiver.close();
+  server = await startWebhooksServer();
 });
+afterAll(() => server.close());
 beforeEach(() => {
-  receiver.answer = (_request, response) => void response.writeHead(204).end();
+  server.receiver.answer = (_request, response) => void response.writeHead(204).end();
 });
 
 const sql = (text: string) => server.project.database.query(text);
-const setSecret = (name: string, value: string) => server.manage('POST', '/secrets', [{ name, value }]);
-const orders = (name: string, change: Record<string, unknown> = {}) => ({
-  name,
-  url: `${receiver.url}/${name}`,
-  event: 'row.inserted',
-  table: 'public.orders',
-  secret: 'HOOK_KEY',
-  ...change,
-});
-/** Makes one and takes all others away, so that a test has its own alone. */
-const only = async (name: string, change: Record<string, unknown> = {}) => {
-  const { body } = await server.manage('GET', '/webhooks');
-  for (const { name: other } of body as unknown as { name: string }[]) {
-    await server.manage('DELETE', `/webhooks/${other}`);
-  }
-  const made = await server.manage('POST', '/webhooks', orders(name, change));
-  if (made.status !== 201) throw new Error(JSON.stringify(made.body));
-  return made.body;
-};
 let lastId = 0;
 const insertOrder = () => sql(`insert into public.orders values (${++lastId}, 'a')`);
 const arrived = (name: string, count = 1) =>
-  eventually(() => receiver.at(`/${name}`).length >= count && receiver.at(`/${name}`));
+  eventually(() => server.receiver.at(`/${name}`).length >= count && server.receiver.at(`/${name}`));
 interface DeliveryJson {
   id: string;
   state: string;
@@ -87,7 +55,7 @@ const isSigned = ({ headers, body }: Received, by: Buffer) => {
 
 describe('a webhook', () => {
   it('is told of an event as functions are, signed', async () => {
-    await only('plain');
+    await server.only('plain');
     await sql(`insert into public.orders values (9007199254740993, 'a')`);
     const [request] = await arrived('plain');
     expect(request!.method).toBe('POST');
@@ -101,7 +69,7 @@ describe('a webhook', () => {
     expect(request!.body).toContain('9007199254740993');
     const delivery = await delivered('plain', { state: 'succeeded' });
     expect(request!.headers).toMatchObject({
-      host: new URL(receiver.url).host,
+      host: new URL(server.receiver.url).host,
       'content-type': 'application/json',
       'ce-specversion': '1.0',
       'ce-type': 'row.inserted',
@@ -114,7 +82,7 @@ describe('a webhook', () => {
   });
 
   it('is told of what it subscribes to alone', async () => {
-    await only('some', { event: 'row.updated' });
+    await server.only('some', { event: 'row.updated' });
     await insertOrder();
     await sql(`update public.orders set title = 'b' where id = ${lastId}`);
     await sql('insert into public.others values (1)');
@@ -129,7 +97,7 @@ describe('a webhook', () => {
   });
 
   it('is told of the changes of columns and of the rows that it asks for', async () => {
-    const made = await only('filtered', {
+    const made = await server.only('filtered', {
       event: 'row.updated',
       columns: ['title'],
       when: { title: 'like.b*', id: 'gt.0' },
@@ -150,15 +118,15 @@ describe('a webhook', () => {
 
   it('is told of each event again until it takes it, under the same id, after what Retry-After asks', async () => {
     const answers = [500, 302, 429, 200];
-    receiver.answer = (_request, response) => {
+    server.receiver.answer = (_request, response) => {
       const status = answers.shift() ?? 200;
       response.writeHead(status, {
-        location: `${receiver.url}/followed`,
+        location: `${server.receiver.url}/followed`,
         ...(status === 429 && { 'retry-after': '2' }),
       });
       response.end('not now');
     };
-    await only('retried');
+    await server.only('retried');
     await insertOrder();
     const requests = await arrived('retried', 4);
     expect(new Set(requests.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
@@ -166,51 +134,51 @@ describe('a webhook', () => {
     expect(requests.every((request) => isSigned(request, key))).toBe(true);
     const [third, fourth] = requests.slice(2).map(({ headers }) => Number(headers['webhook-timestamp']));
     expect(fourth! - third!).toBeGreaterThanOrEqual(1);
-    expect(receiver.at('/followed')).toEqual([]);
+    expect(server.receiver.at('/followed')).toEqual([]);
     expect(await delivered('retried', { state: 'succeeded' })).toMatchObject({ attempts: 4 });
   });
 
   it('has dead letters, which are told again when that is asked', async () => {
-    receiver.answer = (_request, response) => response.writeHead(500).end('oh\0no');
-    await only('broken', { attempts: 1 });
+    server.receiver.answer = (_request, response) => response.writeHead(500).end('oh\0no');
+    await server.only('broken', { attempts: 1 });
     await insertOrder();
     const { id, last_error: error } = await delivered('broken', { state: 'dead' });
     expect(error).toBe('It answered 500: ohno');
-    receiver.answer = (_request, response) => void response.end();
+    server.receiver.answer = (_request, response) => void response.end();
     expect((await server.manage('POST', `/deliveries/${id}/redrive`)).status).toBe(202);
     await delivered('broken', { state: 'succeeded' });
   });
 
   it('is signed with both keys while one replaces the other', async () => {
-    await setSecret('TURNING', `${whsec(otherKey)} ${whsec(key)}`);
-    await only('turning', { secret: 'TURNING' });
+    await server.setSecret('TURNING', `${whsec(otherKey)} ${whsec(key)}`);
+    await server.only('turning', { secret: 'TURNING' });
     await insertOrder();
     const [request] = await arrived('turning');
     expect([isSigned(request!, key), isSigned(request!, otherKey)]).toEqual([true, true]);
-    await setSecret('TURNING', whsec(otherKey));
+    await server.setSecret('TURNING', whsec(otherKey));
     await insertOrder();
     const [, next] = await arrived('turning', 2);
     expect([isSigned(next!, key), isSigned(next!, otherKey)]).toEqual([false, true]);
   });
 
   it('waits for its secret when that was taken away, and is never told unsigned', async () => {
-    await setSecret('LOST', whsec(key));
-    await only('lost', { secret: 'LOST' });
+    await server.setSecret('LOST', whsec(key));
+    await server.only('lost', { secret: 'LOST' });
     await server.manage('DELETE', '/secrets', ['LOST']);
     await insertOrder();
     await eventually(async () =>
       (await deliveries('lost')).some(({ last_error: error }) => error?.includes('LOST')),
     );
-    expect(receiver.at('/lost')).toEqual([]);
+    expect(server.receiver.at('/lost')).toEqual([]);
     // It is no function that was deleted.
     expect(await endDeliveriesToNobody(server.platform.database, 0)).toBe(0);
-    await setSecret('LOST', whsec(key));
+    await server.setSecret('LOST', whsec(key));
     await arrived('lost');
   });
 
   it('that answers 410 is disabled, and told again once it is enabled', async () => {
-    receiver.answer = (_request, response) => response.writeHead(410).end();
-    await only('gone');
+    server.receiver.answer = (_request, response) => response.writeHead(410).end();
+    await server.only('gone');
     await insertOrder();
     expect(await delivered('gone', { state: 'dead' })).toMatchObject({
       attempts: 1,
@@ -223,20 +191,20 @@ describe('a webhook', () => {
     // A change of something else does not enable it.
     await server.manage('PATCH', '/webhooks/gone', { attempts: 3 });
     await insertOrder();
-    receiver.answer = (_request, response) => void response.end();
+    server.receiver.answer = (_request, response) => void response.end();
     const enabled = await server.manage('PATCH', '/webhooks/gone', { enabled: true });
     expect(enabled.body).toMatchObject({ enabled: true, disabled_reason: null, attempts: 3 });
     await insertOrder();
     await delivered('gone', { state: 'succeeded' });
-    expect(receiver.at('/gone').map(({ body: text }) => JSON.parse(text).record.id)).toEqual([
+    expect(server.receiver.at('/gone').map(({ body: text }) => JSON.parse(text).record.id)).toEqual([
       lastId - 2,
       lastId,
     ]);
   });
 
   it('ends with what is on its way to it', async () => {
-    receiver.answer = (_request, response) => response.writeHead(503, { 'retry-after': '1' }).end();
-    await only('ending');
+    server.receiver.answer = (_request, response) => response.writeHead(503, { 'retry-after': '1' }).end();
+    await server.only('ending');
     await insertOrder();
     await arrived('ending');
     expect((await server.manage('DELETE', '/webhooks/ending')).status).toBe(200);
@@ -246,9 +214,9 @@ describe('a webhook', () => {
   });
 
   it('that is slow delays no other', async () => {
-    await only('quick');
-    await server.manage('POST', '/webhooks', orders('slow'));
-    receiver.answer = ({ path }, response) => {
+    await server.only('quick');
+    await server.manage('POST', '/webhooks', server.orders('slow'));
+    server.receiver.answer = ({ path }, response) => {
       if (path !== '/slow') response.end();
     };
     for (let n = 0; n < 15; n += 1) await insertOrder();
@@ -260,112 +228,22 @@ describe('a webhook', () => {
   });
 
   it('that answers without an end has answered', async () => {
-    receiver.answer = (_request, response) => {
+    server.receiver.answer = (_request, response) => {
       const write = () => {
         while (!response.destroyed && response.write(Buffer.alloc(64 * 1024)));
       };
       response.on('drain', write);
       write();
     };
-    await only('endless');
+    await server.only('endless');
     await insertOrder();
     await delivered('endless', { state: 'succeeded' });
   });
 
   it('whose name leads to a private address is not reached', async () => {
-    await only('inside', { url: 'http://localhost:1/', attempts: 1 });
+    await server.only('inside', { url: 'http://localhost:1/', attempts: 1 });
     await insertOrder();
     const { last_error: error } = await delivered('inside', { state: 'dead' });
     expect(error).toMatch(/^(no_address|address_refused): localhost/);
-  });
-});
-
-describe('the management of webhooks', () => {
-  it('lists, finds, changes and deletes them', async () => {
-    await only('first', { event: 'object.created', table: undefined, bucket: 'avatars', prefix: 'ann/' });
-    const { body: list } = await server.manage('GET', '/webhooks');
-    expect(list).toEqual([
-      {
-        name: 'first',
-        url: `${receiver.url}/first`,
-        event: 'object.created',
-        bucket: 'avatars',
-        prefix: 'ann/',
-        secret: 'HOOK_KEY',
-        attempts: 15,
-        enabled: true,
-        disabled_reason: null,
-        disabled_at: null,
-        created_at: expect.any(String),
-        updated_at: expect.any(String),
-      },
-    ]);
-    expect(JSON.stringify(list)).not.toContain(key.toString('base64'));
-    const changed = await server.manage('PATCH', '/webhooks/first', {
-      prefix: null,
-      url: `${receiver.url}/2nd`,
-    });
-    expect(changed.body).toMatchObject({ bucket: 'avatars', url: `${receiver.url}/2nd` });
-    expect(changed.body).not.toHaveProperty('prefix');
-    const off = await server.manage('PATCH', '/webhooks/first', { enabled: false });
-    expect(off.body).toMatchObject({ enabled: false, disabled_reason: 'It was switched off' });
-    expect((await server.manage('DELETE', '/webhooks/first')).status).toBe(200);
-    for (const [method, body] of [['GET'], ['PATCH', {}], ['DELETE']] as const) {
-      expect((await server.manage(method, '/webhooks/first', body)).status).toBe(404);
-    }
-  });
-
-  it.each([
-    ['of the same name', {}, 409, 'webhook_exists'],
-    ['without a URL', { name: 'x', url: undefined }, 400, 'url'],
-    ['that is a file', { name: 'x', url: 'file:///etc/passwd' }, 400, 'url'],
-    ['with a password', { name: 'x', url: 'https://me:secret@example.com' }, 400, 'url'],
-    ['at a private address', { name: 'x', url: 'http://10.0.0.5/' }, 400, 'GALLEY_PRIVATE_HOSTS'],
-    ['where clouds keep credentials', { name: 'x', url: 'http://169.254.169.254/' }, 400, 'public'],
-    ['in IPv6 that is IPv4', { name: 'x', url: 'http://[::ffff:10.0.0.5]/' }, 400, 'public'],
-    ['in another spelling', { name: 'x', url: 'http://0x0a000005/' }, 400, 'public'],
-    ['of an event that there is not', { name: 'x', event: 'row.moved' }, 400, 'row.inserted'],
-    ['of what became of deliveries', { name: 'x', event: 'function.failed' }, 400, 'row.inserted'],
-    ['of a filter that the event has not', { name: 'x', bucket: 'b' }, 400, 'has no bucket'],
-    ['of rows of no table', { name: 'x', table: undefined }, 400, 'schema.table'],
-    ['of a table that there is not', { name: 'x', table: 'public.nothing' }, 400, 'public.nothing'],
-    [
-      'of a column that there is not',
-      { name: 'x', event: 'row.updated', columns: ['nope'] },
-      400,
-      'no column',
-    ],
-    ['of a condition that is none', { name: 'x', when: { title: 'paid' } }, 400, 'when.title'],
-    ['of a condition on no such column', { name: 'x', when: { nope: 'eq.1' } }, 400, 'no column'],
-    ['of a number that is none', { name: 'x', when: { id: 'gt.many' } }, 400, 'a number'],
-    ['of changed columns of new rows', { name: 'x', columns: ['title'] }, 400, 'has no columns'],
-    ['of a table with secrets', { name: 'x', table: 'auth.users' }, 400, 'platform'],
-    ['with a secret that is not set', { name: 'x', secret: 'NOT_SET' }, 400, 'galley secrets set'],
-    ['with a secret that is no key', { name: 'x', secret: 'NO_KEY' }, 400, 'whsec_'],
-    ['with a name that is none', { name: 'a/b' }, 400, 'name'],
-    ['with something else', { name: 'x', color: 'red' }, 400, 'color'],
-    ['with too many attempts', { name: 'x', attempts: 21 }, 400, 'attempts'],
-  ])('refuses one %s', async (_what, change, status, words) => {
-    await only('taken');
-    await setSecret('NO_KEY', 'a value that is secret');
-    const { status: answered, body } = await server.manage('POST', '/webhooks', orders('taken', change));
-    expect(answered).toBe(status);
-    expect(JSON.stringify(body)).toContain(words);
-    expect(JSON.stringify(body)).not.toContain('a value that is secret');
-    const { body: list } = await server.manage('GET', '/webhooks');
-    expect((list as unknown as { name: string }[]).map(({ name }) => name)).toEqual(['taken']);
-  });
-
-  it('keeps the name of one', async () => {
-    await only('named');
-    expect((await server.manage('PATCH', '/webhooks/named', { name: 'other' })).status).toBe(400);
-  });
-
-  it('is not for people', async () => {
-    const { publishableKey } = server.keys;
-    const response = await fetch(`${server.url}/v1/projects/local/webhooks`, {
-      headers: { authorization: `Bearer ${publishableKey}` },
-    });
-    expect(response.status).toBe(403);
   });
 });

@@ -1,4 +1,4 @@
-import { OperatorError } from '#libs/platform';
+import { isId, OperatorError } from '#libs/platform';
 import { table, timeText, type Call, type Command } from './command.js';
 import { jsonBody, manage } from './connection.js';
 
@@ -95,7 +95,6 @@ interface ShownDelivery extends ListedDelivery {
   }[];
 }
 
-const isId = (text: string) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(text);
 const deliveryPath = (id: string) => `/deliveries/${encodeURIComponent(id)}`;
 const functionPath = (name: string) => `/functions/${encodeURIComponent(name)}/events`;
 /** Of an error in a table, what stands on its first line. */

@@ -6,8 +6,8 @@ const maxCounted = 100_000;
 
 /**
  * Resolves to how many events there are that no function is done with, over all projects: committed, queued or being
- * run, and due by a schedule. Outboxes count: while no worker runs nobody carries events out of them, and one that waits there is what a worker
- * is to be started for.
+ * run, and due by a schedule. Outboxes count: while no worker runs nobody carries events out of them, and one that waits
+ * there is what a worker is to be started for.
  */
 export async function openEvents(platform: PlatformDatabase, projects: readonly Project[]): Promise<number> {
   const counts = await Promise.all([

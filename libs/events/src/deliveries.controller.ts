@@ -2,6 +2,7 @@ import { Body, Controller, Get, HttpCode, Param, Post, Query, Req, UseGuards } f
 import {
   AppError,
   CurrentProject,
+  isId,
   JsonBodyGuard,
   newId,
   parseInput,
@@ -145,10 +146,6 @@ export class DeliveriesController {
     if (isId(id) && !(await hasDeployment(this.database, ref, id, number)))
       throw notFound(`The function of delivery ${id} has no deployment ${number}`);
   }
-}
-
-function isId(text: string): boolean {
-  return z.uuid().safeParse(text).success;
 }
 
 function notFound(message: string): AppError {

@@ -1,4 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
+import { z } from 'zod';
 
 /**
  * A UUID version 7 (RFC 9562 §5.7): 48 bits of Unix milliseconds, then random bits, so ids sort by the time they were
@@ -15,6 +16,11 @@ export function derivedId(...parts: string[]): string {
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return formatUuid(bytes);
+}
+
+/** Whether `text` can be an id: what is none PostgreSQL refuses to compare with one. */
+export function isId(text: string): boolean {
+  return z.uuid().safeParse(text).success;
 }
 
 function formatUuid(bytes: Buffer): string {

@@ -4,7 +4,7 @@ export { expected } from './errors/expected.js';
 export { parseInput, problemsInOneLine } from './errors/parse-input.js';
 export { type Clock, systemClock } from './clock.js';
 export { backoffMs } from './backoff.js';
-export { newId, derivedId } from './ids.js';
+export { newId, derivedId, isId } from './ids.js';
 export { limits } from './limits.js';
 export {
   type Caller,
@@ -32,6 +32,7 @@ export {
   type RequestSettings,
   type SystemTransaction,
 } from './database/project-database.js';
+export { removeInBatches } from './database/remove-in-batches.js';
 export { migrate, type Migration, type MigrationLedger } from './database/migrate.js';
 export { type ProjectKeys, makeProjectKeys } from './project/project-keys.js';
 export { ProjectTokens } from './project/project-tokens.js';

@@ -11,7 +11,7 @@
  * | 15, 16 | carrying data out by names and imports | network, name-server.spec, bundle |
  * | 17, 18 | listening; sockets of others | network, runtime-isolation |
  * | 19–23 | loops, signals | processes, settings, unpaid-work |
- * | 24–31 | memory, threads, descriptors, disk | memory, runtime-isolation |
+ * | 24–31 | memory, threads, descriptors, disk | memory, runtime-ends |
  * | 32 | floods and forgeries of log lines | logs, log-reader.spec |
  * | 33, 34, 37, 48 | lies on the channel to the server | protocol, answers |
  * | 35, 36 | work after the answer | unpaid-work, metering, settings |

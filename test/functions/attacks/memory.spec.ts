@@ -1,10 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import { arrangements, useHostileRuntime } from '../hostile-support.js';
-import { call } from '../runtime-support.js';
+import { arrangements, expectBoundedMemory, useHostileRuntime } from '../hostile-support.js';
 
 const memoryBytes = 96 * 1024 * 1024;
 
-// 24, 25 and the plain form of 26 and 29 are in runtime-isolation.spec.ts.
+// 24, 25 and the plain form of 26 and 29 are in runtime-ends.spec.ts.
 describe.each(arrangements)('memory, in the arrangement "%s"', (arrangement) => {
   const isJail = arrangement === 'jail';
   const used = useHostileRuntime(arrangement);
@@ -35,15 +34,7 @@ describe.each(arrangements)('memory, in the arrangement "%s"', (arrangement) => 
     const instance = await used.start(`Deno.serve(async () => { ${code} });`, {
       limits: { memoryBytes, cpuMs: 8_000 },
     });
-    const usage = instance.startMeter();
-    const answer = await call(instance).catch((error: unknown) => error);
-    // An allocation or a syntax that is refused is an error inside the function, which answers 500.
-    expect(answer).toMatchObject(
-      answer instanceof Error ? { code: expect.stringMatching(/^WORKER_(LIMIT|ERROR)$/) } : { status: 500 },
-    );
-    instance.kill('removed');
-    await instance.exited;
-    expect(usage().peakMemoryBytes).toBeLessThan(memoryBytes + 180 * 1024 * 1024);
+    await expectBoundedMemory(instance, memoryBytes);
     expect(await used.inside(`'the next'`)).toBe('the next');
   });
 

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, Param, Post, UseGuards } from '@nestjs/c
 import {
   AccessTokens,
   AppError,
+  isId,
   JsonBodyGuard,
   limits,
   OperatorGuard,
@@ -40,7 +41,7 @@ export class AccessTokensController {
 
   @Delete(':id')
   async revoke(@Param('id') id: string) {
-    if (z.uuid().safeParse(id).success && (await this.accessTokens.revoke(id))) return {};
+    if (isId(id) && (await this.accessTokens.revoke(id))) return {};
     throw new AppError({ code: 'not_found', status: 404, message: `There is no access token ${id}` });
   }
 }

@@ -1,4 +1,4 @@
-import type { Project, Sql } from '#libs/platform';
+import { removeInBatches, type Project, type Sql } from '#libs/platform';
 
 /** Deliveries that make a request of their own, by the name of their event. */
 export const requestEvents = {
@@ -118,18 +118,15 @@ export async function recordResponse(sql: Sql, deliveryId: string, response: Kep
 const sweptAtOnce = 1_000;
 
 /** Removes what was requested and answered by deliveries that ended so long ago. Returns how many those were. */
-export async function sweepRequests(sql: Sql, projectRef: string, keptMs: number): Promise<number> {
-  let removed = 0;
-  for (;;) {
-    const { rowCount } = await sql.query(
-      `delete from delivery_requests where delivery_id in (
-         select r.delivery_id from delivery_requests r left join deliveries d on d.id = r.delivery_id
-         where r.project_ref = $1 and r.created_at < now() - make_interval(secs => $2::float8 / 1000)
-           and (d.id is null or d.finished_at < now() - make_interval(secs => $2::float8 / 1000))
-         limit $3)`,
-      [projectRef, keptMs, sweptAtOnce],
-    );
-    removed += rowCount;
-    if (rowCount < sweptAtOnce) return removed;
-  }
+export function sweepRequests(sql: Sql, projectRef: string, keptMs: number): Promise<number> {
+  return removeInBatches(
+    sql,
+    sweptAtOnce,
+    `delete from delivery_requests where delivery_id in (
+       select r.delivery_id from delivery_requests r left join deliveries d on d.id = r.delivery_id
+       where r.project_ref = $1 and r.created_at < now() - make_interval(secs => $2::float8 / 1000)
+         and (d.id is null or d.finished_at < now() - make_interval(secs => $2::float8 / 1000))
+       limit $3)`,
+    [projectRef, keptMs, sweptAtOnce],
+  );
 }

@@ -2,6 +2,7 @@ import { Body, Controller, Delete, Get, HttpCode, Param, Patch, Post, UseGuards 
 import {
   AppError,
   CurrentProject,
+  isId,
   JsonBodyGuard,
   parseInput,
   PlatformDatabase,
@@ -109,9 +110,9 @@ export class SchedulesController {
     work: (tx: Sql, schedule: ListedSchedule) => Promise<T>,
   ): Promise<T> {
     return this.database.transaction(async (tx) => {
-      const isId = z.uuid().safeParse(id).success;
-      if (isId) await tx.query('select from schedules where id = $1 for update', [id]);
-      const result = await work(tx, found(isId ? await listSchedules(tx, ref, id) : [], id));
+      const canBe = isId(id);
+      if (canBe) await tx.query('select from schedules where id = $1 for update', [id]);
+      const result = await work(tx, found(canBe ? await listSchedules(tx, ref, id) : [], id));
       await tellSchedulers(tx);
       return result;
     });

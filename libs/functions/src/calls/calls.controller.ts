@@ -1,8 +1,7 @@
 import { Controller, Get, Param, Req, UseGuards } from '@nestjs/common';
-import { AppError, LeavesBadCredentials, PlatformDatabase, ProjectRefGuard } from '#libs/platform';
+import { AppError, isId, LeavesBadCredentials, PlatformDatabase, ProjectRefGuard } from '#libs/platform';
 import type { FastifyRequest } from 'fastify';
 import { isUtf8 } from 'node:buffer';
-import { z } from 'zod';
 import { limits } from '../limits.js';
 import { findCall, type Call } from './calls.sql.js';
 import { callerName } from './kept-request.js';
@@ -18,7 +17,7 @@ export class CallsController {
   @Get(':id')
   async find(@Req() request: FastifyRequest, @Param('id') id: string) {
     const { project, caller } = request.galley;
-    const call = z.uuid().safeParse(id).success ? await findCall(this.database, project.ref, id) : undefined;
+    const call = isId(id) ? await findCall(this.database, project.ref, id) : undefined;
     if (call && (caller.kind === 'service' || call.caller === callerName(request))) return callJson(call);
     throw new AppError({ code: 'not_found', status: 404, message: `There is no call ${id}` });
   }

@@ -20,7 +20,7 @@ export const poolLimits = {
   /** An unused instance is kept for what its function's gaps between calls suggest, but between these; */
   shortestIdleMs: 10_000,
   longestIdleMs: 10 * 60_000,
-  /** and for this until so many gaps are known. A cold start takes some 15 ms, so there is little to wait for. */
+  /** and for this until so many gaps are known. A cold start takes some 30 ms, so there is little to wait for. */
   usualIdleMs: 30_000,
   knownGaps: 10,
   /** The share of gaps that an instance is kept through. */

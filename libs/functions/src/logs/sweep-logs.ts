@@ -1,4 +1,4 @@
-import type { PlatformDatabase, Sql } from '#libs/platform';
+import { removeInBatches, type PlatformDatabase, type Sql } from '#libs/platform';
 import { limits } from '../limits.js';
 
 /** What is kept of the lines of each project. */
@@ -9,8 +9,8 @@ interface LogRetention {
 }
 
 /**
- * Removes log lines that are too old or too many, and those of functions that were deleted; a batch in each statement,
- * so that nothing waits for it, and of workers that sweep at the same time each takes others.
+ * Removes log lines that are too old or too many, and those of functions that were deleted; of servers that sweep at the
+ * same time each takes others.
  * @returns how many lines were removed
  */
 export async function sweepLogs(
@@ -49,15 +49,12 @@ async function beyond(sql: Sql, projectRef: string, lines: number) {
   return rows[0];
 }
 
-async function sweepWhere(sql: Sql, condition: string, values: readonly unknown[]): Promise<number> {
-  let removed = 0;
-  for (;;) {
-    const { rowCount } = await sql.query(
-      `delete from function_logs where id in (
-         select l.id from function_logs l where ${condition} limit ${limits.sweptLogLines} for update skip locked)`,
-      values,
-    );
-    removed += rowCount;
-    if (rowCount < limits.sweptLogLines) return removed;
-  }
+function sweepWhere(sql: Sql, condition: string, values: readonly unknown[]): Promise<number> {
+  return removeInBatches(
+    sql,
+    limits.sweptLogLines,
+    `delete from function_logs where id in (
+       select l.id from function_logs l where ${condition} limit ${limits.sweptLogLines} for update skip locked)`,
+    values,
+  );
 }

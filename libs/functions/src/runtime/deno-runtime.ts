@@ -177,6 +177,7 @@ export class DenoRuntime implements FunctionRuntime {
 
   async close(): Promise<void> {
     this.#isClosed = true;
+    if (this.#refilling) clearTimeout(this.#refilling);
     const warmEnded = this.#warm.close();
     for (const instance of this.#instances) instance.kill('shutdown');
     await Promise.all([...this.#instances].map((instance) => instance.exited));

@@ -11,7 +11,10 @@ import { objectInfo } from './object-info.js';
 import type { ObjectRow } from './objects.sql.js';
 import { sendObject } from './send-object.js';
 
-/** Downloads: `GET` and `HEAD /object/{public,authenticated,sign}/:bucket/*`, `/object/:bucket/*`, `/object/info/…`. */
+/**
+ * Downloads: `GET` and `HEAD /object/{public,authenticated,sign}/:bucket/*`, `/object/:bucket/*`, `/object/info/…`. The
+ * HEAD that Fastify makes of a GET would say that there are 0 bytes.
+ */
 @Controller('storage/v1/object')
 @UseFilters(StorageErrorFilter)
 export class ReadsController {

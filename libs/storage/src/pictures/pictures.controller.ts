@@ -8,7 +8,7 @@ import { StorageErrorFilter } from '../storage-error.filter.js';
 import { SendPicture } from './send-picture.js';
 import { parseTransform, parseTransformText } from './transform.js';
 
-/** Rendered pictures: `GET` and `HEAD /render/image/{authenticated,public,sign}/:bucket/*`. */
+/** Rendered pictures: `GET` and `HEAD /render/image/{authenticated,public,sign}/:bucket/*`; why HEAD, as of objects. */
 @Controller('storage/v1/render/image')
 @UseFilters(StorageErrorFilter)
 export class PicturesController {
