@@ -3,6 +3,7 @@ import type { PlannedField } from '../plan/plan.js';
 import type { TypeName } from '../request/type-name.js';
 import type { QualifiedName } from '../schema-cache/schema-cache.js';
 import type { Parameters } from './sql-query.js';
+import { typeSql } from './type-sql.js';
 
 /** A column of `alias`, or a value inside it. */
 export function fieldSql(alias: string, field: PlannedField, parameters: Parameters): string {
@@ -26,7 +27,5 @@ export function applySql({ schema, name }: QualifiedName, argument: string): str
 }
 
 export function castSql(expression: string, type: TypeName): string {
-  const schema = type.schema === undefined ? '' : `${quoteIdent(type.schema)}.`;
-  const modifiers = type.modifiers.length === 0 ? '' : `(${type.modifiers.join(',')})`;
-  return `cast(${expression} as ${schema}${quoteIdent(type.name)}${modifiers}${type.array ? '[]' : ''})`;
+  return `cast(${expression} as ${typeSql(type)})`;
 }

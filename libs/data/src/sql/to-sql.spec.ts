@@ -99,7 +99,7 @@ describe('reading', () => {
     ['', `select "films".* ${from} limit $1`],
     [
       'select=n:info->a->>0::int',
-      `select cast(("films"."info"->$1->>$2::int) as "int4") as "n" ${from} limit $3`,
+      `select cast(("films"."info"->$1->>$2::int) as int) as "n" ${from} limit $3`,
     ],
     ['select=title->a', `select (to_jsonb("films"."title")->$1) as "a" ${from} limit $2`],
     ['title=not.like.a*', `select "films".* ${from} where not ("films"."title" like $1) limit $2`],
