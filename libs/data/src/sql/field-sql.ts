@@ -9,7 +9,7 @@ import { typeSql } from './type-sql.js';
 export function fieldSql(alias: string, field: PlannedField, parameters: Parameters): string {
   const { rowType } = field;
   const column = rowType
-    ? `(${quoteIdent(alias)}::${quoteQualified(rowType.schema, rowType.name)}).${quoteIdent(field.column)}`
+    ? `(${rowSql(alias)}::${quoteQualified(rowType.schema, rowType.name)}).${quoteIdent(field.column)}`
     : columnSql(alias, field.column);
   if (field.jsonPath.length === 0) return column;
   const steps = field.jsonPath.map(({ arrow, key }) => {
@@ -20,6 +20,11 @@ export function fieldSql(alias: string, field: PlannedField, parameters: Paramet
 
 export function columnSql(alias: string, column: string): string {
   return `${quoteIdent(alias)}.${quoteIdent(column)}`;
+}
+
+/** A whole row as one value: by its bare name PostgreSQL would take a column of that name, where there is one. */
+export function rowSql(alias: string): string {
+  return `${quoteIdent(alias)}.*`;
 }
 
 export function applySql({ schema, name }: QualifiedName, argument: string): string {
