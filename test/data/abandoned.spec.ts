@@ -4,6 +4,7 @@ import { type ClientRequest, request, type Server } from 'node:http';
 import { eventually } from '../support/eventually.js';
 import type { TestServer } from '../support/server.js';
 import { startCinema } from './cinema.js';
+import { closeGate, passGate, running } from './gate.js';
 
 let server: TestServer;
 let open = async (): Promise<void> => {};
@@ -16,29 +17,16 @@ beforeEach(async () => {
     create table visits (at timestamptz default clock_timestamp());
     grant all on visits to anon;
     create function visit() returns void language sql volatile as $$
-      select pg_advisory_xact_lock_shared(1); insert into visits default values $$;
+      ${passGate}; insert into visits default values $$;
     create function look() returns int language sql stable as $$
-      select pg_advisory_xact_lock_shared(1); select 1 $$;
+      ${passGate}; select 1 $$;
     notify pgrst, 'reload schema';
     -- So that nothing ends but by what is tested.
     do $$ begin
       execute format('alter role authenticator in database %I set statement_timeout = 0', current_database());
       execute format('alter role authenticator in database %I set lock_timeout = 0', current_database());
     end $$;`);
-  let release = () => {};
-  const opened = new Promise<void>((resolve) => (release = resolve));
-  let held = Promise.resolve();
-  await new Promise<void>((resolve) => {
-    held = database.asSystem(async (tx) => {
-      await tx.query('select pg_advisory_xact_lock(1)');
-      resolve();
-      await opened;
-    });
-  });
-  open = () => {
-    release();
-    return held;
-  };
+  open = await closeGate(server.project);
 });
 afterEach(async () => {
   await open();
@@ -67,35 +55,26 @@ function connections(): Promise<number> {
   );
 }
 
-/** Statements that callers run now. */
-async function running(): Promise<number> {
-  const { rows } = await server.project.database.query<{ n: number }>(
-    `select count(*)::int as n from pg_stat_activity
-     where datname = current_database() and usename = 'authenticator' and state = 'active'`,
-  );
-  return rows[0]!.n;
-}
-
 describe('when its client leaves before the answer', () => {
   it('a request that waits for a connection is never done, and a change that has begun is', async () => {
     const visits = Array.from({ length: 12 }, () => ask('rpc/visit', 'POST'));
-    await eventually(async () => (await running()) === 2 && (await connections()) === 12);
+    await eventually(async () => (await running(server.project)) === 2 && (await connections()) === 12);
     for (const visit of visits) visit.destroy();
     await eventually(async () => (await connections()) === 0);
-    expect(await running()).toBe(2);
+    expect(await running(server.project)).toBe(2);
     await open();
     // Would come after them.
     expect(await statusOf(ask('films?id=eq.1'))).toBe(200);
     const done = async () => (await server.project.database.query('select from visits')).rowCount;
-    await eventually(async () => (await running()) === 0);
+    await eventually(async () => (await running(server.project)) === 0);
     expect(await done()).toBe(2);
   });
 
   it('what only reads is cancelled, and its connection serves others', async () => {
     const looks = [ask('rpc/look'), ask('rpc/look', 'POST')];
-    await eventually(async () => (await running()) === 2);
+    await eventually(async () => (await running(server.project)) === 2);
     for (const look of looks) look.destroy();
-    await eventually(async () => (await running()) === 0);
+    await eventually(async () => (await running(server.project)) === 0);
     expect(await Promise.all(['films', 'actors'].map((path) => statusOf(ask(path))))).toEqual([200, 200]);
   });
 
@@ -105,8 +84,8 @@ describe('when its client leaves before the answer', () => {
     batch
       .on('error', () => {})
       .end(JSON.stringify({ requests: [{ path: '/films' }, { path: '/rpc/look' }] }));
-    await eventually(async () => (await running()) === 1);
+    await eventually(async () => (await running(server.project)) === 1);
     batch.destroy();
-    await eventually(async () => (await running()) === 0);
+    await eventually(async () => (await running(server.project)) === 0);
   });
 });

@@ -66,7 +66,7 @@ describe('a batch that meets another', () => {
 
 describe('a batch that PostgreSQL ends', () => {
   const terminated = `select pg_terminate_backend(pid) from pg_stat_activity
-    where datname = current_database() and usename = 'authenticator'`;
+    where datname = current_database() and usename = 'authenticator' and state = 'active'`;
 
   it('by losing the connection in its midst leaves nothing done', async () => {
     const { reached, open } = await shop.closeGate();

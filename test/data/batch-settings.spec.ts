@@ -183,6 +183,17 @@ describe('a request of a batch', () => {
     expect(estimated!.headers['preference-applied']).toBe('count=estimated');
   });
 
+  it('has no plan of a change that runs and is bounded', async () => {
+    const headers = {
+      accept: 'application/vnd.pgrst.plan; options=analyze',
+      prefer: 'handling=strict, max-affected=0',
+    };
+    const bounded = { method: 'DELETE', path: '/stock', headers };
+    const before = await shop.count('stock');
+    expect(await shop.refusal([bounded])).toMatchObject({ status: 400, body: { code: 'PGRST127' } });
+    expect(await shop.count('stock')).toBe(before);
+  });
+
   it('is no batch, no root and no question for methods', async () => {
     const inner = { method: 'POST', path: '/batch', body: { requests: [{ path: '/stock' }] } };
     expect(await shop.refusal([inner])).toMatchObject({

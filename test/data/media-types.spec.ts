@@ -49,6 +49,9 @@ const handlersSql = `
     $$ select (state || convert_to(next.id::text, 'utf8'))::"*/*" $$;
   create aggregate anything_agg (anything) (initcond = '', stype = "*/*", sfunc = add_anything);
 
+  create function rename("to" text) returns setof people language sql volatile as
+    $$ update people set name = "to" where id = 1 returning * $$;
+
   create schema hidden;
   create domain hidden."text/hidden" as text;
   create function hidden.unseen() returns hidden."text/hidden" language sql as $$ select 'x' $$;
@@ -299,6 +302,25 @@ describe('a plan', () => {
     expect(status).toBe(200);
     expect((await answer('people?id=eq.70', '*/*'))[2]).toBe('[]');
   });
+
+  it.each([
+    ['PATCH', 'people?id=eq.1', { name: 'New' }],
+    ['POST', 'rpc/rename', { to: 'New' }],
+  ])(
+    'of a change that runs leaves nothing behind where rows are bounded: %s %s',
+    async (method, path, body) => {
+      const nameAfter = async (prefer: string) => {
+        const headers = { 'content-type': 'application/json', prefer };
+        const init = { method, body: JSON.stringify(body), headers };
+        const [status, , plan] = await answer(path, 'application/vnd.pgrst.plan; options=analyze', init);
+        expect([status, plan]).toEqual([200, expect.stringContaining('Execution Time')]);
+        return (await answer('people?id=eq.1&select=name', 'text/csv'))[2];
+      };
+      await server.project.database.query(`update people set name = 'Old' where id = 1`);
+      expect(await nameAfter('handling=strict, max-affected=0')).toBe('name\nOld');
+      expect(await nameAfter('max-affected=0')).toBe('name\nNew');
+    },
+  );
 
   it('is only of what could be written', async () => {
     const [status, , body] = await answer('people', 'application/vnd.pgrst.plan; for="image/gif"');

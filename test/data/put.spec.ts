@@ -96,6 +96,10 @@ describe('PUT', () => {
     }
   });
 
+  it('takes an offset before the first row for none', async () => {
+    expect((await answer('people?id=eq.1&offset=-1', { id: 1, name: 'Ada' }))[0]).toBeLessThan(300);
+  });
+
   it.each(['limit=1', 'offset=1'])('refuses %s', async (range) => {
     expect(await answer(`people?id=eq.1&${range}`, { id: 1 })).toEqual([
       400,

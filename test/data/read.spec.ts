@@ -150,6 +150,21 @@ describe('order and range', () => {
     expect(await ids('films?select=id&order=id&limit=0')).toEqual([]);
   });
 
+  it.each([
+    ['films?select=id&offset=5&limit=-5', 200, []],
+    ['films?select=id&offset=-4&limit=4', 200, []],
+    ['films?select=id&order=id&offset=-4&limit=6', 200, [{ id: 1 }, { id: 2 }]],
+    ['films?offset=6&limit=-5', 416, { code: 'PGRST103' }],
+    ['films?offset=1&limit=all', 416, { code: 'PGRST103' }],
+    ['directors?select=films(id)&id=eq.1&films.offset=5&films.limit=-5', 200, [{ films: [] }]],
+    ['directors?select=films(id)&films.limit=-1', 400, { code: '2201W' }],
+    ['directors?select=films(id)&films.offset=-1', 400, { code: '2201X' }],
+    ['films?select=directors(id)&directors.limit=-1', 400, { code: '2201W' }],
+  ])('takes numbers below the first row as PostgREST does: %s', async (path, status, body) => {
+    const answer = await get(path);
+    expect([answer.status, await answer.json()]).toMatchObject([status, body]);
+  });
+
   it('counts exactly, 206 for a part and 200 for the whole', async () => {
     const part = await client.from('films').select('id', { count: 'exact' }).order('id').limit(2);
     expect([part.count, part.status]).toEqual([4, 206]);

@@ -1,6 +1,7 @@
 import { DataModule } from '#libs/data';
 import { eventually } from '../support/eventually.js';
 import { startTestServer, type TestServer } from '../support/server.js';
+import { closeGate, passGate, waiting } from './gate.js';
 
 /** Orders that only who made them sees, their lines, and what is in stock. */
 const shopSql = `
@@ -34,7 +35,7 @@ const shopSql = `
     select 'body'
   $$;
   -- Waits until the test opens the gate.
-  create function gate() returns void language sql volatile as 'select pg_advisory_xact_lock_shared(1)';
+  create function gate() returns void language sql volatile as '${passGate}';
   create schema archive;
   grant usage on schema archive to anon, authenticated;
   create table archive.orders (id bigint primary key, kept_at date default '2026-01-01');
@@ -132,25 +133,12 @@ export async function startShop(environment: Record<string, string> = {}): Promi
     },
     ask: (path, init = {}) => fetch(`${server.url}/rest/v1/${path}`, { headers: headersOf(ann), ...init }),
     async closeGate() {
-      let open = () => {};
-      const opened = new Promise<void>((resolve) => (open = resolve));
-      let held = Promise.resolve();
-      await new Promise<void>((resolve) => {
-        held = database.asSystem(async (tx) => {
-          await tx.query('select pg_advisory_xact_lock(1)');
-          resolve();
-          await opened;
-        });
-      });
-      const waiting = () =>
-        count(`pg_locks where locktype = 'advisory' and not granted
-               and database = (select oid from pg_database where datname = current_database())`);
+      const { project } = server;
+      const open = await closeGate(project);
       return {
-        reached: async (expected) => void (await eventually(async () => (await waiting()) === expected)),
-        open: () => {
-          open();
-          return held;
-        },
+        reached: async (expected) =>
+          void (await eventually(async () => (await waiting(project)) === expected)),
+        open,
       };
     },
   };

@@ -32,6 +32,9 @@ beforeAll(async () => {
       select set_config('response.headers', headers, true), set_config('response.status', status, true);
       select 'body'
     $$;
+    create table kept (n int);
+    create function keep() returns void language sql volatile as $$
+      insert into kept values (1); select set_config('response.status', 'none', true) $$;
     create table marked (id int primary key);
     create function mark() returns trigger language plpgsql as $$
       begin
@@ -220,6 +223,11 @@ describe('the response', () => {
         message: 'response.status guc must be a valid status code',
       },
     ]);
+  });
+
+  it('is told to be wrong when what was done has been committed', async () => {
+    expect((await request('rpc/keep', post({}))).status).toBe(500);
+    expect(await value('kept')).toEqual([{ n: 1 }]);
   });
 
   it('repeats the header that requests are traced by, also of an error', async () => {

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { eventually } from '../support/eventually.js';
 import type { TestServer } from '../support/server.js';
 import { jsonOf, startCinema, tokenOf } from './cinema.js';
+import { closeGate, passGate, running } from './gate.js';
 
 let server: TestServer;
 let open = async (): Promise<void> => {};
@@ -17,22 +18,9 @@ async function start(environment: Record<string, string> = {}): Promise<void> {
   const { database } = server.project;
   await database.query(`
     create function public.slow() returns int language sql volatile as $$
-      select pg_advisory_xact_lock_shared(1); select 1 $$;
+      ${passGate}; select 1 $$;
     notify pgrst, 'reload schema';`);
-  let release = () => {};
-  const opened = new Promise<void>((resolve) => (release = resolve));
-  let held = Promise.resolve();
-  await new Promise<void>((resolve) => {
-    held = database.asSystem(async (tx) => {
-      await tx.query('select pg_advisory_xact_lock(1)');
-      resolve();
-      await opened;
-    });
-  });
-  open = () => {
-    release();
-    return held;
-  };
+  open = await closeGate(server.project);
 }
 
 const ask = (path: string, init: RequestInit = {}, token?: string) =>
@@ -45,20 +33,11 @@ const ask = (path: string, init: RequestInit = {}, token?: string) =>
   });
 const askSlowly = (token?: string) => ask('rpc/slow', { method: 'POST' }, token);
 
-/** Statements that callers run now. */
-async function running(): Promise<number> {
-  const { rows } = await server.project.database.query<{ n: number }>(
-    `select count(*)::int as n from pg_stat_activity
-     where datname = current_database() and usename = 'authenticator' and state = 'active'`,
-  );
-  return rows[0]!.n;
-}
-
 describe('under load', () => {
   it('slow requests of some leave connections to others', async () => {
     await start();
     const slow = Array.from({ length: 12 }, () => askSlowly());
-    await eventually(async () => (await running()) === 4);
+    await eventually(async () => (await running(server.project)) === 4);
     const person = tokenOf(server, randomUUID());
     expect((await ask('films?id=eq.1', {}, person)).status).toBe(200);
     await open();
@@ -68,7 +47,7 @@ describe('under load', () => {
   it('a request that waits too long for a connection is told so as PostgREST does', async () => {
     await start({ DB_POOL_WAIT_MS: '100' });
     const slow = Array.from({ length: 4 }, () => askSlowly());
-    await eventually(async () => (await running()) === 4);
+    await eventually(async () => (await running(server.project)) === 4);
     const late = await ask('films?id=eq.1');
     expect(late.status).toBe(504);
     expect(await jsonOf(late)).toEqual({
@@ -85,7 +64,7 @@ describe('under load', () => {
   it('more requests than may wait are asked to come again', async () => {
     await start();
     const slow = Array.from({ length: 4 }, () => askSlowly());
-    await eventually(async () => (await running()) === 4);
+    await eventually(async () => (await running(server.project)) === 4);
     const refused: Response[] = [];
     const waiting = Array.from({ length: 1100 }, async () => {
       const response = await ask('films?id=eq.1');
@@ -104,7 +83,7 @@ describe('under load', () => {
   it('a line that one fills has room for others', async () => {
     await start();
     const slow = [...Array.from({ length: 4 }, () => askSlowly()), askSlowly(tokenOf(server, randomUUID()))];
-    await eventually(async () => (await running()) === 5);
+    await eventually(async () => (await running(server.project)) === 5);
     let refused = 0;
     const waiting = Array.from({ length: 1010 }, async () => {
       if ((await ask('films?id=eq.1')).status === 503) refused += 1;
@@ -121,7 +100,7 @@ describe('under load', () => {
   it('requests fail clearly when PostgreSQL goes, and work when it is back', async () => {
     await start();
     const slow = Array.from({ length: 4 }, () => askSlowly());
-    await eventually(async () => (await running()) === 4);
+    await eventually(async () => (await running(server.project)) === 4);
     await server.project.database.query(
       `select pg_terminate_backend(pid) from pg_stat_activity
        where datname = current_database() and usename = 'authenticator'`,

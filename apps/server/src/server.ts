@@ -21,6 +21,7 @@ import type {
   RawServerDefault,
 } from 'fastify';
 import { admit, openFrontDoor } from './front-door.js';
+import { originForm } from './origin-form.js';
 import { ServiceErrorFilter } from './service-error.filter.js';
 import { acceptUpgrades } from './upgrades.js';
 
@@ -91,6 +92,7 @@ function newAdapter({ config, projects, logger }: Platform): FastifyAdapter {
     requestTimeout: limits.requestMs,
     forceCloseConnections: 'idle',
     trustProxy: [...config.trustedProxies],
+    rewriteUrl: originForm,
     routerOptions: { maxParamLength: limits.urlBytes },
     // A URL that cannot be decoded comes by no hook.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {

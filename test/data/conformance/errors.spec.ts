@@ -136,112 +136,90 @@ describe('an error that a function writes', () => {
 });
 
 describe('an error of the API', () => {
+  const refused = (status: number, code: string) => ({ status, answer: { code } });
   const put = { body: { id: 1, name: 'X', country: null } };
   shows([
-    [
-      'PGRST100: a query that cannot be read',
-      { request: 'books?id=1', status: 400, answer: { code: 'PGRST100' } },
-    ],
-    [
-      'PGRST101: a verb for a function',
-      { request: 'DELETE rpc/greet', status: 405, answer: { code: 'PGRST101' } },
-    ],
+    ['PGRST100: a query that cannot be read', { request: 'books?id=1', ...refused(400, 'PGRST100') }],
+    ['PGRST101: a verb for a function', { request: 'DELETE rpc/greet', ...refused(405, 'PGRST101') }],
     [
       'PGRST102: a body that cannot be read',
       {
         request: 'POST authors',
         headers: { 'content-type': 'application/json' },
         body: '{',
-        status: 400,
-        answer: { code: 'PGRST102' },
+        ...refused(400, 'PGRST102'),
       },
     ],
-    ['PGRST103: a range', { request: 'authors?limit=-1', status: 416, answer: { code: 'PGRST103' } }],
-    [
-      'PGRST105: a PUT without the key',
-      { request: 'PUT authors', ...put, status: 405, answer: { code: 'PGRST105' } },
-    ],
+    ['PGRST103: a range', { request: 'authors?limit=-1', ...refused(416, 'PGRST103') }],
+    ['PGRST105: a PUT without the key', { request: 'PUT authors', ...put, ...refused(405, 'PGRST105') }],
     [
       'PGRST106: a schema',
-      { request: 'authors', headers: { 'accept-profile': 'x' }, status: 406, answer: { code: 'PGRST106' } },
+      { request: 'authors', headers: { 'accept-profile': 'x' }, ...refused(406, 'PGRST106') },
     ],
     [
       'PGRST107: a media type',
-      { request: 'authors', headers: { accept: 'x/y' }, status: 406, answer: { code: 'PGRST107' } },
+      { request: 'authors', headers: { accept: 'x/y' }, ...refused(406, 'PGRST107') },
     ],
     [
       'PGRST108: a filter of what is not embedded',
-      { request: 'books?authors.id=eq.1', status: 400, answer: { code: 'PGRST108' } },
+      { request: 'books?authors.id=eq.1', ...refused(400, 'PGRST108') },
     ],
     [
       'PGRST109: a limit of a change without an order',
-      { request: 'DELETE loans?limit=1', status: 400, answer: { code: 'PGRST109' } },
+      { request: 'DELETE loans?limit=1', ...refused(400, 'PGRST109') },
     ],
     [
       'PGRST111: headers that are none',
-      { request: 'POST rpc/headers', body: { list: '{}' }, status: 500, answer: { code: 'PGRST111' } },
+      { request: 'POST rpc/headers', body: { list: '{}' }, ...refused(500, 'PGRST111') },
     ],
     [
       'PGRST112: a status that is none',
-      { request: 'POST rpc/status', body: { code: 'x' }, status: 500, answer: { code: 'PGRST112' } },
+      { request: 'POST rpc/status', body: { code: 'x' }, ...refused(500, 'PGRST112') },
     ],
     [
       'PGRST114: a PUT with a limit',
-      { request: 'PUT authors?id=eq.1&limit=1', ...put, status: 400, answer: { code: 'PGRST114' } },
+      { request: 'PUT authors?id=eq.1&limit=1', ...put, ...refused(400, 'PGRST114') },
     ],
     [
       'PGRST115: a PUT of another key',
-      { request: 'PUT authors?id=eq.2', ...put, status: 400, answer: { code: 'PGRST115' } },
+      { request: 'PUT authors?id=eq.2', ...put, ...refused(400, 'PGRST115') },
     ],
     [
       'PGRST116: not one row',
       {
         request: 'authors',
         headers: { accept: 'application/vnd.pgrst.object+json' },
-        status: 406,
-        answer: { code: 'PGRST116' },
+        ...refused(406, 'PGRST116'),
       },
     ],
-    ['PGRST117: a verb', { request: 'PROPFIND authors', status: 405, answer: { code: 'PGRST117' } }],
+    ['PGRST117: a verb', { request: 'PROPFIND authors', ...refused(405, 'PGRST117') }],
     [
       'PGRST118: an order by many',
-      { request: 'authors?select=books(id)&order=books(id)', status: 400, answer: { code: 'PGRST118' } },
+      { request: 'authors?select=books(id)&order=books(id)', ...refused(400, 'PGRST118') },
     ],
     [
       'none of PGRST120: an operator of an embedded table is one of a column',
-      { request: 'books?select=id,authors()&authors=eq.1', status: 400, answer: { code: '42703' } },
+      { request: 'books?select=id,authors()&authors=eq.1', ...refused(400, '42703') },
     ],
     [
       'PGRST122: a preference',
-      {
-        request: 'authors',
-        headers: { prefer: 'handling=strict,x' },
-        status: 400,
-        answer: { code: 'PGRST122' },
-      },
+      { request: 'authors', headers: { prefer: 'handling=strict,x' }, ...refused(400, 'PGRST122') },
     ],
-    [
-      'PGRST123: aggregates that are off',
-      { request: 'books?select=count()', status: 400, answer: { code: 'PGRST123' } },
-    ],
+    ['PGRST123: aggregates that are off', { request: 'books?select=count()', ...refused(400, 'PGRST123') }],
     [
       'PGRST124: more rows than wanted',
       {
         request: 'DELETE loans?fee=gt.0',
         headers: { prefer: 'handling=strict,max-affected=1' },
-        status: 400,
-        answer: { code: 'PGRST124' },
+        ...refused(400, 'PGRST124'),
       },
     ],
-    ['PGRST125: a path', { request: 'a/b', status: 404, answer: { code: 'PGRST125' } }],
-    [
-      'PGRST200: a relationship',
-      { request: 'books?select=nothing(*)', status: 400, answer: { code: 'PGRST200' } },
-    ],
-    ['PGRST202: a function', { request: 'rpc/nothing', status: 404, answer: { code: 'PGRST202' } }],
+    ['PGRST125: a path', { request: 'a/b', ...refused(404, 'PGRST125') }],
+    ['PGRST200: a relationship', { request: 'books?select=nothing(*)', ...refused(400, 'PGRST200') }],
+    ['PGRST202: a function', { request: 'rpc/nothing', ...refused(404, 'PGRST202') }],
     [
       'PGRST204: a column',
-      { request: 'POST authors?columns=nothing', body: {}, status: 400, answer: { code: 'PGRST204' } },
+      { request: 'POST authors?columns=nothing', body: {}, ...refused(400, 'PGRST204') },
     ],
     [
       'PGRST205: a table',
@@ -253,12 +231,7 @@ describe('an error of the API', () => {
     ],
     [
       'PGRST301: a token',
-      {
-        request: 'authors',
-        headers: { authorization: 'Bearer x.y.z' },
-        status: 401,
-        answer: { code: 'PGRST301' },
-      },
+      { request: 'authors', headers: { authorization: 'Bearer x.y.z' }, ...refused(401, 'PGRST301') },
     ],
     [
       'tells its code in Proxy-Status',

@@ -103,6 +103,10 @@ describe('a call', () => {
 });
 
 describe('rows of a function', () => {
+  const records = [
+    { id: 1, name: 'Ann' },
+    { id: 2, name: 'Bob' },
+  ];
   shows([
     ['are an array of objects', { request: 'rpc/books_of?country=PL&select=id', answer: [{ id: 1 }] }],
     [
@@ -138,23 +142,8 @@ describe('rows of a function', () => {
     ],
     [
       'that are untyped are whole, whatever is selected',
-      {
-        request: 'rpc/records?select=id',
-        answer: [
-          { id: 1, name: 'Ann' },
-          { id: 2, name: 'Bob' },
-        ],
-      },
+      { request: 'rpc/records?select=id', answer: records },
     ],
-    [
-      'may be untyped',
-      {
-        request: 'rpc/records',
-        answer: [
-          { id: 1, name: 'Ann' },
-          { id: 2, name: 'Bob' },
-        ],
-      },
-    ],
+    ['may be untyped', { request: 'rpc/records', answer: records }],
   ]);
 });

@@ -1,6 +1,6 @@
 import { quoteIdent, quoteQualified } from '#libs/platform';
 import { limits } from '../limits.js';
-import { sourceName } from '../plan/aliases.js';
+import { matchName, sourceName } from '../plan/aliases.js';
 import type { MutatePlan, PlannedColumn, PlannedCondition, Slice } from '../plan/plan.js';
 import type { QualifiedName } from '../schema-cache/schema-cache.js';
 import { changeSql } from '../sql/mutate-sql.js';
@@ -17,18 +17,18 @@ export interface RowsBeneath {
   readonly isPartial: boolean;
 }
 
-/** Rows of `table` that match `where`, read as `role`, which bypasses row-level security. */
+/** Rows of `table` that match `where` under the name `alias`, read as `role`, which bypasses row-level security. */
 export async function existingRows(
   tryOut: Try,
   role: string,
   table: QualifiedName,
-  where: readonly PlannedCondition[],
+  { alias, where }: { alias: string; where: readonly PlannedCondition[] },
 ): Promise<Tried<RowsBeneath>> {
   const parameters = new Parameters();
-  const tests = where.map((condition) => conditionSql(table.name, condition, parameters));
-  const source = `${quoteQualified(table.schema, table.name)} as ${quoteIdent(table.name)}`;
+  const tests = where.map((condition) => conditionSql(alias, condition, parameters));
+  const source = `${quoteQualified(table.schema, table.name)} as ${quoteIdent(alias)}`;
   const from = `${source}${tests.length === 0 ? '' : ` where ${tests.join(' and ')}`}`;
-  return rowsOf(tryOut, role, matchingSql(table, table.name, from, parameters), parameters);
+  return rowsOf(tryOut, role, matchingSql(table, alias, from, parameters), parameters);
 }
 
 /** Rows as `plan` would leave them, changed as `role`, which bypasses row-level security; they are changed back. */
@@ -66,7 +66,7 @@ function columnOf(column: string): PlannedColumn {
 
 function matchingSql(table: QualifiedName, alias: string, from: string, parameters: Parameters): string {
   const row = `row(${quoteIdent(alias)}.*)::${quoteQualified(table.schema, table.name)}`;
-  return `galley_match as (select ${row} as item from ${from} limit ${parameters.add(limits.explainedRows + 1)})`;
+  return `${matchName} as (select ${row} as item from ${from} limit ${parameters.add(limits.explainedRows + 1)})`;
 }
 
 function rowsOf(
@@ -81,7 +81,7 @@ function rowsOf(
     with ${sources}, galley_kept as (
       select item, row_number() over () <= ${rowsAtMost}
         and sum(octet_length(item::text)) over (rows unbounded preceding) <= ${bytesAtMost} as is_kept
-      from galley_match
+      from ${matchName}
     )
     select coalesce(array_agg(item) filter (where is_kept), '{}')::text as text,
       count(*) filter (where is_kept)::int as considered,

@@ -44,7 +44,12 @@ export async function tryPolicies(
     const isTarget = protection.through === null && isSame(protection, table);
     const existing =
       protection.command !== 'INSERT' && !(isTarget && isInsert)
-        ? await existingRows(tryOut, serviceRole, protection, isTarget ? where : [])
+        ? await existingRows(
+            tryOut,
+            serviceRole,
+            protection,
+            isTarget ? { alias: plan.rows.alias, where } : { alias: protection.name, where: [] },
+          )
         : undefined;
     const isMerged = isInsert && protection.command === 'UPDATE';
     const left =

@@ -1,4 +1,5 @@
 import type { Sql } from '#libs/platform';
+import { inputParameters, isCallable } from '../schema-cache/callable-functions.sql.js';
 import type { DescribedFunction } from './schema-description.js';
 
 /** Names of the tables and views of `schema` on which the role of the transaction has any right. */
@@ -30,24 +31,7 @@ const functionsText = `
     input.parameters
   from pg_catalog.pg_proc p
   join pg_catalog.pg_namespace n on n.oid = p.pronamespace
-  cross join lateral (
-    select coalesce(json_agg(json_build_object(
-        'name', coalesce(arg.name, ''),
-        'type', format_type(arg.type, null),
-        'required', arg.position <= p.pronargs - p.pronargdefaults,
-        'variadic', coalesce(arg.mode = 'v', false)) order by arg.position), '[]') as parameters,
-      count(*) filter (where coalesce(arg.name, '') = '') as unnamed, count(*) as total, min(arg.type::text) as type
-    from (
-      select name, type, mode, row_number() over (order by place) as position
-      from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargnames, p.proargmodes)
-        with ordinality as declared (type, name, mode, place)
-      where coalesce(mode, 'i') in ('i', 'b', 'v')
-    ) as arg
-  ) as input
-  where n.nspname = $1 and p.prokind = 'f'
-    and p.prorettype not in ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
-    and (input.unnamed = 0 or input.total = 1 and input.type::oid in (
-      'pg_catalog.json'::regtype, 'pg_catalog.jsonb'::regtype, 'pg_catalog.text'::regtype,
-      'pg_catalog.bytea'::regtype, 'pg_catalog.xml'::regtype))
+  cross join ${inputParameters('null')}
+  where n.nspname = $1 and ${isCallable}
     and ($2 or has_function_privilege(p.oid, 'execute'))
   order by p.proname, p.pronargs, p.oid`;

@@ -1,4 +1,5 @@
 import type { Sql } from '#libs/platform';
+import { domainTypes } from '../schema-cache/domain-types.sql.js';
 import { foreignKeysOf } from '../schema-cache/foreign-keys.js';
 import { loadKeyConstraints } from '../schema-cache/key-constraints.sql.js';
 import { nameKey, type SchemaCache } from '../schema-cache/schema-cache.js';
@@ -44,18 +45,7 @@ const commentText = `
 
 // The bits of pg_relation_is_updatable: 4 for UPDATE, 8 for INSERT, 16 for DELETE.
 const tablesText = `
-  with recursive domain (oid, base) as (
-    select oid, typbasetype from pg_catalog.pg_type where typtype = 'd'
-    union all
-    select domain.oid, t.typbasetype
-    from domain join pg_catalog.pg_type t on t.oid = domain.base
-    where t.typtype = 'd'
-  ),
-  base as (
-    select domain.oid, t.oid as base, t.typnamespace
-    from domain join pg_catalog.pg_type t on t.oid = domain.base
-    where t.typtype <> 'd'
-  )
+  with recursive ${domainTypes}
   select c.relname as name, obj_description(c.oid, 'pg_class') as comment,
     c.relkind in ('r', 'p')
       or c.relkind in ('v', 'f') and pg_relation_is_updatable(c.oid, true) & 28 <> 0 as is_writable,
@@ -64,7 +54,7 @@ const tablesText = `
         'comment', col_description(c.oid, a.attnum),
         'isNullable', not (a.attnotnull or t.typtype = 'd' and t.typnotnull),
         'type', case
-          when base.typnamespace = 'pg_catalog'::regnamespace then format_type(base.base, null)
+          when base.typnamespace = 'pg_catalog'::regnamespace then format_type(base.oid, null)
           when t.typnamespace = 'pg_catalog'::regnamespace then format_type(t.oid, null)
           else format_type(t.oid, a.atttypmod)
         end,
@@ -78,11 +68,12 @@ const tablesText = `
         end,
         'enumValues', (
           select coalesce(json_agg(enumlabel order by enumsortorder), '[]')
-          from pg_catalog.pg_enum where enumtypid = coalesce(base.base, t.oid))
+          from pg_catalog.pg_enum where enumtypid = coalesce(base.oid, t.oid))
       ) order by a.attnum), '[]')
       from pg_catalog.pg_attribute a
       join pg_catalog.pg_type t on t.oid = a.atttypid
-      left join base on base.oid = t.oid
+      left join domain_types on domain_types.domain = t.oid
+      left join pg_catalog.pg_type base on base.oid = domain_types.type
       left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
       where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns
   from pg_catalog.pg_class c

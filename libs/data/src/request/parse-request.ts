@@ -17,7 +17,7 @@ import { parseOrder, type OrderTerm } from './order.js';
 import { parsePayload } from './payload.js';
 import { parsePrefer } from './prefer.js';
 import { parseQueryString } from './query-string.js';
-import { allRows, intersectRanges, parseCount, parseRangeHeader, type RowRange } from './range.js';
+import { allRows, askedRange, intersectRanges, parseRangeHeader, type RowRange } from './range.js';
 import { Reader } from './reader.js';
 import { parseSelect, type SelectItem } from './select.js';
 import { resolveTarget } from './target.js';
@@ -31,7 +31,8 @@ export function parseRequest(http: HttpRequest, settings: RestSettings): ApiRequ
   const target = resolveTarget(http, settings);
   const query = parseQuery(http.query, target.action);
   const headerRange = method === 'GET' ? parseRangeHeader(headers['range']) : allRows;
-  if (target.action === 'upsert') refuseRange(query.range);
+  const range = intersectRanges(headerRange, query.range);
+  if (target.action === 'upsert') refuseRange(range);
   const payload = parsePayload(target.action, http, query.columns);
   const isForm = payload?.kind === 'form';
   // Field by field: to spread them took a tenth of all that a small request costs.
@@ -46,7 +47,7 @@ export function parseRequest(http: HttpRequest, settings: RestSettings): ApiRequ
     conditions: query.conditions,
     orders: query.orders,
     embedRanges: query.embedRanges,
-    range: intersectRanges(headerRange, query.range),
+    range,
     columns: query.columns,
     onConflict: query.onConflict,
     arguments: isForm ? payload.arguments : query.arguments,
@@ -83,7 +84,7 @@ class QueryParser {
   readonly #orders: At<readonly OrderTerm[]>[] = [];
   readonly #arguments: [string, string][] = [];
   /** `limit` and `offset` by embed path, its names joined by dots. */
-  readonly #ranges = new Map<string, RowRange>();
+  readonly #ranges = new Map<string, { limit?: string; offset?: string }>();
   readonly #budget = new FilterBudget();
 
   constructor(private readonly action: Action) {}
@@ -115,10 +116,10 @@ class QueryParser {
         this.#addOrder(path, value);
         return;
       case 'limit':
-        this.#setRange(path, { limit: parseCount(value) });
+        this.#setRange(path, { limit: value });
         return;
       case 'offset':
-        this.#setRange(path, { offset: parseCount(value) ?? 0 });
+        this.#setRange(path, { offset: value });
         return;
       case 'and':
       case 'or': {
@@ -150,8 +151,8 @@ class QueryParser {
     if (count > limits.orderTerms) throw limitError('terms in order', limits.orderTerms);
   }
 
-  #setRange(path: string, part: Partial<RowRange>): void {
-    this.#ranges.set(path, { ...(this.#ranges.get(path) ?? allRows), ...part });
+  #setRange(path: string, part: { limit?: string; offset?: string }): void {
+    this.#ranges.set(path, { ...this.#ranges.get(path), ...part });
     if (this.#ranges.size > limits.selectItems) throw limitError('limits', limits.selectItems);
   }
 
@@ -161,8 +162,8 @@ class QueryParser {
       select: this.#select ?? [{ kind: 'star' }],
       conditions: this.#conditions,
       orders: this.#orders,
-      embedRanges: embedRanges.map(([path, value]) => ({ path: splitPath(path), value })),
-      range: this.#ranges.get('') ?? allRows,
+      embedRanges: embedRanges.map(([path, asked]) => ({ path: splitPath(path), value: askedRange(asked) })),
+      range: askedRange(this.#ranges.get('') ?? {}),
       columns: this.#columns === undefined ? undefined : [...new Set(this.#columns)],
       onConflict: this.#onConflict,
       arguments: this.#arguments,

@@ -3,33 +3,12 @@ import type { Reader } from './reader.js';
 /** A PostgreSQL type to cast to, already taken apart so that every name can be quoted. */
 export interface TypeName {
   readonly schema: string | undefined;
+  /** In lower case; of the types that PostgreSQL's grammar knows it may be several words. */
   readonly name: string;
   /** As in `numeric(10,2)`. */
   readonly modifiers: readonly number[];
   readonly array: boolean;
 }
-
-// The names that PostgreSQL's grammar, not its catalogue, knows (manual, table 8.1): quoted they would not be found.
-const catalogueNames = new Map([
-  ['int', 'int4'],
-  ['integer', 'int4'],
-  ['smallint', 'int2'],
-  ['bigint', 'int8'],
-  ['real', 'float4'],
-  ['float', 'float8'],
-  ['double precision', 'float8'],
-  ['decimal', 'numeric'],
-  ['dec', 'numeric'],
-  ['boolean', 'bool'],
-  ['char', 'bpchar'],
-  ['character', 'bpchar'],
-  ['character varying', 'varchar'],
-  ['bit varying', 'varbit'],
-  ['timestamp without time zone', 'timestamp'],
-  ['timestamp with time zone', 'timestamptz'],
-  ['time without time zone', 'time'],
-  ['time with time zone', 'timetz'],
-]);
 
 const wordsPattern = /[\p{L}_][\p{L}\p{N}_$]*(?: +[\p{L}_][\p{L}\p{N}_$]*)*/uy;
 // The dot before an aggregate function is not the one after a schema.
@@ -44,7 +23,7 @@ export function readTypeName(reader: Reader): TypeName {
   reader.skipSpace();
   return {
     schema: second === undefined ? undefined : first,
-    name: second ?? catalogueNames.get(first) ?? first,
+    name: second ?? first,
     modifiers: modifiers.map(Number),
     array,
   };

@@ -37,6 +37,11 @@ export function checkResult({ expected }: Plan, { pageTotal, changed = pageTotal
   }
 }
 
+/** Whether only so many rows may change; a plan does not tell how many did. */
+export function isBounded({ expected: { atMost, changeLimit } }: Plan): boolean {
+  return atMost !== undefined || changeLimit !== undefined;
+}
+
 /** Whether {@link checkResult} may refuse what `plan` gives. */
 export function mayRefuse({ expected }: Plan): boolean {
   const { exactlyOne, atMost, putOne, changeLimit, returnedAtMost } = expected;

@@ -1,8 +1,9 @@
 import type { Abandonment, Caller, CallerStatements, CallerTransaction, Project, Sql } from '#libs/platform';
+import { notImplemented } from '../errors.js';
 import { refuseCostlyPlan } from '../guards/plan-cost.js';
 import type { Plan } from '../plan/plan.js';
 import type { HttpRequest } from '../request/http-request.js';
-import { checkResult, mayRefuse } from '../response/check-result.js';
+import { checkResult, isBounded, mayRefuse } from '../response/check-result.js';
 import type { QueryResult } from '../response/query-result.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import type { Estimate, ResultRow, SqlQuery } from '../sql/sql-query.js';
@@ -28,6 +29,7 @@ export interface Execution {
  * except where the result decides whether a change stays or the planner is asked first or afterwards.
  *
  * @throws AppError 54001 when the plan costs more than it may
+ * @throws AppError PGRST127 when a plan is asked for that cannot be had
  * @throws AppError PGRST1xx when the result is not what the client will take; a change is rolled back
  * @throws pg's DatabaseError with its SQLSTATE
  */
@@ -45,7 +47,9 @@ export async function execute(
   if (plan.explain) {
     const runs = plan.explain.options.includes('analyze');
     if (runs && isGuarded) await database.asCaller(caller, { ...request, undo: true }, refuseCostly);
-    const asText = { ...request, asText: true };
+    const isUnchecked = runs && !readOnly && isBounded(plan);
+    if (isUnchecked) refuseInBatch(execution);
+    const asText = { ...request, undo: request.undo || isUnchecked, asText: true };
     const { rows } = await database.queryAsCaller<PlanRow>(caller, asText, text, values);
     return { ...nothing, body: rows.map((row) => `${row['QUERY PLAN']}\n`).join('') };
   }
@@ -58,6 +62,12 @@ export async function execute(
     const result = checked(plan, resultOf(plan, rows[0]!));
     return query.estimate ? withEstimate(tx, plan, result, query.estimate) : result;
   });
+}
+
+/** How a transaction ends that others share is not said here. */
+function refuseInBatch({ database, project }: Execution): void {
+  if (database === project.database) return;
+  throw notImplemented('In a batch a change that is bounded cannot be analyzed.');
 }
 
 /** The one row of a statement that is prepared, and asked once more as it is where that was outdated. */

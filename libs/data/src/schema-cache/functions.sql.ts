@@ -1,4 +1,5 @@
 import type { Sql } from '#libs/platform';
+import { inputParameters, isCallable } from './callable-functions.sql.js';
 import { domainTypes } from './domain-types.sql.js';
 import {
   nameKey,
@@ -46,9 +47,7 @@ export async function loadFunctions(
   return functions;
 }
 
-// Only input parameters count for a call, and the last \`pronargdefaults\` of them may be left out.
-// OUT and TABLE parameters make the result a row, whatever the declared type. An argument without a name can only be
-// a whole body, so it has to be the only one and of a type that a body may have.
+// OUT and TABLE parameters make the result a row, whatever the declared type.
 const text = `
   with recursive ${domainTypes}
   select n.nspname as schema, p.proname as name, input.parameters,
@@ -68,23 +67,6 @@ const text = `
   join pg_catalog.pg_type base on base.oid = coalesce(d.type, t.oid)
   left join pg_catalog.pg_class r on r.oid = base.typrelid and r.relkind <> 'c'
   left join pg_catalog.pg_namespace rn on rn.oid = r.relnamespace
-  cross join lateral (
-    select count(*) as count, count(*) filter (where coalesce(arg.name, '') = '') as unnamed,
-      (array_agg(arg.type::regtype::text))[1] as first_type,
-      coalesce(json_agg(json_build_object(
-        'name', coalesce(arg.name, ''),
-        'type', format_type(arg.type, -1),
-        'required', arg.position <= p.pronargs - p.pronargdefaults,
-        'variadic', coalesce(arg.mode = 'v', false)) order by arg.position), '[]') as parameters
-    from (
-      select given.name, given.type, given.mode, row_number() over (order by given.position) as position
-      from unnest(coalesce(p.proallargtypes, p.proargtypes::oid[]), p.proargnames, p.proargmodes)
-        with ordinality as given (type, name, mode, position)
-      where coalesce(given.mode, 'i') in ('i', 'b', 'v')
-    ) as arg
-  ) as input
-  where n.nspname = any($1) and p.prokind = 'f'
-    and (input.unnamed = 0
-      or input.count = 1 and input.first_type in ('bytea', 'json', 'jsonb', 'text', 'xml'))
-    and t.oid not in ('pg_catalog.trigger'::regtype, 'pg_catalog.event_trigger'::regtype)
+  cross join ${inputParameters('-1')}
+  where n.nspname = any($1) and ${isCallable}
   order by p.pronargs, p.oid`;

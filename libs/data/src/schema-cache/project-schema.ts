@@ -1,7 +1,6 @@
 import { projectResource, type Project } from '#libs/platform';
-import { pgrstError } from '../errors.js';
 import { limits } from '../limits.js';
-import { reloadChannel } from '../settings/reload-channel.js';
+import { ReloadedValue } from '../settings/reloaded-value.js';
 import type { RestSettings } from '../settings/rest-settings.js';
 import { loadSchemaCache, readSchemaVersion } from './load-schema-cache.js';
 import type { SchemaCache } from './schema-cache.js';
@@ -9,29 +8,30 @@ import type { SchemaCache } from './schema-cache.js';
 /** Keeps the schema cache of one project. A request takes `current()` once and uses that snapshot to its end. */
 class ProjectSchema {
   readonly #project: Project;
-  #snapshot: SchemaCache | undefined;
+  readonly #cache: ReloadedValue<SchemaCache>;
   #loadedAtMs = 0;
-  #loading: Promise<SchemaCache> | undefined;
-  /** A change was announced after the load under way had begun. */
-  #again = false;
   #checking: Promise<SchemaCache> | undefined;
   /** What the snapshot is to show. */
   #schemas: readonly string[] = [];
 
   constructor(project: Project) {
     this.#project = project;
-    reloadChannel(project).on('schema', () => this.#changed());
+    // Requests go on with the old snapshot; if a load fails, the next miss or notification tries again.
+    this.#cache = new ReloadedValue(project, 'schema', () => this.#read());
   }
 
   /** The snapshot in use; the first caller waits until there is one of the schemas that `settings` expose. */
   current({ schemas }: Pick<RestSettings, 'schemas'>): SchemaCache | Promise<SchemaCache> {
-    if (this.#snapshot && areSame(this.#snapshot.schemas, schemas)) return this.#snapshot;
-    return this.#loadOf(schemas);
+    const snapshot = this.newest;
+    if (snapshot && areSame(snapshot.schemas, schemas)) return snapshot;
+    if (areSame(this.#schemas, schemas)) return this.#cache.load();
+    this.#schemas = schemas;
+    return this.#cache.reload();
   }
 
   /** The newest snapshot, if there is one. */
   get newest(): SchemaCache | undefined {
-    return this.#snapshot;
+    return this.#cache.newest;
   }
 
   /**
@@ -39,7 +39,7 @@ class ProjectSchema {
    * so that a table can be used as soon as its migration has committed. Else gives `seen` back.
    */
   async newerThan(seen: SchemaCache): Promise<SchemaCache> {
-    if (this.#snapshot && this.#snapshot !== seen) return this.#snapshot;
+    if (this.newest && this.newest !== seen) return this.newest;
     this.#checking ??= this.#reloadIfChanged().finally(() => {
       this.#checking = undefined;
     });
@@ -48,52 +48,18 @@ class ProjectSchema {
 
   async #reloadIfChanged(): Promise<SchemaCache> {
     const { changes, isChanging } = await readSchemaVersion(this.#project.database);
-    const snapshot = this.#snapshot;
-    if (snapshot?.version.changes !== changes) return this.#load();
+    const snapshot = this.newest;
+    if (snapshot?.version.changes !== changes) return this.#cache.load();
     if (!isChanging && !snapshot.version.isChanging) return snapshot;
     // A change that stays under way is not looked for by every miss, at the price of a whole load each.
     const isRecent = performance.now() - this.#loadedAtMs < limits.schemaReloadMs;
-    return isChanging && isRecent ? snapshot : this.#load();
+    return isChanging && isRecent ? snapshot : this.#cache.load();
   }
 
-  #loadOf(schemas: readonly string[]): Promise<SchemaCache> {
-    if (!areSame(this.#schemas, schemas)) {
-      this.#schemas = schemas;
-      this.#again = true;
-    }
-    return this.#load();
-  }
-
-  #load(): Promise<SchemaCache> {
-    this.#loading ??= this.#loadUntilQuiet().finally(() => {
-      this.#loading = undefined;
-    });
-    return this.#loading;
-  }
-
-  async #loadUntilQuiet(): Promise<SchemaCache> {
-    try {
-      // Listen first: a change between the two would be missed the other way round.
-      await reloadChannel(this.#project).listen();
-      do {
-        this.#again = false;
-        this.#snapshot = await loadSchemaCache(this.#project, this.#schemas);
-      } while (this.#again);
-      this.#loadedAtMs = performance.now();
-      return this.#snapshot;
-    } catch (cause) {
-      throw pgrstError('PGRST002', {
-        message: 'Could not query the database for the schema cache. Retrying.',
-        cause,
-      });
-    }
-  }
-
-  #changed(): void {
-    if (!this.#snapshot && !this.#loading) return; // Nobody has asked yet.
-    this.#again = true;
-    // Requests go on with the old snapshot; if this load fails, the next miss or notification tries again.
-    this.#load().catch(() => {});
+  async #read(): Promise<SchemaCache> {
+    const snapshot = await loadSchemaCache(this.#project, this.#schemas);
+    this.#loadedAtMs = performance.now();
+    return snapshot;
   }
 }
 

@@ -1,17 +1,13 @@
 import type { Logger, Project, Sql } from '#libs/platform';
-import { pgrstError } from '../errors.js';
 import { withRoleGuards } from '../guards/role-guards.js';
 import { databaseSettingNames, readSetting } from './read-setting.js';
-import { reloadChannel } from './reload-channel.js';
+import { ReloadedValue } from './reloaded-value.js';
 import type { RestSettings } from './rest-settings.js';
 import { authenticatorSettings, preConfigSettings, roleSettings } from './settings.sql.js';
 
 /** Keeps the settings of one project's data API. */
 export class ProjectSettings {
-  #current: RestSettings | undefined;
-  #loading: Promise<RestSettings> | undefined;
-  /** A change was announced after the load under way had begun. */
-  #again = false;
+  readonly #settings: ReloadedValue<RestSettings>;
 
   constructor(
     private readonly project: Project,
@@ -19,7 +15,12 @@ export class ProjectSettings {
     private readonly base: RestSettings,
     private readonly logger: Logger,
   ) {
-    reloadChannel(project).on('config', () => this.#reload());
+    this.#settings = new ReloadedValue(
+      project,
+      'config',
+      () => this.#read(),
+      (err) => logger.warn({ err }, 'Settings of the data API were not read'),
+    );
   }
 
   /**
@@ -27,41 +28,12 @@ export class ProjectSettings {
    * @throws AppError PGRST002 when the database cannot be asked for them
    */
   current(): RestSettings | Promise<RestSettings> {
-    return this.#current ?? this.#load();
+    return this.#settings.newest ?? this.#settings.load();
   }
 
   /** The settings in use, or what the environment says as long as they have not been read. */
   get known(): RestSettings {
-    return this.#current ?? this.base;
-  }
-
-  #reload(): void {
-    this.#again = true;
-    // Requests go on with what there is; it is announced again when the connection comes back.
-    this.#load().catch((err: unknown) => this.logger.warn({ err }, 'Settings of the data API were not read'));
-  }
-
-  #load(): Promise<RestSettings> {
-    this.#loading ??= this.#loadUntilQuiet().finally(() => {
-      this.#loading = undefined;
-    });
-    return this.#loading;
-  }
-
-  async #loadUntilQuiet(): Promise<RestSettings> {
-    try {
-      await reloadChannel(this.project).listen();
-      do {
-        this.#again = false;
-        this.#current = await this.#read();
-      } while (this.#again);
-      return this.#current;
-    } catch (cause) {
-      throw pgrstError('PGRST002', {
-        message: 'Could not query the database for the schema cache. Retrying.',
-        cause,
-      });
-    }
+    return this.#settings.newest ?? this.base;
   }
 
   async #read(): Promise<RestSettings> {
@@ -100,6 +72,7 @@ export class ProjectSettings {
     }
     const { key, problem } = reading;
     this.logger.error({ project }, `The setting pgrst.${name} is wrong and stays as it was: ${problem}`);
-    return this.#current ? { [key]: this.#current[key] } : {};
+    const before = this.#settings.newest;
+    return before ? { [key]: before[key] } : {};
   }
 }

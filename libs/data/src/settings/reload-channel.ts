@@ -1,6 +1,6 @@
 import { projectResource, type Project } from '#libs/platform';
 
-type Reloaded = 'schema' | 'config';
+export type Reloaded = 'schema' | 'config';
 
 const reloads = new Map<string, readonly Reloaded[]>([
   ['', ['config', 'schema']],

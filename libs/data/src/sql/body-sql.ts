@@ -1,11 +1,12 @@
 import { quoteQualified } from '#libs/platform';
 import { limits } from '../limits.js';
-import { scalarColumn } from '../plan/aliases.js';
+import { rowName, rowsName, scalarColumn } from '../plan/aliases.js';
 import type { BodyFormat, Plan } from '../plan/plan.js';
 import type { FunctionResult, MediaHandler } from '../schema-cache/schema-cache.js';
+import { rowSql } from './field-sql.js';
 
-const rowAlias = 'galley_row';
-const rowsName = 'galley_rows';
+const row = rowSql(rowName);
+const value = `${rowName}.${scalarColumn}`;
 
 // Read last, when all that may set them has run.
 const responseSettings = ['headers', 'status']
@@ -42,7 +43,7 @@ export function responseSql(
   return (
     `${queries && `with ${queries} `}select ${bodySql(plan)} as body, count(*) as page_total, ${total} as total, ` +
     `${location} as location, ${inserted} as inserted${changed}, ${responseSettings} ` +
-    `from ${isNamed ? rowsName : `(${rows})`} as ${rowAlias}`
+    `from ${isNamed ? rowsName : `(${rows})`} as ${rowName}`
   );
 }
 
@@ -69,8 +70,8 @@ function jsonSql(
   { isObject, stripNulls }: Extract<BodyFormat, { kind: 'json' }>,
   returns: FunctionResult | undefined,
 ): string {
-  const row = returns?.kind === 'scalar' ? `${rowAlias}.${scalarColumn}` : rowAlias;
-  const list = stripNulls ? `json_strip_nulls(json_agg(${row}))` : `json_agg(${row})`;
+  const all = `json_agg(${returns?.kind === 'scalar' ? value : row})`;
+  const list = stripNulls ? `json_strip_nulls(${all})` : all;
   const single = isObject || (returns !== undefined && !returns.isSet);
   return single ? `coalesce((${list} -> 0)::text, 'null')` : `coalesce(${list}::text, '[]')`;
 }
@@ -78,15 +79,15 @@ function jsonSql(
 // A row's own text is already comma-separated and quoted as CSV wants it, inside brackets.
 function csvSql(): string {
   const quoted = `case when key ~ '[",\\n\\r]' then '"' || replace(key, '"', '""') || '"' else key end`;
-  const keys = `json_object_keys((select row_to_json(first) from ${rowsName} as first limit 1)) as key`;
+  const keys = `json_object_keys((select row_to_json(${row}) from ${rowsName} as ${rowName} limit 1)) as key`;
   const header = `(select string_agg(${quoted}, ',') from ${keys})`;
-  const lines = `string_agg(substring(${rowAlias}::text, 2, length(${rowAlias}::text) - 2), E'\\n')`;
+  const lines = `string_agg(substring(${row}::text, 2, length(${row}::text) - 2), E'\\n')`;
   return `coalesce(${header}, '') || E'\\n' || coalesce(${lines}, '')`;
 }
 
 /** RFC 7946 §3.3, by a function of PostGIS. */
 function geojsonSql(): string {
-  const features = `coalesce(json_agg(st_asgeojson(${rowAlias})::json), '[]')`;
+  const features = `coalesce(json_agg(st_asgeojson(${row})::json), '[]')`;
   return `json_build_object('type', 'FeatureCollection', 'features', ${features})::text`;
 }
 
@@ -104,9 +105,8 @@ function handlerSql(
   returns: FunctionResult | undefined,
 ): string {
   const type = isBinary ? 'bytea' : 'text';
-  const value = `${rowAlias}.${scalarColumn}`;
   if (!aggregate) return `string_agg(${value}::${type}, ''::${type})`;
   const isValue = returns?.kind === 'scalar' && !returns.isSet;
-  const row = rowType ? `${rowAlias}::${quoteQualified(rowType.schema, rowType.name)}` : rowAlias;
-  return `${quoteQualified(aggregate.schema, aggregate.name)}(${isValue ? value : row})::${type}`;
+  const typed = rowType ? `${row}::${quoteQualified(rowType.schema, rowType.name)}` : row;
+  return `${quoteQualified(aggregate.schema, aggregate.name)}(${isValue ? value : typed})::${type}`;
 }

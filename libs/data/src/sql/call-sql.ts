@@ -1,5 +1,5 @@
 import { quoteIdent, quoteQualified } from '#libs/platform';
-import { bodyName, scalarColumn, sourceName } from '../plan/aliases.js';
+import { bodyName, matchName, scalarColumn, sourceName } from '../plan/aliases.js';
 import type { CallArguments, CallPlan } from '../plan/plan.js';
 import type { FunctionParameter } from '../schema-cache/schema-cache.js';
 import { responseSql } from './body-sql.js';
@@ -14,7 +14,7 @@ export function callSql(plan: CallPlan): SqlQuery {
   const rows = rowsSql(plan.rows, parameters);
   const isCounted = plan.count === 'exact' || plan.count === 'estimated';
   const total = isCounted
-    ? `(select count(*) from (${matchingRowsSql(plan.rows, parameters)}) as galley_match)`
+    ? `(select count(*) from (${matchingRowsSql(plan.rows, parameters)}) as ${matchName})`
     : 'null';
   return {
     text: responseSql(plan, rows, { source: [sourceName, call], total }),

@@ -3,12 +3,13 @@ import type { PlannedField } from '../plan/plan.js';
 import type { TypeName } from '../request/type-name.js';
 import type { QualifiedName } from '../schema-cache/schema-cache.js';
 import type { Parameters } from './sql-query.js';
+import { typeSql } from './type-sql.js';
 
 /** A column of `alias`, or a value inside it. */
 export function fieldSql(alias: string, field: PlannedField, parameters: Parameters): string {
   const { rowType } = field;
   const column = rowType
-    ? `(${quoteIdent(alias)}::${quoteQualified(rowType.schema, rowType.name)}).${quoteIdent(field.column)}`
+    ? `(${rowSql(alias)}::${quoteQualified(rowType.schema, rowType.name)}).${quoteIdent(field.column)}`
     : columnSql(alias, field.column);
   if (field.jsonPath.length === 0) return column;
   const steps = field.jsonPath.map(({ arrow, key }) => {
@@ -21,12 +22,15 @@ export function columnSql(alias: string, column: string): string {
   return `${quoteIdent(alias)}.${quoteIdent(column)}`;
 }
 
+/** A whole row as one value: by its bare name PostgreSQL would take a column of that name, where there is one. */
+export function rowSql(alias: string): string {
+  return `${quoteIdent(alias)}.*`;
+}
+
 export function applySql({ schema, name }: QualifiedName, argument: string): string {
   return `${quoteQualified(schema, name)}(${argument})`;
 }
 
 export function castSql(expression: string, type: TypeName): string {
-  const schema = type.schema === undefined ? '' : `${quoteIdent(type.schema)}.`;
-  const modifiers = type.modifiers.length === 0 ? '' : `(${type.modifiers.join(',')})`;
-  return `cast(${expression} as ${schema}${quoteIdent(type.name)}${modifiers}${type.array ? '[]' : ''})`;
+  return `cast(${expression} as ${typeSql(type)})`;
 }

@@ -1,5 +1,5 @@
 import { quoteIdent, quoteQualified } from '#libs/platform';
-import { bodyName, sourceName } from '../plan/aliases.js';
+import { bodyName, itemName, rowName, sourceName } from '../plan/aliases.js';
 import type {
   Delete,
   Insert,
@@ -14,7 +14,7 @@ import type {
 import { memberOf } from '../request/payload.js';
 import type { Column } from '../schema-cache/schema-cache.js';
 import { responseSql } from './body-sql.js';
-import { applySql, columnSql } from './field-sql.js';
+import { applySql, columnSql, rowSql } from './field-sql.js';
 import { conditionSql, rowsSql } from './rows-sql.js';
 import { recordSql } from './record-sql.js';
 import { Parameters, type SqlQuery } from './sql-query.js';
@@ -130,7 +130,7 @@ function newValueSql(
   const member = columnSql(bodyName, column.name);
   const given = fromJson ? applySql(fromJson, member) : member;
   if (!useDefaults || column.defaultValue === null) return given;
-  const isGiven = `galley_item.value ? ${parameters.add(memberOf(payload, column.name))}::text`;
+  const isGiven = `${itemName}.value ? ${parameters.add(memberOf(payload, column.name))}::text`;
   return `case when ${isGiven} then ${given} else ${column.defaultValue} end`;
 }
 
@@ -150,14 +150,14 @@ function payloadSql(
   const record = (rows: string) => recordSql(rows, typed, payload);
   if (!useDefaults) return `from ${record(`${isList ? 'json_to_recordset' : 'json_to_record'}(${body})`)}`;
   const items = isList
-    ? `jsonb_array_elements(${body}) as galley_item (value)`
-    : `(select ${body} as value) as galley_item`;
-  return `from ${items}, lateral ${record('jsonb_to_record(galley_item.value)')}`;
+    ? `jsonb_array_elements(${body}) as ${itemName} (value)`
+    : `(select ${body} as value) as ${itemName}`;
+  return `from ${items}, lateral ${record(`jsonb_to_record(${itemName}.value)`)}`;
 }
 
 /** Names and texts of the values, of one new row alone. */
 function locationSql({ change }: MutatePlan): string {
   if (change.kind !== 'insert' || change.locationColumns.length === 0) return 'null';
-  const values = 'json_each_text(json_agg(galley_row) -> 0)';
+  const values = `json_each_text(json_agg(${rowSql(rowName)}) -> 0)`;
   return `case when count(*) = 1 then (select json_agg(json_build_array(key, value)) from ${values}) end`;
 }

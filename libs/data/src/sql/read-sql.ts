@@ -1,3 +1,4 @@
+import { matchName } from '../plan/aliases.js';
 import type { ReadPlan, RowsPlan } from '../plan/plan.js';
 import { responseSql } from './body-sql.js';
 import { matchingRowsSql, rowsSql } from './rows-sql.js';
@@ -16,7 +17,7 @@ function totalSql({ rows, count, exactCountRows }: ReadPlan, parameters: Paramet
       return exactTotalSql(rows, parameters);
     case 'estimated': {
       const highest = parameters.add(exactCountRows + 1);
-      return `(select count(*) from (${matchingRowsSql(rows, parameters)} limit ${highest}) as galley_match)`;
+      return `(select count(*) from (${matchingRowsSql(rows, parameters)} limit ${highest}) as ${matchName})`;
     }
     default:
       return 'null';
@@ -25,7 +26,7 @@ function totalSql({ rows, count, exactCountRows }: ReadPlan, parameters: Paramet
 
 /** A page that ends before its limit is the last one, so its rows need not be counted a second time. */
 function exactTotalSql(rows: RowsPlan, parameters: Parameters): string {
-  const all = `(select count(*) from (${matchingRowsSql(rows, parameters)}) as galley_match)`;
+  const all = `(select count(*) from (${matchingRowsSql(rows, parameters)}) as ${matchName})`;
   const { offset, limit } = rows.range;
   if (offset > 0 || limit === undefined) return all;
   return `case when count(*) < ${parameters.add(limit)} then count(*) else ${all} end`;

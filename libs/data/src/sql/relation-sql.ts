@@ -2,7 +2,7 @@ import { quoteIdent, quoteQualified } from '#libs/platform';
 import { sourceName } from '../plan/aliases.js';
 import type { EmbedPlan, RowsPlan } from '../plan/plan.js';
 import type { ColumnPair, ComputedRelationship } from '../schema-cache/schema-cache.js';
-import { columnSql } from './field-sql.js';
+import { columnSql, rowSql } from './field-sql.js';
 
 /** Where rows come from, and what ties them to the rows they are embedded in. */
 export interface Relation {
@@ -37,7 +37,7 @@ function callSql(
   { parentAlias, parentColumns }: EmbedPlan,
 ): string {
   const columns = parentColumns?.map((column) => columnSql(parentAlias, column)).join(', ');
-  const row = columns === undefined ? quoteIdent(parentAlias) : `row(${columns})`;
+  const row = columns === undefined ? rowSql(parentAlias) : `row(${columns})`;
   const type = quoteQualified(from.schema, from.name);
   return `${quoteQualified(called.schema, called.name)}(${row}::${type})`;
 }

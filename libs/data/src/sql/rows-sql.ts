@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { quoteIdent } from '#libs/platform';
-import { spreadColumn } from '../plan/aliases.js';
+import { rowName, spreadColumn } from '../plan/aliases.js';
 import { columnsRead } from '../plan/columns-read.js';
 import type {
   EmbedPlan,
@@ -10,14 +10,12 @@ import type {
   PlannedOrder,
   RowsPlan,
 } from '../plan/plan.js';
-import { columnSql, fieldSql } from './field-sql.js';
+import { columnSql, fieldSql, rowSql } from './field-sql.js';
 import { filterSql } from './filter-sql.js';
 import { rangeSql, relatedRangeSql } from './range-sql.js';
 import { embedRelation, rootRelation, type Relation } from './relation-sql.js';
 import type { Parameters } from './sql-query.js';
 import { aggregateSql, valueSql } from './value-sql.js';
-
-const rowAlias = 'galley_row';
 
 /** A query that gives the planned rows, each embedded table as a JSON column of them. */
 export function rowsSql(rows: RowsPlan, parameters: Parameters): string {
@@ -148,8 +146,9 @@ function outputItem(value: string, { as, aggregate }: Output, { isSpread }: Shap
 /** The embedded rows as one JSON value. */
 function embedSql(embed: EmbedPlan, parameters: Parameters): string {
   const shape = { isSpread: false, isGrouped: embed.rows.isGrouped };
-  const json = embed.toOne ? `row_to_json(${rowAlias})` : `coalesce(json_agg(${rowAlias}), '[]')`;
-  return `(select ${json} from (${relatedSql(embed, shape, parameters)}) as ${rowAlias})`;
+  const row = rowSql(rowName);
+  const json = embed.toOne ? `row_to_json(${row})` : `coalesce(json_agg(${row}), '[]')`;
+  return `(select ${json} from (${relatedSql(embed, shape, parameters)}) as ${rowName})`;
 }
 
 /** The same joined, as rows cannot be grouped by a subquery; JSON is comparable only as jsonb. */
@@ -165,10 +164,10 @@ function spreadSql(embed: EmbedPlan, { isGrouped }: Shape, parameters: Parameter
   const related = relatedSql(embed, { isSpread: true, isGrouped: toOne && isGrouped }, parameters);
   if (toOne) return ` left join lateral (${related}) as ${alias} on true`;
   const lists = outputs.map((_, i) => {
-    const list = `coalesce(json_agg(${columnSql(rowAlias, spreadColumn(i))}), '[]')${isGrouped ? '::jsonb' : ''}`;
+    const list = `coalesce(json_agg(${columnSql(rowName, spreadColumn(i))}), '[]')${isGrouped ? '::jsonb' : ''}`;
     return `${list} as ${quoteIdent(spreadColumn(i))}`;
   });
-  return ` cross join lateral (select ${lists.join(', ')} from (${related}) as ${rowAlias}) as ${alias}`;
+  return ` cross join lateral (select ${lists.join(', ')} from (${related}) as ${rowName}) as ${alias}`;
 }
 
 function relatedSql(embed: EmbedPlan, shape: Shape, parameters: Parameters): string {

@@ -82,7 +82,7 @@ describe('reading', () => {
   it('is one statement whose body PostgreSQL writes', () => {
     expect(sqlOf({ query: 'select=id&id=eq.1' })).toEqual({
       text:
-        `select galley.bounded(coalesce(json_agg(galley_row)::text, '[]'), 67108864) as body, ` +
+        `select galley.bounded(coalesce(json_agg("galley_row".*)::text, '[]'), 67108864) as body, ` +
         `count(*) as page_total, null as total, ` +
         `null as location, null as inserted, ` +
         `nullif(current_setting('response.headers', true), '') as response_headers, ` +
@@ -99,7 +99,7 @@ describe('reading', () => {
     ['', `select "films".* ${from} limit $1`],
     [
       'select=n:info->a->>0::int',
-      `select cast(("films"."info"->$1->>$2::int) as "int4") as "n" ${from} limit $3`,
+      `select cast(("films"."info"->$1->>$2::int) as int) as "n" ${from} limit $3`,
     ],
     ['select=title->a', `select (to_jsonb("films"."title")->$1) as "a" ${from} limit $2`],
     ['title=not.like.a*', `select "films".* ${from} where not ("films"."title" like $1) limit $2`],
@@ -120,11 +120,11 @@ describe('reading', () => {
     ['limit=5&offset=2', `select "films".* ${from} limit $1 offset $2`],
     [
       'select=directors!inner(name)',
-      `select (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row) as "directors" ${from} where exists (select 1 from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id") limit $1`,
+      `select (select row_to_json("galley_row".*) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row) as "directors" ${from} where exists (select 1 from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id") limit $1`,
     ],
     [
       'select=id,directors(name)&order=year&offset=20',
-      `select "films"."id" as "id", (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row) as "directors" from (select "films"."id", "films"."year", "films"."director_id" ${from} order by "films"."year" limit $1 offset $2) as "films"`,
+      `select "films"."id" as "id", (select row_to_json("galley_row".*) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row) as "directors" from (select "films"."id", "films"."year", "films"."director_id" ${from} order by "films"."year" limit $1 offset $2) as "films"`,
     ],
     [
       'select=id,...directors(by:name)&order=directors(by)',
@@ -132,7 +132,7 @@ describe('reading', () => {
     ],
     [
       'select=year,count(),directors(name)&order=year',
-      `select "films"."year" as "year", count(1) as "count", "directors_2"."c1" as "directors" ${from} cross join lateral (select (select row_to_json(galley_row) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row)::jsonb as "c1") as "directors_2" group by 1, 3 order by 1 limit $1`,
+      `select "films"."year" as "year", count(1) as "count", "directors_2"."c1" as "directors" ${from} cross join lateral (select (select row_to_json("galley_row".*) from (select "directors_1"."name" as "name" from "public"."directors" as "directors_1" where "films"."director_id" = "directors_1"."id" limit 1) as galley_row)::jsonb as "c1") as "directors_2" group by 1, 3 order by 1 limit $1`,
     ],
   ])('writes %s', (query, expected) => {
     expect(inner(query)).toBe(expected);
