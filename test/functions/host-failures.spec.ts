@@ -10,6 +10,7 @@ import { runtimeBases } from '../../libs/functions/src/runtime/run-directory.js'
 import { newDelivery } from './new-delivery.js';
 import { startFunctionsServer, type FunctionsServer } from './functions-server.js';
 import { call, scratchDataDir, specFor } from './runtime-support.js';
+import { eventually } from '../support/eventually.js';
 
 const hello = `Deno.serve(() => new Response('hello'));`;
 
