@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent, request, type IncomingMessage } from 'node:http';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { WebSocket } from 'undici';
 import { FunctionRuntime } from '#libs/functions';
@@ -234,6 +234,39 @@ describe('what a project uses', () => {
     expect(own.length).toBeGreaterThan(1);
     expect(after.in - before.in).toBe(own.reduce((sum, socket) => sum + socket.bytesWritten, 0));
     expect(after.out - before.out).toBe(own.reduce((sum, socket) => sum + socket.bytesRead, 0));
+  });
+
+  it('has the requests and bytes of who leaves before the end of the answer', async () => {
+    const passed = async () =>
+      (
+        await server.rows<{ requests: number; out: number }>(
+          `select coalesce(sum(count), 0)::float8 as requests, coalesce(sum(bytes_out), 0)::float8 as out
+           from request_counts where service = 'storage'`,
+        )
+      )[0]!;
+    const start = await passed();
+    const admin = serviceRole();
+    await admin.storage.createBucket('large');
+    await admin.storage.from('large').upload('film', Buffer.alloc(40_000_000));
+    const before = await eventually(async () => {
+      const now = await passed();
+      return now.requests === start.requests + 2 && now;
+    });
+    const headers = { apikey: server.keys.secretKey, authorization: `Bearer ${server.keys.secretKey}` };
+    const asked = request(`${server.url}/storage/v1/object/large/film`, { headers }).end();
+    const [response] = (await once(asked, 'response')) as [IncomingMessage];
+    let read = 0;
+    for await (const chunk of response) {
+      read += (chunk as Buffer).length;
+      if (read > 1_000_000) break;
+    }
+    asked.destroy();
+    const after = await eventually(async () => {
+      const now = await passed();
+      return now.requests > before.requests && now;
+    });
+    expect(after.requests).toBe(before.requests + 1);
+    expect(after.out - before.out).toBeGreaterThanOrEqual(read);
   });
 
   it('has its events, each once, whether a function wants them or not', async () => {

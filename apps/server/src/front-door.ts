@@ -25,8 +25,16 @@ export function openFrontDoor(
   { metrics, logger }: { metrics: Metrics; logger: Logger },
   onPassed: (projectRef: string, service: Service, bytes: ConnectionBytes) => void,
 ): void {
+  const tellPassed = (request: FastifyRequest) => {
+    const { project } = request.galley;
+    tellBytes(request.raw.socket, (bytes) => onPassed(project.ref, serviceOf(request), bytes));
+  };
   fastify.addHook('onRequest', async (request, reply) => {
     admit(request, reply, projects);
+    // Fastify tells of answers that were sent to their end; who leaves before has used the server all the same.
+    reply.raw.once('close', () => {
+      if (!reply.raw.writableFinished) tellPassed(request);
+    });
     if (hasEncodedService(request)) throw notFound(request);
     if (isPreflight(request) && serviceOf(request) !== 'functions') await reply.status(204).send();
   });
@@ -34,8 +42,8 @@ export function openFrontDoor(
     discardBody(request.raw);
     const service = serviceOf(request);
     const { method } = request;
-    const { project, requestId } = request.galley;
-    tellBytes(request.raw.socket, (bytes) => onPassed(project.ref, service, bytes));
+    const { requestId } = request.galley;
+    tellPassed(request);
     metrics.requestDuration
       .labels(service, method, String(reply.statusCode))
       .observe(reply.elapsedTime / 1000);
