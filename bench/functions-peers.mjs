@@ -23,13 +23,15 @@ const config :Workerd.Config = (
   );
   const child = spawn(installed('workerd', 'bin', 'workerd'), ['serve', join(directory, 'config.capnp')], {
     stdio: 'ignore',
+    detached: true,
   });
   const url = `http://127.0.0.1:${port}`;
   await untilAnswered(url, child);
   return {
     url,
     stop() {
-      child.kill('SIGKILL');
+      // The package's program starts the real one, which would outlive it.
+      process.kill(-child.pid, 'SIGKILL');
       rmSync(directory, { recursive: true, force: true });
     },
   };
