@@ -29,8 +29,8 @@ export interface BuildRoom {
   command(args: readonly string[]): [program: string, args: string[]];
   /** Gives the source tree to the user that the tools run as. */
   handOver(): Promise<void>;
-  /** Bounds a process and its children, where control groups can be written. */
-  hold(pid: number): Cgroup | null;
+  /** For a process and its children, where control groups can be written. */
+  makeGroup(): Cgroup | null;
   /** False when what keeps the room is gone. */
   isThere(): boolean;
   close(): void;
@@ -122,7 +122,7 @@ function common({ uid, cgroups }: BuildConfinement, tree: string, network: Build
   return {
     importArgument: importArgument(network),
     handOver: () => giveTo(uid, tree),
-    hold: (pid: number) => cgroups?.hold(name, pid, limits.memoryMegabytes * 1024 * 1024) ?? null,
+    makeGroup: () => cgroups?.make(name, limits.memoryMegabytes * 1024 * 1024) ?? null,
   };
 }
 
@@ -131,7 +131,7 @@ export async function giveTo(uid: number | null, directory: string): Promise<voi
   if (process.getuid?.() === 0) await execute('chown', ['-R', `${uid ?? 0}:${uid ?? 0}`, directory]);
 }
 
-/** What is started by a process that was not yet held would not be held either. */
+/** What is started by a process that is not bounded yet would not be either. */
 function waiting({ cgroups }: BuildConfinement): string[] {
   return cgroups ? ['/bin/sh', '-c', 'read -r _ && exec "$@"', 'sh'] : [];
 }

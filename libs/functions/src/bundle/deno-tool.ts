@@ -55,6 +55,10 @@ export async function runDenoTool(options: {
       for (const line of lines) if (line.startsWith('Download ')) options.onLine(line);
     });
     child.on('error', reject);
+    letGo(child, group).catch((cause: unknown) => {
+      reject(noRoom(cause));
+      child.kill('SIGKILL');
+    });
     child.on('close', (exitCode, signal) => {
       clearTimeout(timer);
       // unshare(1) of util-linux 2.38 complains where it should die of the SIGKILL that its child died of.
@@ -85,13 +89,17 @@ function start(
   });
   child.stdin.on('error', () => {});
   try {
-    const group = child.pid === undefined ? null : room.hold(child.pid);
-    child.stdin.end('\n');
-    return { child, group };
+    return { child, group: room.makeGroup() };
   } catch (cause) {
     child.on('error', () => {}).kill('SIGKILL');
     throw noRoom(cause);
   }
+}
+
+/** Lets a process begin once it is bounded. */
+async function letGo(child: ChildProcessByStdio<Writable, Readable, Readable>, group: Cgroup | null) {
+  if (child.pid !== undefined) await group?.enter(child.pid);
+  child.stdin.end('\n');
 }
 
 /** What ended the tool that was neither its work nor our limits. */

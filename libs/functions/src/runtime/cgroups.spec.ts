@@ -40,8 +40,9 @@ describe('version 2', () => {
     expect(existsSync(join(there, 'galley-builds'))).toBe(true);
   });
 
-  it('bounds a process before it is in the group', () => {
-    const group = Cgroups.detect('it', threads, mounted)!.hold('7', 4242, 128 * megabyte);
+  it('bounds a process before it is in the group', async () => {
+    const group = Cgroups.detect('it', threads, mounted)!.make('7', 128 * megabyte);
+    await group.enter(4242);
     const file = (name: string) => readFileSync(join(own, 'galley-it', '7', name), 'utf8');
     expect([file('memory.max'), file('pids.max'), file('cgroup.procs')]).toEqual([
       `${192 * megabyte}`,
@@ -68,7 +69,8 @@ where('on this host', () => {
     // Waits for a line, so that it is in its group before it begins.
     const script = 'read x; head -c 400m /dev/zero | tail -c 400m';
     const child = spawn('/bin/sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'] });
-    const group = here!.hold('hungry', child.pid!, 32 * megabyte);
+    const group = here!.make('hungry', 32 * megabyte);
+    await group.enter(child.pid!);
     child.stdin.write('\n');
     await once(child, 'exit');
     expect(group.ranOutOfMemory()).toBe(true);

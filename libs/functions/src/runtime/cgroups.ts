@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isOfLivingProcess } from './run-directory.js';
 
@@ -9,6 +10,12 @@ const overheadBytes = 64 * 1024 * 1024;
 
 /** Bounds of the kernel on one process. */
 export interface Cgroup {
+  /**
+   * Bounds the process `pid`, if it has not ended, from when it resolves on. The kernel waits for each of its processors
+   * meanwhile: ten milliseconds, in which the process goes on and nobody here should stand still.
+   * @throws Error of the file system
+   */
+  enter(pid: number): Promise<void>;
   setMemory(memoryBytes: number): void;
   /** True when the kernel killed the process because it was out of memory. */
   ranOutOfMemory(): boolean;
@@ -71,13 +78,10 @@ export class Cgroups {
     return new Cgroups(versions[version], roots, threads);
   }
 
-  /** Bounds the process `pid` from now on. */
-  hold(name: string, pid: number, memoryBytes: number): Cgroup {
+  /** A group for one process. */
+  make(name: string, memoryBytes: number): Cgroup {
     const group = this.#make(name);
     group.setMemory(memoryBytes);
-    for (const directory of this.#directories(name)) {
-      writeFileSync(join(directory, 'cgroup.procs'), `${pid}`);
-    }
     return group;
   }
 
@@ -110,6 +114,9 @@ export class Cgroups {
     const memory = join(this.roots.memory, name);
     const { memoryLimit, swapLimit, events } = this.version;
     return {
+      enter: async (pid) => {
+        for (const directory of directories) await moveInto(directory, pid);
+      },
       setMemory: (memoryBytes) => {
         writeFileSync(join(memory, memoryLimit), `${memoryBytes + overheadBytes}`);
         // Version 1 counts memory and swap together. Not every kernel accounts for swap.
@@ -160,6 +167,14 @@ function versionTwo(mounted: string, own: string, name: string, threads: number)
   mkdirSync(root, { recursive: true });
   writeFileSync(join(root, 'cgroup.subtree_control'), controllers);
   return Cgroups.of('v2', { memory: root, pids: root }, threads);
+}
+
+async function moveInto(directory: string, pid: number): Promise<void> {
+  try {
+    await writeFile(join(directory, 'cgroup.procs'), `${pid}`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 function removeDirectory(path: string): void {

@@ -51,21 +51,36 @@ export function startProcess(
   const { pid } = child;
   if (pid === undefined) throw bootError('The host cannot start another process.');
   cell.onStarted(pid);
-  const cgroup = hold(sandbox, cell, child, memoryBytes);
+  const cgroup = makeGroup(sandbox, cell, child, memoryBytes);
+  const bounded = enterGroup(cgroup, child);
+  // Told to whoever waits until it listens.
+  bounded.catch(() => {});
   const listening = async (signal: AbortSignal) => {
-    const first = await firstConnection(cell.outside(socket), signal);
+    const [first] = await Promise.all([firstConnection(cell.outside(socket), signal), bounded]);
     cell.onReady();
     return first;
   };
   return { child, pid, cell, cgroup, memoryBytes, exited, listening };
 }
 
-/** A process that cannot be bounded does not go on. */
-function hold(sandbox: Sandbox, cell: Cell, child: ChildProcess, memoryBytes: number): Cgroup | null {
+function makeGroup(sandbox: Sandbox, cell: Cell, child: ChildProcess, memoryBytes: number): Cgroup | null {
   try {
-    return sandbox.cgroups?.hold(cell.name, child.pid!, memoryBytes) ?? null;
+    return sandbox.cgroups?.make(cell.name, memoryBytes) ?? null;
   } catch (cause) {
-    child.kill('SIGKILL');
-    throw bootError('The host cannot bound another process.', { cause });
+    throw unbounded(child, cause);
   }
+}
+
+async function enterGroup(cgroup: Cgroup | null, child: ChildProcess): Promise<void> {
+  try {
+    await cgroup?.enter(child.pid!);
+  } catch (cause) {
+    throw unbounded(child, cause);
+  }
+}
+
+/** A process that cannot be bounded does not go on. */
+function unbounded(child: ChildProcess, cause: unknown) {
+  child.kill('SIGKILL');
+  return bootError('The host cannot bound another process.', { cause });
 }
