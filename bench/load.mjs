@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
 
 /**
- * Sends `options.requests` requests to `options.paths` with `options.bodies`, both in turn, at `options.concurrency`, after
- * a warm-up.
+ * Sends requests to `options.paths` with `options.bodies`, both in turn, at `options.concurrency`: so many as
+ * `options.requests` says, or for `options.forMs`; before that as a warm-up `options.warmUp` of them, or for `warmUpMs`.
  * Resolves to `{ perSecond, p50Ms, p99Ms, failed }`.
  */
 export function load(options) {
@@ -21,29 +21,33 @@ export function percentile(sorted, share) {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 }
 
-async function run({ origin, socketPath, warmUp, ...options }) {
-  const { concurrency, requests } = options;
+async function run({ origin, socketPath, warmUp, warmUpMs, ...options }) {
+  const { concurrency } = options;
   const pool = new Pool(origin, { connections: concurrency, ...(socketPath && { socketPath }) });
-  await round(pool, { ...options, requests: warmUp });
+  await round(pool, { ...options, requests: warmUp, forMs: warmUpMs });
   const startedAt = performance.now();
   const { times, failed } = await round(pool, options);
   const seconds = (performance.now() - startedAt) / 1000;
   times.sort((a, b) => a - b);
   await pool.close();
   return {
-    perSecond: requests / seconds,
+    perSecond: times.length / seconds,
     p50Ms: percentile(times, 0.5),
     p99Ms: percentile(times, 0.99),
     failed,
   };
 }
 
-async function round(pool, { paths, bodies, method = 'GET', headers, concurrency, requests }) {
+async function round(
+  pool,
+  { paths, bodies, method = 'GET', headers, concurrency, requests = Infinity, forMs = Infinity },
+) {
   const times = [];
+  const until = performance.now() + forMs;
   let next = 0;
   let failed = 0;
   const client = async () => {
-    while (next < requests) {
+    while (next < requests && performance.now() < until) {
       const path = paths[next % paths.length];
       const sent = bodies?.[next % bodies.length];
       next++;
