@@ -172,6 +172,26 @@ describe('queues in SQL', () => {
     ]);
   });
 
+  it('are carried to functions in turn, however much waits in one of them', async () => {
+    const last = `z-${queue}`;
+    await sql('select pgmq.create($1)', [last]);
+    await sql(`select pgmq.send_batch($1, array(select to_jsonb(n) from generate_series(1, 500) n))`, [
+      queue,
+    ]);
+    await sql('select galley.send($1, $2)', [last, '1']);
+    await sql('insert into galley.pushed_queues values ($1), ($2)', [queue, last]);
+    const [pushed] = await sql(
+      `select sum((p.step).pushed)::int as pushed
+       from (select galley.push_due_messages(10) as step from generate_series(1, 40) offset 0) p`,
+    );
+    expect(pushed).toEqual({ pushed: 400 });
+    const [carried] = await sql(
+      `select (select count(*) from pgmq."q_${last}" where pushed_as is not null)::int as last,
+              (select count(*) from pgmq."q_${queue}" where pushed_as is not null)::int as others`,
+    );
+    expect(carried).toEqual({ last: 1, others: 399 });
+  });
+
   it('tell what they hold, are emptied, and dropped', async () => {
     await sql('select pgmq.send_batch($1, $2)', [queue, ['1', '2', '3']]);
     await sql('select pgmq.pop($1)', [queue]);

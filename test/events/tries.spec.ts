@@ -52,6 +52,34 @@ describe('the relay', () => {
       expect(await begin(newId(), id)).toMatchObject({ attempt: 2 });
     });
 
+    it('that is driven again waits for one of its order that has begun meanwhile, and that one for nobody', async () => {
+      const { database } = relays.server.platform;
+      for (let i = 0; i < 3; i += 1) await append('avatars');
+      await newRelay().runOnce();
+      await database.query(`update deliveries set ordering_key = 'a'`);
+      const { rows } = await database.query<{ id: string }>('select id from deliveries order by sequence');
+      const [first, second, third] = rows.map((row) => row.id) as [string, string, string];
+      const tries = Array.from({ length: 5 }, newId) as [string, string, string, string, string];
+      await begin(tries[0], first);
+      await end(tries[0], first, 'dead');
+      expect(await begin(tries[1], second)).toMatchObject({ id: second });
+      const { url, keys } = relays.server;
+      const answer = await fetch(`${url}/v1/projects/local/deliveries/${first}/redrive`, {
+        method: 'POST',
+        headers: { apikey: keys.secretKey },
+      });
+      expect(answer.status).toBe(202);
+      expect(await begin(newId(), first)).toEqual({ reason: 'behind others', waitMs: 2_000 });
+      expect(await begin(newId(), third)).toEqual({ reason: 'behind others', waitMs: 4_000 });
+      // Its worker has died.
+      expect(await begin(tries[2], second)).toMatchObject({ id: second, attempt: 2 });
+      await end(tries[2], second, 'succeeded');
+      expect(await begin(newId(), third)).toEqual({ reason: 'behind others', waitMs: 2_000 });
+      expect(await begin(tries[3], first)).toMatchObject({ id: first });
+      await end(tries[3], first, 'succeeded');
+      expect(await begin(tries[4], third)).toMatchObject({ id: third });
+    });
+
     it('tells the record as it was written, with numbers that JavaScript cannot hold', async () => {
       const record = '{"id": 9007199254740993, "price": 0.12345678901234567890123, "far": 1e400}';
       await relays.server.project.database.query(

@@ -121,6 +121,32 @@ describe('schedules, without a worker', () => {
     expect(body['message']).toMatch(/expected a name of its own for each schedule/);
   });
 
+  it('that are one-off times make room for new ones when they are over, and no others do', async () => {
+    await server.deploy('reminds', tells);
+    const fill = (at: string | null, nextAt: string | null) =>
+      query(
+        `insert into schedules (id, project_ref, function_slug, name, source, cron, at, overlap, missed, next_at)
+         select gen_random_uuid(), 'local', 'reminds', n, 'api', case when $1::text is null then '0 3 * * *' end,
+                $1::timestamptz, 'skip', 'last', $2::timestamptz
+         from generate_series(1, 1000) n`,
+        [at, nextAt],
+      );
+    const add = async () =>
+      (await server.manage('POST', '/schedules', { function: 'reminds', at: '2099-01-01T00:00:00Z' })).status;
+    for (const [at, nextAt] of [
+      ['2098-01-01T00:00:00Z', '2098-01-01T00:00:00Z'],
+      [null, '2098-01-01T00:00:00Z'],
+    ] as const) {
+      await fill(at, nextAt);
+      expect(await add()).toBe(409);
+      await query(`delete from schedules where function_slug = 'reminds'`);
+    }
+    await fill('2020-01-01T00:00:00Z', null);
+    expect(await add()).toBe(201);
+    expect(await schedulesOf('reminds')).toHaveLength(1000);
+    await server.manage('DELETE', '/functions/reminds');
+  });
+
   it('fire once at a time, and are counted once, however many schedulers there are', async () => {
     await server.deploy('once', tells, { schedule: [{ cron: '0 * * * *' }] });
     await makeDue('once', '2030-01-01T02:00:00Z');

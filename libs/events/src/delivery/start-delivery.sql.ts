@@ -43,15 +43,22 @@ export const startedColumns = `
   ordering_key as "orderingKey", deployment_number as "deploymentNumber",
   coalesce((select s.settings from subscriptions s where s.id = subscription_id), '{}') as settings`;
 
-/** Of a delivery `d` that has an order: how many are before it, counted no further than `countedAhead`. */
+/**
+ * Of a delivery `d` that has an order and waits: how many are before it, counted no further than `countedAhead`. One that
+ * was driven again has its old place, but whoever has begun meanwhile comes first. What has begun has its turn, and keeps
+ * it when another worker takes it over.
+ */
 const countedAhead = 60;
+const isOfSameOrder = (other: string) => `
+  d.ordering_key is not null and d.state = 'queued'
+  and ${other}.subscription_id = d.subscription_id and ${other}.ordering_key = d.ordering_key`;
 const openAhead = `(
-  select count(*) from (
+  (select count(*) from (
     select from deliveries before
-    where d.ordering_key is not null and before.subscription_id = d.subscription_id
-      and before.ordering_key = d.ordering_key and before.state in ('queued', 'running')
-      and before.sequence < d.sequence
-    limit ${countedAhead}) as ahead)::integer`;
+    where ${isOfSameOrder('before')} and before.state in ('queued', 'running') and before.sequence < d.sequence
+    limit ${countedAhead}) as ahead)
+  + (select count(*) from deliveries begun
+     where ${isOfSameOrder('begun')} and begun.state = 'running' and begun.sequence > d.sequence))::integer`;
 
 /** Whoever ends the one before makes the next go on; this is for when that could not be told. */
 const behindEachMs = 2_000;

@@ -37,6 +37,39 @@ describe('a cron expression', () => {
     ]);
   });
 
+  it.each([
+    [
+      'America/Santiago',
+      '0 0 * * *',
+      '2026-09-05T12:00:00Z',
+      ['2026-09-06T04:00:00Z', '2026-09-07T03:00:00Z'],
+    ],
+    [
+      'America/Santiago',
+      '30 0 * * SUN',
+      '2026-09-05T12:00:00Z',
+      ['2026-09-06T04:30:00Z', '2026-09-13T03:30:00Z'],
+    ],
+    ['Africa/Cairo', '0 0 * * *', '2026-04-23T12:00:00Z', ['2026-04-23T22:00:00Z', '2026-04-24T21:00:00Z']],
+    [
+      'America/Havana',
+      '15 0 8 3 *',
+      '2026-03-01T00:00:00Z',
+      ['2026-03-08T05:15:00Z', '2027-03-08T05:15:00Z'],
+    ],
+  ])(
+    'fires in %s at "%s" on the day that the clocks begin an hour late',
+    (timeZone, expression, from, due) => {
+      expect(times({ expression, timeZone }, from, 2)).toEqual(due);
+    },
+  );
+
+  it('has a time still to come that was left out, for who asks after the clocks were put forward', () => {
+    const at: Cron = { expression: '30 0 * * *', timeZone: 'America/Santiago' };
+    expect(times(at, '2026-09-06T04:10:00Z', 1)).toEqual(['2026-09-06T04:30:00Z']);
+    expect(times(at, '2026-09-06T04:30:00Z', 1)).toEqual(['2026-09-07T03:30:00Z']);
+  });
+
   it('fires once at a time of day that comes twice, and every half hour in both', () => {
     expect(times(berlin('30 2 * * *'), '2026-10-24T12:00:00Z', 2)).toEqual([
       '2026-10-25T00:30:00Z',
@@ -110,6 +143,19 @@ describe('the last times before a moment', () => {
       ),
       { numRuns: 60 },
     );
+  });
+
+  it('are those of the clocks, also on a day that begins late', () => {
+    const daily: Cron = { expression: '30 0 * * *', timeZone: 'Africa/Cairo' };
+    const due = (to: string) => lastTimes(daily, new Date('2026-04-20T00:00:00Z'), new Date(to), 2);
+    expect(due('2026-04-23T22:15:00Z')).toEqual([
+      new Date('2026-04-21T22:30:00Z'),
+      new Date('2026-04-22T22:30:00Z'),
+    ]);
+    expect(due('2026-04-23T22:45:00Z')).toEqual([
+      new Date('2026-04-22T22:30:00Z'),
+      new Date('2026-04-23T22:30:00Z'),
+    ]);
   });
 
   it('are found without counting through the years between', () => {

@@ -12,12 +12,53 @@ const timeZonePattern = /^[A-Za-z]\w*(?:[/+-]\w+)*$/;
 
 /** The first time after `after`; null when none is in reach. */
 export function nextTime(cron: Cron, after: Date): Date | null {
+  const next = parsedNext(cron.expression, cron.timeZone, after);
+  const leftOut = leftOutTime(cron, after);
+  return leftOut && (!next || leftOut < next) ? leftOut : next;
+}
+
+function parsedNext(expression: string, timeZone: string, after: Date): Date | null {
   try {
-    const options = { currentDate: after, tz: cron.timeZone };
-    return CronExpressionParser.parse(cron.expression, options).next().toDate();
+    return CronExpressionParser.parse(expression, { currentDate: after, tz: timeZone }).next().toDate();
   } catch {
     return null; // It is checked when it is declared, so it can only have come to its end.
   }
+}
+
+/**
+ * When the next time comes that the clocks leave out, if the next one by the calendar is such. The parser moves it itself
+ * within a day; where the day begins with the gap (in Cairo, Santiago, Beirut or Havana) it leaves the whole day out.
+ */
+function leftOutTime({ expression, timeZone }: Cron, after: Date): Date | null {
+  // As the clocks would go without the change, also just after it: then the time is still to come.
+  const clock =
+    after.getTime() +
+    Math.min(offsetMs(timeZone, after.getTime() - gapMs), offsetMs(timeZone, after.getTime()));
+  const onClock = parsedNext(expression, 'UTC', new Date(clock))?.getTime();
+  if (onClock === undefined) return null;
+  const before = onClock - offsetMs(timeZone, onClock - dayMs);
+  const since = onClock - offsetMs(timeZone, onClock + dayMs);
+  const isShown = [before, since].some((time) => time + offsetMs(timeZone, time) === onClock);
+  return isShown || before <= after.getTime() ? null : new Date(before);
+}
+
+/** Clocks are put forward by no more. */
+const gapMs = 2 * 3_600_000;
+const dayMs = 24 * 3_600_000;
+
+/** One for each time zone that was asked about. */
+const clocks = new Map<string, Intl.DateTimeFormat>();
+
+/** How far the clocks of a time zone are ahead of UTC at a moment. */
+function offsetMs(timeZone: string, at: number): number {
+  const clock =
+    clocks.get(timeZone) ?? new Intl.DateTimeFormat('en', { timeZone, timeZoneName: 'longOffset' });
+  clocks.set(timeZone, clock);
+  const [, sign, hours, minutes, seconds = 0] =
+    /GMT([+-])(\d\d):(\d\d)(?::(\d\d))?$/.exec(clock.format(at)) ?? [];
+  if (sign === undefined) return 0;
+  const aheadMs = ((Number(hours) * 60 + Number(minutes)) * 60 + Number(seconds)) * 1000;
+  return sign === '-' ? -aheadMs : aheadMs;
 }
 
 /**

@@ -17,6 +17,7 @@ import { nextRun, scheduleId, type NewSchedule } from './schedule.js';
 import { scheduleOf, scheduleProblems, scheduleShape, type ScheduleInput } from './schedule-input.js';
 import { scheduleLimits } from './schedule-limits.js';
 import {
+  deleteOldestSpent,
   deleteSchedule,
   listSchedules,
   putSchedule,
@@ -64,7 +65,8 @@ export class SchedulesController {
       const present = await listSchedules(tx, ref);
       if (present.some((one) => one.id === id))
         throw conflict(`The function ${slug} has a schedule "${schedule.name}" already`);
-      if (present.length >= scheduleLimits.perProject)
+      // One-off times that are over would fill it for good.
+      if (present.length >= scheduleLimits.perProject && !(await deleteOldestSpent(tx, ref)))
         throw conflict(`A project may have ${scheduleLimits.perProject} schedules`);
       await putSchedule(tx, ref, slug, schedule, 'api', systemClock.now());
       await tellSchedulers(tx);

@@ -175,6 +175,21 @@ export async function deleteSchedule(tx: Sql, id: string): Promise<void> {
   await tx.query('delete from schedules where id = $1', [id]);
 }
 
+/**
+ * Removes the one-off time, of those that the management API made, that has been over for longest.
+ * @returns false when there is none
+ */
+export async function deleteOldestSpent(tx: Sql, projectRef: string): Promise<boolean> {
+  const { rowCount } = await tx.query(
+    `delete from schedules where id = (
+       select id from schedules
+       where project_ref = $1 and source = 'api' and at is not null and next_at is null and waiting = '{}'
+       order by at limit 1)`,
+    [projectRef],
+  );
+  return rowCount > 0;
+}
+
 /** When its function is deleted. */
 export async function deleteSchedulesOf(tx: Sql, projectRef: string, functionSlug: string): Promise<void> {
   await tx.query('delete from schedules where project_ref = $1 and function_slug = $2', [
