@@ -142,6 +142,21 @@ describe('a budget of invocations', () => {
 });
 
 describe('a budget of money or memory', () => {
+  it('is refused where functions cost nothing: it would never stop them', async () => {
+    const budget = { measure: 'cost', most: 1 };
+    const stored = { of: 'bytes_stored', price: 1 };
+    for (const rates of [[], [stored], [stored, { of: 'invocations', price: 0 }]]) {
+      await server.manage('PUT', '/prices', { name: 'Ours', currency: 'CHF', rates });
+      expect(await server.manage('PUT', '/budgets', [budget])).toMatchObject({
+        status: 400,
+        body: { hint: 'Set prices first: PUT /v1/projects/local/prices' },
+      });
+    }
+    expect(await read()).toEqual([]);
+    await server.manage('PUT', '/prices', { preset: 'supabase' });
+    expect(await put([budget])).toMatchObject([{ used: 0 }]);
+  });
+
   it('stops calls when what ended has used it up', async () => {
     await put([{ function: 'counted', measure: 'gb_ms', most: 1000 }]);
     expect(await statuses(1)).toEqual([200]);
