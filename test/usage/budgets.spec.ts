@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Budgets, type InvocationRecord } from '#libs/usage';
 import { WorkerModule } from '../../apps/worker/src/worker.module.js';
 import { eventually } from '../support/eventually.js';
+import { usageReport } from './usage-report.js';
 import { startUsageServer, type UsageServer } from './usage-server.js';
 
 interface BudgetJson {
@@ -141,6 +142,21 @@ describe('a budget of invocations', () => {
 });
 
 describe('a budget of money or memory', () => {
+  it('is refused where functions cost nothing: it would never stop them', async () => {
+    const budget = { measure: 'cost', most: 1 };
+    const stored = { of: 'bytes_stored', price: 1 };
+    for (const rates of [[], [stored], [stored, { of: 'invocations', price: 0 }]]) {
+      await server.manage('PUT', '/prices', { name: 'Ours', currency: 'CHF', rates });
+      expect(await server.manage('PUT', '/budgets', [budget])).toMatchObject({
+        status: 400,
+        body: { hint: 'Set prices first: PUT /v1/projects/local/prices' },
+      });
+    }
+    expect(await read()).toEqual([]);
+    await server.manage('PUT', '/prices', { preset: 'supabase' });
+    expect(await put([budget])).toMatchObject([{ used: 0 }]);
+  });
+
   it('stops calls when what ended has used it up', async () => {
     await put([{ function: 'counted', measure: 'gb_ms', most: 1000 }]);
     expect(await statuses(1)).toEqual([200]);
@@ -163,6 +179,27 @@ describe('a budget of money or memory', () => {
     expect(refused.message).toMatch(/^The budget of this project, 1 CHF a month/);
     await server.manage('PUT', '/prices', { name: 'Free', currency: 'CHF', rates: [] });
     expect((await server.call('counted')).status).toBe(200);
+  });
+
+  it('is of all that the report charges for functions, also what they sent elsewhere and used between calls', async () => {
+    const rates = [
+      { of: 'cpu_seconds', price: 1 },
+      { of: 'function_egress_bytes', per: 1e9, price: 1 },
+    ];
+    await server.manage('PUT', '/prices', { name: 'Ours', currency: 'EUR', rates });
+    await server.rows(
+      `insert into background_usage (project_ref, hour, deployment_id, function_slug, starts, boot_cpu_ms,
+         idle_cpu_ms, egress_sent_bytes)
+       values ($1, date_trunc('hour', now(), 'UTC'), gen_random_uuid(), 'counted', 1, 30000, 20000, 50000000000)`,
+      [server.project.ref],
+    );
+    const [budget] = await put([{ function: 'counted', measure: 'cost', most: 90, period: 'day' }]);
+    const { report } = await usageReport(server);
+    const row = report.functions.find((each) => each.function === 'counted')!;
+    expect(row.cost).toBeGreaterThanOrEqual(100);
+    expect(budget!.used / row.cost).toBeCloseTo(1, 1);
+    expect(await statuses(1)).toEqual([429]);
+    await server.rows(`delete from background_usage where egress_sent_bytes = 50000000000`);
   });
 });
 

@@ -118,6 +118,8 @@ describe('the report', () => {
     ['?from=2026-01-01&to=2026-04-01&by=hour', /at most 31 days by hour/],
     ['?from=yesterday', /from: expected a date/],
     ['?from=2026-13-01', /from: expected a moment/],
+    ['?from=0000-01-01&to=0000-02-01', /from: expected a moment since 1970/],
+    ['?from=0000-01-01T00:00:00%2B14:00&to=0000-02-01', /from: expected a moment since 1970/],
     ['?by=week', /by/],
     ['?prices=azure', /There are no prices named azure/],
     ['?prices=__proto__', /There are no prices named/],

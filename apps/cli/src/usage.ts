@@ -16,6 +16,8 @@ interface Report {
     readonly invocations: number;
     readonly gb_ms: number;
   })[];
+  /** A line for each quantity that has a price. */
+  readonly charges: readonly unknown[];
   readonly total: { readonly cost: number; readonly projected: number; readonly functions: Costs };
 }
 
@@ -42,7 +44,8 @@ async function tellUsage({ options, say, note, connect }: Call): Promise<void> {
   const read = (more: Record<string, string> = {}) =>
     manage<Report>(management, `/usage?${new URLSearchParams({ ...asked, ...more })}`);
   const own = await read();
-  const isFree = options['prices'] === undefined && own.total.functions.always_on.cost === null;
+  const hasPrices = own.charges.length > 0 || own.total.functions.always_on.cost !== null;
+  const isFree = options['prices'] === undefined && !hasPrices;
   const report = isFree ? await read({ prices: comparedWith }) : own;
   const { name, currency, as_of: asOf } = report.prices;
   const row = (title: string, calls: number, gbMs: number, costs: Costs) => [
@@ -63,8 +66,12 @@ async function tellUsage({ options, say, note, connect }: Call): Promise<void> {
   note(
     `\n${report.period.from.slice(0, 10)} to ${report.period.to.slice(0, 10)}, in ${currency} at the prices of ${name}${asOf ? ` (${asOf})` : ''}${isFree ? '; here it costs nothing' : ''}.`,
   );
+  const { cost, projected, functions } = report.total;
+  if (Math.abs(projected - functions.projected) > 1e-9) {
+    note(`With all that is no function's: ${money(cost)} so far, ${money(projected)} projected.`);
+  }
   note(
-    'ALWAYS ON: a server for the whole period with the memory that calls took at their peak, at the same price.',
+    'ALWAYS ON: a server for the whole period with the memory that calls took at their peak: what the prices name, or at the same price.',
   );
 }
 

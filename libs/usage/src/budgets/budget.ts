@@ -2,7 +2,7 @@ import { AppError } from '#libs/platform';
 import { z } from 'zod';
 import { usageLimits as limits } from '../limits.js';
 import { costOf, type UnitPrices } from '../prices/cost.js';
-import type { Quantities } from '../prices/price-book.js';
+import type { PriceBook, PricedQuantity, Quantities } from '../prices/price-book.js';
 
 /** All functions of the project together, where else a function's name stands. */
 export const allFunctions = '*';
@@ -51,6 +51,19 @@ export function usedOf(measure: Budget['measure'], used: Used, prices: UnitPrice
     case 'cost':
       return costOf(prices, used.quantities);
   }
+}
+
+/** What of a price book a budget of `cost` is about. */
+const ofFunctions: ReadonlySet<PricedQuantity> = new Set([
+  'invocations',
+  'gb_seconds',
+  'cpu_seconds',
+  'function_egress_bytes',
+]);
+
+/** Whether functions cost anything by these prices. */
+export function hasCost({ rates }: PriceBook): boolean {
+  return rates.some(({ of, price }) => price > 0 && ofFunctions.has(of));
 }
 
 /** A budget that is used up, in the words of the API. */

@@ -1,5 +1,6 @@
 import { Body, Controller, Get, Put, UseGuards } from '@nestjs/common';
 import {
+  AppError,
   CurrentProject,
   JsonBodyGuard,
   parseInput,
@@ -10,8 +11,9 @@ import {
 } from '#libs/platform';
 import { z } from 'zod';
 import { periodOf } from '../hours.js';
+import { PriceBooks } from '../prices/price-books.js';
 import { UsageLedger } from '../usage-ledger.js';
-import { budgetKey, budgetList } from './budget.js';
+import { budgetKey, budgetList, hasCost } from './budget.js';
 import { Budgets } from './budgets.js';
 import { readNotices, replaceBudgets } from './budgets.sql.js';
 
@@ -23,6 +25,7 @@ export class BudgetsController {
     private readonly database: PlatformDatabase,
     private readonly ledger: UsageLedger,
     private readonly budgets: Budgets,
+    private readonly books: PriceBooks,
   ) {}
 
   /** Each with what of it is used in this period, whether that was warned of, and when the next period begins. */
@@ -47,11 +50,26 @@ export class BudgetsController {
     });
   }
 
-  /** Takes the place of all budgets. Holds at once here, and within `limits.budgetRefreshMs` in other processes. */
+  /**
+   * Takes the place of all budgets. Holds at once here, and within `limits.budgetRefreshMs` in other processes.
+   * @throws AppError `invalid_request` (400), also for a budget of money where functions cost none
+   */
   @Put()
   async replace(@CurrentProject() project: Project, @Body() body: unknown) {
     const { budgets } = parseInput(z.object({ budgets: budgetList }), { budgets: body });
+    const isOfMoney = budgets.some(({ measure }) => measure === 'cost');
+    if (isOfMoney && !hasCost(await this.books.own(project.ref))) throw costsNothing(project.ref);
     await this.database.transaction((tx) => replaceBudgets(tx, project.ref, budgets));
     return this.read(project);
   }
+}
+
+/** It would be taken for a guard, and never stop anything. */
+function costsNothing(projectRef: string): AppError {
+  return new AppError({
+    code: 'invalid_request',
+    status: 400,
+    message: 'A budget of cost needs a price of something that functions use, and there is none',
+    hint: `Set prices first: PUT /v1/projects/${projectRef}/prices`,
+  });
 }

@@ -46,7 +46,9 @@ export interface UsedByFunction {
   readonly invocations: { readonly day: number; readonly month: number };
   readonly gb_ms: { readonly day: number; readonly month: number };
   readonly whole_gb_ms: { readonly day: number; readonly month: number };
+  /** That of its instances' starts, and between invocations, too: it is paid for like theirs. */
   readonly cpu_ms: { readonly day: number; readonly month: number };
+  readonly egress_sent_bytes: { readonly day: number; readonly month: number };
 }
 
 /** @returns also which of `ids`, of invocations, are among those that were summed up */
@@ -56,14 +58,21 @@ export async function usedByFunctions(
   starts: { readonly day: Date; readonly month: Date },
   ids: readonly string[],
 ): Promise<{ used: UsedByFunction[]; seen: string[] }> {
-  const sums = ['invocations', 'gb_ms', 'whole_gb_ms', 'cpu_ms'].map(
+  const sums = ['invocations', 'gb_ms', 'whole_gb_ms', 'cpu_ms', 'egress_sent_bytes'].map(
     (name) =>
       `json_build_object('month', sum(${name}), 'day', coalesce(sum(${name}) filter (where hour >= $3), 0)) as ${name}`,
   );
+  const where = 'project_ref = $1 and hour >= $2';
   const { rows } = await sql.query<UsedByFunction & { seen: string[] | null }>(
     `select function_slug as slug, ${sums.join(', ')},
             (select array_agg(id::text) from invocations where id = any($4::uuid[])) as seen
-     from invocation_hours where project_ref = $1 and hour >= $2 group by function_slug`,
+     from (
+       select function_slug, hour, invocations, gb_ms, whole_gb_ms, cpu_ms, 0 as egress_sent_bytes
+       from invocation_hours where ${where}
+       union all
+       select function_slug, hour, 0, 0, 0, boot_cpu_ms + idle_cpu_ms, egress_sent_bytes
+       from background_usage where ${where}) used
+     group by function_slug`,
     [projectRef, starts.month, starts.day, ids],
   );
   return { used: rows, seen: rows[0]?.seen ?? [] };

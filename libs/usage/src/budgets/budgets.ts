@@ -25,8 +25,8 @@ interface Known {
  *
  * No call waits for a query: sums are read again in the background, at most every `limits.budgetRefreshMs` and only while
  * there are calls, and what ends here in between is added to them. So a budget may be overshot by what is under way when
- * it is reached (a number of invocations is not: those under way count), and by what other processes began within
- * `budgetRefreshMs + flushMs`.
+ * it is reached (a number of invocations is not: those under way here count), and by what other processes have under way
+ * or ended within `budgetRefreshMs + flushMs`.
  */
 @Injectable()
 export class Budgets {

@@ -22,7 +22,13 @@ export interface BudgetState {
   readonly resetsAt: Date;
 }
 
-type Sums = { invocations: number; gb_ms: number; whole_gb_ms: number; cpu_ms: number };
+type Sums = {
+  invocations: number;
+  gb_ms: number;
+  whole_gb_ms: number;
+  cpu_ms: number;
+  egress_sent_bytes: number;
+};
 
 /** The budgets of one project, with sums that are kept current between looks at the database. */
 export class ProjectBudgets {
@@ -41,12 +47,13 @@ export class ProjectBudgets {
     this.#starts = { day: periodOf('day', now).from, month: periodOf('month', now).from };
     for (const row of used) {
       for (const period of ['day', 'month'] as const) {
-        const { invocations, gb_ms, whole_gb_ms, cpu_ms } = row;
+        const { invocations, gb_ms, whole_gb_ms, cpu_ms, egress_sent_bytes } = row;
         this.#add(period, row.slug, {
           invocations: invocations[period],
           gb_ms: gb_ms[period],
           whole_gb_ms: whole_gb_ms[period],
           cpu_ms: cpu_ms[period],
+          egress_sent_bytes: egress_sent_bytes[period],
         });
       }
     }
@@ -66,6 +73,8 @@ export class ProjectBudgets {
       gb_ms: gbMs(record),
       whole_gb_ms: gbMs({ ...record, wallMs: Math.ceil(record.wallMs) }),
       cpu_ms: record.cpuMs,
+      // Connections to other hosts are of an instance, not of one of its invocations: the snapshots have them.
+      egress_sent_bytes: 0,
     };
     for (const period of ['day', 'month'] as const) {
       if (periodOf('hour', record.startedAt).from >= this.#starts[period]) {
@@ -120,7 +129,12 @@ export class ProjectBudgets {
     return {
       invocations,
       gbMs: sums?.gb_ms ?? 0,
-      quantities: { invocations, gb_seconds: (gb ?? 0) / 1000, cpu_seconds: (sums?.cpu_ms ?? 0) / 1000 },
+      quantities: {
+        invocations,
+        gb_seconds: (gb ?? 0) / 1000,
+        cpu_seconds: (sums?.cpu_ms ?? 0) / 1000,
+        function_egress_bytes: sums?.egress_sent_bytes ?? 0,
+      },
     };
   }
 
@@ -136,6 +150,7 @@ export class ProjectBudgets {
       sums.gb_ms += more.gb_ms;
       sums.whole_gb_ms += more.whole_gb_ms;
       sums.cpu_ms += more.cpu_ms;
+      sums.egress_sent_bytes += more.egress_sent_bytes;
     }
   }
 }

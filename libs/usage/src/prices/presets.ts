@@ -9,7 +9,8 @@ export const presets: Readonly<Record<string, PriceBook>> = {
     name: 'AWS Lambda',
     currency: 'USD',
     as_of: '2026-09-20',
-    source: 'https://aws.amazon.com/lambda/pricing/: x86, on demand, first tier, without the free tier',
+    source:
+      'https://aws.amazon.com/lambda/pricing/: x86, on demand, first tier, without the free tier and the time of starts',
     rates: [
       { of: 'invocations', per: 1_000_000, price: 0.2 },
       { of: 'gb_seconds', price: 0.0000166667 },

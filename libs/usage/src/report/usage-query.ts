@@ -11,7 +11,9 @@ const moment = z
     'expected a date, or a time with its zone, as 2026-11-01T00:00:00Z',
   )
   .refine((text) => !Number.isNaN(Date.parse(text)), { error: 'expected a moment that there is' })
-  .transform((text) => new Date(text));
+  .transform((text) => new Date(text))
+  // What comes before the first year is written otherwise, and nothing was counted then.
+  .refine((at) => at.getTime() >= 0, { error: 'expected a moment since 1970' });
 
 const query = z.strictObject({
   from: moment.optional(),
