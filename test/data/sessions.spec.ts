@@ -20,6 +20,11 @@ beforeAll(async () => {
         insert into visits values (now());
         return (select count(*) from visits);
       end $$;
+    create sequence tickets;
+    grant all on sequence tickets to anon;
+    create function draw() returns bigint language sql volatile as $$ select nextval('tickets') $$;
+    create function drawn() returns bigint language plpgsql volatile as
+      $$ begin return lastval(); exception when object_not_in_prerequisite_state then return null; end $$;
     create function lock_out() returns bool language sql volatile as $$ select pg_try_advisory_lock(42) $$;
     create function deallocate() returns void language plpgsql volatile as $$ begin execute 'deallocate all'; end $$;
     create table parts (id int primary key, name text);
@@ -67,6 +72,11 @@ describe('what a function leaves in its session does not meet the next caller', 
        and database = (select oid from pg_database where datname = current_database())`,
     );
     expect(rows[0]!.n).toBe(0);
+  });
+
+  it('numbers drawn from sequences', async () => {
+    expect(await json('rpc/draw', {})).toBe(1);
+    expect(await json('rpc/drawn', {})).toBeNull();
   });
 
   it('the loss of statements that were prepared', async () => {

@@ -60,6 +60,10 @@ export const limits = {
   batchRequests: 100,
   /** Body of a batch, and of each of its requests with what its references point at. */
   batchBodyBytes: 4 * 1024 * 1024,
+  /** Path and query of each request of a batch, in characters: as much as of a request by itself. */
+  batchPathLength: 64 * 1024,
+  /** Headers of each request of a batch, in characters: as much as of a request by itself. */
+  batchHeadersLength: 32 * 1024,
   /** Lists and objects in each other in the body of a batch: far from where a JSON parser runs out of stack. */
   batchNesting: 500,
   /** No request of a batch begins later than this after the first: until all are done the batch keeps its connection. */

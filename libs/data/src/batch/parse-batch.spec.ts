@@ -143,6 +143,21 @@ describe('a batch', () => {
     expect(refused(() => parseOne(long)).code).toBe('PGRST100');
   });
 
+  it('bounds what no front door has measured: paths and headers of its requests', () => {
+    const path = (length: number) => ({ path: '/'.padEnd(length, 'x') });
+    expect(() => parseOne(path(limits.batchPathLength))).not.toThrow();
+    expect(refused(() => parseOne(path(limits.batchPathLength + 1)))).toMatchObject({
+      code: 'PGRST100',
+      message: expect.stringContaining('characters in a path'),
+    });
+    const accept = (length: number) => ({ headers: { accept: ','.repeat(length - 'accept'.length) } });
+    expect(() => parseOne(accept(limits.batchHeadersLength))).not.toThrow();
+    expect(refused(() => parseOne(accept(limits.batchHeadersLength + 1)))).toMatchObject({
+      code: 'PGRST100',
+      message: expect.stringContaining('characters in headers'),
+    });
+  });
+
   it('is refused in words, whatever is sent', () => {
     const request = fc.record(
       {

@@ -120,13 +120,18 @@ function batchRequest(
   if (id !== undefined && earlier.has(id)) {
     throw pgrstError('PGRST102', { message: `Two requests of the batch have the id "${id}"` });
   }
+  // No front door has measured them.
+  if (path.length > limits.batchPathLength) throw limitError('characters in a path', limits.batchPathLength);
   if (body !== undefined) checkBodyReferences(body, earlier);
   const template = parsePathTemplate(path, earlier);
   return { id, method, template, headers: checkedHeaders(headers), body, earlier };
 }
 
-/** @throws AppError PGRST102 */
+/** @throws AppError PGRST102, PGRST100 beyond a limit */
 function checkedHeaders(given: Readonly<Record<string, string>>): Record<string, string> {
+  if (Object.entries(given).flat().join('').length > limits.batchHeadersLength) {
+    throw limitError('characters in headers', limits.batchHeadersLength);
+  }
   const headers = Object.fromEntries(
     Object.entries(given).map(([name, value]) => [name.toLowerCase(), value]),
   );

@@ -1,10 +1,11 @@
 import type pg from 'pg';
 
 /**
- * What functions of a project may leave in a session beyond their transaction: settings, temporary tables, cursors, locks,
- * LISTEN. Not DISCARD ALL, which would forget prepared statements, too.
+ * What functions of a project may leave in a session beyond their transaction: settings, temporary tables, cursors, numbers
+ * last drawn from sequences, locks, LISTEN. Not DISCARD ALL, which would forget prepared statements, too.
  */
-const text = 'reset role; reset all; close all; discard temp; unlisten *; select pg_advisory_unlock_all()';
+const text =
+  'reset role; reset all; close all; discard temp; discard sequences; unlisten *; select pg_advisory_unlock_all()';
 
 /**
  * Makes the session as it was at login, for the next caller. To be sent right after a transaction's end, so that it
