@@ -27,6 +27,10 @@ beforeAll(async () => {
       $$ begin return lastval(); exception when object_not_in_prerequisite_state then return null; end $$;
     create function lock_out() returns bool language sql volatile as $$ select pg_try_advisory_lock(42) $$;
     create function deallocate() returns void language plpgsql volatile as $$ begin execute 'deallocate all'; end $$;
+    create function fail_as_forgotten() returns void language plpgsql volatile as $$
+      begin perform nextval('failures'); raise exception 'no' using errcode = '26000'; end $$;
+    create sequence failures;
+    grant all on sequence failures to anon;
     create table parts (id int primary key, name text);
     insert into parts values (1, 'wheel');
     grant all on parts to anon;
@@ -34,10 +38,15 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-function ask(path: string, body?: object): Promise<Response> {
+function ask(path: string, body?: object, own: RequestInit = {}): Promise<Response> {
   return fetch(`${server.url}/rest/v1/${path}`, {
     method: body ? 'POST' : 'GET',
-    headers: { apikey: server.keys.publishableKey, 'content-type': 'application/json' },
+    ...own,
+    headers: {
+      apikey: server.keys.publishableKey,
+      'content-type': 'application/json',
+      ...(own.headers as Record<string, string>),
+    },
     ...(body && { body: JSON.stringify(body) }),
   });
 }
@@ -86,6 +95,31 @@ describe('what a function leaves in its session does not meet the next caller', 
     }
     await ask('rpc/deallocate', {});
     expect((await ask('films?id=eq.1')).status).toBe(200);
+  });
+
+  it('their loss, to a change that is bounded or to a batch', async () => {
+    const bounded = { method: 'PATCH', headers: { prefer: 'handling=strict, max-affected=1' } };
+    const rename = () => ask('parts?id=eq.1', { name: 'wheel' }, bounded);
+    const batch = { requests: [{ path: '/films?id=eq.1' }] };
+    expect([(await rename()).status, (await ask('batch', batch)).status]).toEqual([204, 200]);
+    await ask('rpc/deallocate', {});
+    expect((await rename()).status).toBe(204);
+    expect((await ask('batch', batch)).status).toBe(200);
+    await ask('rpc/deallocate', {});
+    expect((await ask('batch', batch)).status).toBe(200);
+  });
+
+  it('their loss, within one batch', async () => {
+    const requests = [{ method: 'POST', path: '/rpc/deallocate', body: {} }, { path: '/parts?id=eq.1' }];
+    expect((await ask('batch', { requests })).status).toBe(200);
+  });
+
+  it('an error of a function that only looks like it: that runs once', async () => {
+    expect((await ask('rpc/fail_as_forgotten', {})).status).toBe(400);
+    const { rows } = await server.project.database.query<{ last: number }>(
+      'select last_value::int as last from failures',
+    );
+    expect(rows[0]!.last).toBe(1);
   });
 });
 

@@ -41,11 +41,12 @@ export async function answerBatch(execution: Execution, timing: ServerTiming): P
   refuseToExplain(preferences);
   const requests = parseBatch(http);
   timing.end('parse');
-  const rows = new BatchRows();
   const begin = beginOf(execution, requests, preferences);
-  const responses = await project.database.inOneTransaction(caller, begin, async (database) => {
-    const onRows: Execution['onRows'] = (kind, count) => rows.add(kind, count);
-    return answerInTurn(requests, { ...execution, database, onRows });
+  const { responses, rows } = await project.database.inOneTransaction(caller, begin, async (database) => {
+    const counted = new BatchRows();
+    const onRows: Execution['onRows'] = (kind, count) => counted.add(kind, count);
+    const answered = await answerInTurn(requests, { ...execution, database, onRows });
+    return { responses: answered, rows: counted };
   });
   timing.end('transaction');
   execution.onRows('read', rows.read);

@@ -16,7 +16,11 @@ export async function forgetSession(client: pg.PoolClient, drop: () => void): Pr
   await client.query(text).catch(drop);
 }
 
-/** Somebody's DEALLOCATE took our statements away, so that the connection is of no more use. */
+/**
+ * Somebody's DEALLOCATE took our statements away, so that the connection is of no more use. An error that was raised inside a
+ * function says where; of one request among several it is the cause.
+ */
 export function isForgottenStatement(error: unknown): boolean {
-  return (error as { code?: unknown } | null)?.code === '26000';
+  const { code, where, cause } = (error ?? {}) as { code?: unknown; where?: unknown; cause?: unknown };
+  return (code === '26000' && where === undefined) || (cause !== undefined && isForgottenStatement(cause));
 }

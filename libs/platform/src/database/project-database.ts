@@ -96,21 +96,21 @@ export class ProjectDatabase {
     text: string,
     values: readonly unknown[] = [],
   ): Promise<{ rows: Row[]; rowCount: number }> {
-    const statement = statementOf(request, text, values);
     const isImplied = mayBeImplied(request);
-    const run = async (client: pg.PoolClient, drop: () => void) => {
-      const { rows, rowCount } = await (isImplied
-        ? this.#queryAtOnce<Row>(client, settingsOf(caller, request), statement, drop)
-        : inTransaction(client, callersFrame(client, request, aheadOf(caller, request), drop), () =>
-            client.query<Row>(statement),
-          ));
-      return { rows, rowCount: rowCount ?? 0 };
-    };
-    const tried = () => this.#withCallersClient(caller, request, run, isImplied);
-    return tried().catch((error: unknown) => {
-      // Nothing has been done, and on another connection it can be.
-      if (isForgottenStatement(error)) return tried();
-      throw error;
+    return this.#tried(async (mayBePrepared) => {
+      const named = mayBePrepared ? request : { ...request, statementName: undefined };
+      const statement = statementOf(named, text, values);
+      const run = async (client: pg.PoolClient, drop: () => void) => {
+        const { rows, rowCount } = await (isImplied && mayBePrepared
+          ? this.#queryAtOnce<Row>(client, settingsOf(caller, request), statement, drop)
+          : inTransaction(
+              client,
+              callersFrame(client, request, aheadOf(caller, request, mayBePrepared), drop),
+              () => client.query<Row>(statement),
+            ));
+        return { rows, rowCount: rowCount ?? 0 };
+      };
+      return this.#withCallersClient(caller, request, run, isImplied && mayBePrepared);
     });
   }
 
@@ -131,32 +131,40 @@ export class ProjectDatabase {
     return answered;
   }
 
-  /** Runs several statements in one transaction as the caller; an error rolls all of them back. */
+  /**
+   * Runs several statements in one transaction as the caller; an error rolls all of them back.
+   * @param work  may be run once more from its beginning
+   */
   async asCaller<T>(caller: Caller, request: CallerTransaction, work: (tx: Sql) => Promise<T>): Promise<T> {
-    const ahead = aheadOf(caller, request);
-    return this.#withCallersClient(caller, request, (client, drop) =>
-      inTransaction(client, callersFrame(client, request, ahead, drop), () => work(sqlOf(client))),
-    );
+    return this.#tried((mayBePrepared) => {
+      const ahead = aheadOf(caller, request, mayBePrepared);
+      return this.#withCallersClient(caller, request, (client, drop) =>
+        inTransaction(client, callersFrame(client, request, ahead, drop), () => work(sqlOf(client))),
+      );
+    });
   }
 
   /**
    * Runs several requests of a caller in one transaction, one after the other; an error rolls all of them back.
    * @param begin  how it begins and ends; its settings are those of each request that has no others
+   * @param work  may be run once more from its beginning
    */
   async inOneTransaction<T>(
     caller: Caller,
     begin: CallerTransaction,
     work: (requests: CallerStatements) => Promise<T>,
   ): Promise<T> {
-    return this.#withCallersClient(caller, begin, (client, drop) => {
-      const shared = new SharedTransaction(client, begin, aheadOf);
-      const settled = async () => {
-        const result = await work(shared);
-        await shared.settled();
-        return result;
-      };
-      return inTransaction(client, callersFrame(client, begin, [], drop), settled);
-    });
+    return this.#tried((mayBePrepared) =>
+      this.#withCallersClient(caller, begin, (client, drop) => {
+        const shared = new SharedTransaction(client, begin, (...of) => aheadOf(...of, mayBePrepared));
+        const settled = async () => {
+          const result = await work(shared);
+          await shared.settled();
+          return result;
+        };
+        return inTransaction(client, callersFrame(client, begin, [], drop), settled);
+      }),
+    );
   }
 
   /** Runs `work` in one transaction as the platform itself, above row-level security. */
@@ -196,6 +204,18 @@ export class ProjectDatabase {
   async close(): Promise<void> {
     this.#places.close();
     await Promise.all([this.#callers.end(), this.#system.end()]);
+  }
+
+  /**
+   * Runs a transaction, and once more with nothing prepared when its connection had lost our statements: other connections
+   * may have lost theirs, too, and so may this one within the transaction.
+   */
+  #tried<T>(transaction: (mayBePrepared: boolean) => Promise<T>): Promise<T> {
+    return transaction(true).catch((error: unknown) => {
+      // Nothing has been done.
+      if (isForgottenStatement(error)) return transaction(false);
+      throw error;
+    });
   }
 
   /** Whoever asks without being a person shares their role's turns. */
@@ -272,8 +292,9 @@ function callersFrame(
   };
 }
 
-function aheadOf(caller: Caller, request: CallerTransaction): Ahead[] {
-  const settings = settingsOf(caller, request);
+function aheadOf(caller: Caller, request: CallerTransaction, mayBePrepared: boolean): Ahead[] {
+  const { name, ...unprepared } = settingsOf(caller, request);
+  const settings = mayBePrepared ? { name, ...unprepared } : unprepared;
   return request.first === undefined ? [settings] : [settings, { text: request.first }];
 }
 
