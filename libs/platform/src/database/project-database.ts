@@ -76,8 +76,10 @@ export class ProjectDatabase {
   constructor(options: { callers: pg.PoolConfig & { max: number }; system: pg.PoolConfig; waitMs: number }) {
     const { callers, waitMs: timeoutMs } = options;
     this.#places = new FairPlaces({ places: callers.max, waiting: limits.waitingStatements, timeoutMs });
+    // A server that says nothing must not keep a place for ever.
+    const connection = { ...callers, connectionTimeoutMillis: timeoutMs };
     // `pipeline` lets BEGIN, the role and the first statement travel in one round trip.
-    this.#callers = new pg.Pool({ ...callers, pipeline: true } as pg.PoolConfig);
+    this.#callers = new pg.Pool({ ...connection, pipeline: true } as pg.PoolConfig);
     this.#system = new pg.Pool({ ...options.system, pipeline: true } as pg.PoolConfig);
     // An idle connection that PostgreSQL closed is replaced at the next checkout; nothing to do here.
     this.#callers.on('error', () => {});

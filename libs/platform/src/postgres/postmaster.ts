@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,7 +25,10 @@ export interface PostmasterOptions {
   readonly maxConnections: number;
 }
 
-/** Starts the server; see {@link untilReady}. */
+/**
+ * Starts the server; see {@link untilReady}.
+ * @throws OperatorError when there can be no such process: no memory, too many of them
+ */
 export async function launchPostmaster(options: PostmasterOptions): Promise<ChildProcess> {
   const settings = {
     listen_addresses: '',
@@ -47,7 +51,7 @@ export async function launchPostmaster(options: PostmasterOptions): Promise<Chil
       options.cluster,
       ...flags,
     ]);
-    return spawn(command, args, {
+    const child = spawn(command, args, {
       cwd: '/',
       env: inheritedEnvironment(),
       stdio: ['ignore', log.fd, log.fd],
@@ -55,6 +59,10 @@ export async function launchPostmaster(options: PostmasterOptions): Promise<Chil
       detached: true,
       ...(options.as.uid !== undefined && { uid: options.as.uid, gid: options.as.gid }),
     });
+    await once(child, 'spawn');
+    return child;
+  } catch (cause) {
+    throw new OperatorError(`PostgreSQL did not start: ${(cause as Error).message}.`, { cause });
   } finally {
     await log.close();
   }
@@ -71,7 +79,9 @@ export async function untilReady(
 ): Promise<void> {
   let failure: string | undefined;
   child.once('error', (error) => (failure = error.message));
-  child.once('exit', (code, signal) => (failure = `it ended with ${signal ?? `status ${code}`}`));
+  const onExit = () => (failure = `it ended with ${child.signalCode ?? `status ${child.exitCode}`}`);
+  child.once('exit', onExit);
+  if (child.exitCode !== null || child.signalCode !== null) onExit();
   if (child.pid !== undefined) await scheduleInBatches(child.pid);
   const deadline = Date.now() + startTimeoutMs;
   for (;;) {
